@@ -1,0 +1,12 @@
+# arignote_options: warnings and sanitizers of our own code.
+add_library(arignote_options INTERFACE)
+target_compile_options(
+  arignote_options INTERFACE -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow -Wpedantic
+                             $<$<BOOL:${ARIGNOTE_WERROR}>:-Werror>
+)
+
+if(ARIGNOTE_SANITIZE)
+  set(sanitize -fsanitize=${ARIGNOTE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(arignote_options INTERFACE ${sanitize})
+  target_link_options(arignote_options INTERFACE ${sanitize})
+endif()
