@@ -1,0 +1,180 @@
+"""The flags that shape how programs are built and run.
+
+A flag is an attribute of :data:`config`. It is set there, or before the first import by the environment
+variable ``ARIGNOTE_FLAGS="floatX=float32,threads=2"``; ``THEANO_FLAGS`` is read before it, and what it
+names that does not exist here is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Generic, TypeVar, overload
+
+ValueT = TypeVar("ValueT")
+
+
+class Flag(Generic[ValueT]):
+    """One typed flag: its default, how text becomes a value, and which values it takes."""
+
+    def __init__(
+        self, default: ValueT, parse: Callable[[Any], ValueT], allowed: tuple[ValueT, ...] = ()
+    ) -> None:
+        self.default = default
+        self.parse = parse
+        self.allowed = allowed
+        self.name = ""
+
+    def __set_name__(self, owner: type[Config], name: str) -> None:
+        self.name = name
+        owner.flags[name] = self
+
+    @overload
+    def __get__(self, instance: None, owner: type[Config]) -> Flag[ValueT]: ...
+    @overload
+    def __get__(self, instance: Config, owner: type[Config]) -> ValueT: ...
+    def __get__(self, instance: Config | None, owner: type[Config]) -> Flag[ValueT] | ValueT:
+        if instance is None:
+            return self
+        value: ValueT = instance.values.get(self.name, self.default)
+        return value
+
+    def __set__(self, instance: Config, value: ValueT) -> None:
+        try:
+            parsed = self.parse(value)
+        except (TypeError, ValueError):
+            raise self._invalid(value) from None
+        if self.allowed and parsed not in self.allowed:
+            raise self._invalid(value)
+        instance.values[self.name] = parsed
+        for listener in instance.listeners.get(self.name, ()):
+            listener(parsed)
+
+    def _invalid(self, value: Any) -> ValueError:
+        hint = f" It must be one of {', '.join(map(str, self.allowed))}." if self.allowed else ""
+        return ValueError(
+            f'Invalid value ("{value}") for configuration variable "{self.name}".{hint}'
+        )
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, str):
+        if value.lower() in ("true", "1"):
+            return True
+        if value.lower() in ("false", "0"):
+            return False
+        raise ValueError(value)
+    return bool(value)
+
+
+def _thread_count(value: Any) -> int:
+    count = int(value)
+    if count < 0:
+        raise ValueError(value)
+    return count
+
+
+class Config:
+    """Every flag there is.
+
+    Attributes
+    ----------
+    floatX
+        The dtype of ``T.matrix()`` and its kin, and of an integer divided by an integer.
+    threads
+        Threads a call may use, the calling one included; 0 means one per available core. Results
+        do not depend on it.
+    mode
+        How :func:`arignote.function` runs a graph when it is given no mode: ``"native"``,
+        ``"reference"`` (NumPy, the meaning of every op), ``"check"`` (both, step by step), or one
+        of Theano's names for these.
+    device, force_device
+        ``"cpu"``, or ``"cuda"`` where that backend is installed; without it, asking for it is an error
+        unless ``force_device`` is false, which warns and takes the CPU.
+    on_unused_input
+        What an input that the graph does not need is: ``"raise"``, ``"warn"`` or ``"ignore"``.
+    compute_test_value
+        Whether building a node also computes it from ``tag.test_value``: ``"off"``, ``"ignore"``,
+        ``"warn"``, ``"raise"``.
+    exception_verbosity
+        ``"low"``, or ``"high"`` to name operand values in run-time errors.
+    profile
+        Whether functions count the time of each step from their first call on.
+
+    Examples
+    --------
+    >>> from arignote.config import config
+    >>> config.floatX in ("float16", "float32", "float64")
+    True
+    >>> config.floatX = "float99"
+    Traceback (most recent call last):
+    ValueError: Invalid value ("float99") for configuration variable "floatX". It must be one of float16, float32, float64.
+    """
+
+    flags: ClassVar[dict[str, Flag[Any]]] = {}
+
+    floatX = Flag("float64", str, ("float16", "float32", "float64"))  # noqa: N815 (Theano's name)
+    threads = Flag(0, _thread_count)
+    mode = Flag("native", str)
+    device = Flag("cpu", str)
+    force_device = Flag(True, _boolean)
+    on_unused_input = Flag("raise", str, ("raise", "warn", "ignore"))
+    compute_test_value = Flag("off", str, ("off", "ignore", "warn", "raise"))
+    exception_verbosity = Flag("low", str, ("low", "high"))
+    profile = Flag(False, _boolean)
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "values", {})
+        object.__setattr__(self, "listeners", {})
+
+    values: dict[str, Any]
+    listeners: dict[str, list[Callable[[Any], None]]]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.flags:
+            known = ", ".join(self.flags)
+            raise AttributeError(f"no configuration variable {name!r}; there are: {known}")
+        object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{name} = {getattr(self, name)!r}" for name in self.flags)
+
+    def listen(self, name: str, listener: Callable[[Any], None]) -> None:
+        """Call ``listener`` with every new value of a flag, and with its present one at once."""
+        self.listeners.setdefault(name, []).append(listener)
+        listener(getattr(self, name))
+
+    @contextmanager
+    def changed(self, **flags: Any) -> Iterator[None]:
+        """Set flags within a ``with`` block.
+
+        >>> with config.changed(floatX="float32"):
+        ...     print(config.floatX)
+        float32
+        """
+        before = {name: getattr(self, name) for name in flags}
+        try:
+            for name, value in flags.items():
+                setattr(self, name, value)
+            yield
+        finally:
+            for name, value in before.items():
+                setattr(self, name, value)
+
+    def read_environment(self, text: str, strict: bool) -> None:
+        """Set flags from ``name=value,name=value``; unknown names raise when ``strict``."""
+        for item in filter(None, (part.strip() for part in text.split(","))):
+            name, _, value = item.partition("=")
+            if name.strip() in self.flags:
+                setattr(self, name.strip(), value.strip())
+            elif strict:
+                known = ", ".join(self.flags)
+                raise ValueError(
+                    f"ARIGNOTE_FLAGS names no flag: {name.strip()!r}; there are: {known}"
+                )
+
+
+config = Config()
+config.read_environment(os.environ.get("THEANO_FLAGS", ""), strict=False)
+config.read_environment(os.environ.get("ARIGNOTE_FLAGS", ""), strict=True)

@@ -1,0 +1,77 @@
+"""The exception classes, and the one form their messages have.
+
+Each class also is the built-in class that Theano programs catch for the same mistake. A message reads
+``[op] what must hold: what was found``; :func:`with_origin` adds the line that built the node.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
+
+
+class Origin(NamedTuple):
+    """The user's line that built a node."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f'File "{self.file}", line {self.line}, in {self.function}'
+
+
+class GraphTypeError(TypeError):
+    """Operands of types that an op does not take."""
+
+
+class ShapeError(ValueError):
+    """Operand shapes that do not fit each other."""
+
+
+class IndexRangeError(IndexError, ValueError):
+    """An index or a class label outside its range."""
+
+
+class GradientError(ValueError):
+    """A gradient that does not exist, or that finite differences contradict."""
+
+
+class DisconnectedInputError(ValueError):
+    """A gradient asked for with respect to something the cost does not depend on."""
+
+
+class NullTypeGradError(TypeError):
+    """A gradient through something that has none."""
+
+
+class MissingInputError(ValueError):
+    """A graph needs an input that the function was not given."""
+
+
+class UnusedInputError(Exception):
+    """A function was given an input that its graph does not need."""
+
+
+class PlanError(RuntimeError):
+    """A plan that breaks its own rules: a defect of arignote or of a hand-written plan."""
+
+
+class CheckModeError(AssertionError):
+    """A native step that differs from its NumPy meaning."""
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Attach a note to an exception, also on Python 3.10, where notes extend the message."""
+    if hasattr(error, "add_note"):
+        error.add_note(note)
+    elif error.args and isinstance(error.args[0], str):
+        error.args = (f"{error.args[0]}\n{note}", *error.args[1:])
+
+
+def with_origin(error: ErrorT, origin: Origin | None) -> ErrorT:
+    """Attach the line that built the node in question, where it is known."""
+    if origin is not None:
+        add_note(error, f"The node was built at: {origin}")
+    return error

@@ -1,0 +1,172 @@
+"""Sizes that are known only when a function is called.
+
+A dim is an ``int`` or an :class:`Expr` over the shapes, strides and integer values of a plan's inputs
+and shared variables. The same shape rule of an op works on both, so the reference executor (ints) and
+the plan (expressions) cannot disagree. Expressions are values: equal when built the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+Dim: TypeAlias = "int | Expr"
+Shape: TypeAlias = tuple[Dim, ...]
+
+
+def wrap(index: int, length: int) -> int:
+    """Return an index counted from the end as one counted from the start."""
+    return index + length if index < 0 else index
+
+
+def _wrap_bits(bits: int) -> Callable[[int], int]:
+    half = 1 << (bits - 1)
+    return lambda value: (value + half) % (2 * half) - half
+
+
+# Every operation an expression may hold, with its meaning on ints. Division by zero is zero, as in
+# NumPy's integer arrays. The native evaluator knows the same names.
+OPERATIONS: Final[dict[str, Callable[..., int]]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "floordiv": lambda a, b: a // b if b else 0,
+    "mod": lambda a, b: a % b if b else 0,
+    "min": min,
+    "max": max,
+    "wrap": wrap,
+    "eq": lambda a, b: int(a == b),
+    "lt": lambda a, b: int(a < b),
+    "int8": _wrap_bits(8),
+    "int16": _wrap_bits(16),
+    "int32": _wrap_bits(32),
+}
+
+# Sources: shape(buffer, axis), stride(buffer, axis) in bytes, value(buffer) of an integer scalar that is
+# an input or shared, read(buffer) of one that a step computes.
+SOURCES: Final = ("shape", "stride", "value", "read")
+
+
+@dataclass(frozen=True)
+class Expr:
+    """An integer expression; ``args`` are dims, or buffer name and axis for a source."""
+
+    op: str
+    args: tuple[int | str | Expr, ...]
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash  # type: ignore[attr-defined,no-any-return]
+        except AttributeError:
+            value = hash((self.op, self.args))
+            object.__setattr__(self, "_hash", value)
+            return value
+
+    def __add__(self, other: Dim) -> Dim:
+        return build("add", self, other)
+
+    def __radd__(self, other: Dim) -> Dim:
+        return build("add", other, self)
+
+    def __sub__(self, other: Dim) -> Dim:
+        return build("sub", self, other)
+
+    def __rsub__(self, other: Dim) -> Dim:
+        return build("sub", other, self)
+
+    def __mul__(self, other: Dim) -> Dim:
+        return build("mul", self, other)
+
+    def __rmul__(self, other: Dim) -> Dim:
+        return build("mul", other, self)
+
+    def __floordiv__(self, other: Dim) -> Dim:
+        return build("floordiv", self, other)
+
+    def __rfloordiv__(self, other: Dim) -> Dim:
+        return build("floordiv", other, self)
+
+    def __neg__(self) -> Dim:
+        return build("sub", 0, self)
+
+    def __reduce__(self) -> tuple[type[Expr], tuple[str, tuple[int | str | Expr, ...]]]:
+        # Without the hash: that of a string differs from process to process.
+        return (Expr, (self.op, self.args))
+
+    def __str__(self) -> str:
+        symbol = {"add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%"}.get(self.op)
+        if symbol:
+            return f"({self.args[0]} {symbol} {self.args[1]})"
+        return f"{self.op}({', '.join(map(str, self.args))})"
+
+    __repr__ = __str__
+
+
+def build(op: str, *args: Dim) -> Dim:
+    """Return ``op(*args)``, folded where the result is plain.
+
+    >>> n = Expr("shape", ("x", 0))
+    >>> build("mul", n, 1) is n, build("sub", n, n), build("add", n, 2)
+    (True, 0, (shape(x, 0) + 2))
+    """
+    ints = [arg for arg in args if isinstance(arg, int)]
+    if len(ints) == len(args):
+        return OPERATIONS[op](*ints)
+    if len(args) == 2:
+        folded = _fold(op, args[0], args[1])
+        if folded is not None:
+            return folded
+    return Expr(op, args)
+
+
+def _fold(op: str, a: Dim, b: Dim) -> Dim | None:
+    if op in ("add", "sub") and b == 0:
+        return a
+    if op == "add" and a == 0:
+        return b
+    if op == "sub" and a == b:
+        return 0
+    if op == "mul" and 1 in (a, b):
+        return b if a == 1 else a
+    if op == "mul" and 0 in (a, b):
+        return 0
+    if op == "floordiv" and b == 1:
+        return a
+    if op in ("min", "max") and a == b:
+        return a
+    if op == "wrap" and isinstance(a, int) and a >= 0:
+        return a
+    return None
+
+
+def minimum(a: Dim, b: Dim) -> Dim:
+    """Return the smaller of two dims."""
+    return build("min", a, b)
+
+
+def maximum(a: Dim, b: Dim) -> Dim:
+    """Return the larger of two dims."""
+    return build("max", a, b)
+
+
+def product(dims: Sequence[Dim]) -> Dim:
+    """Return the product of dims, 1 for none.
+
+    >>> product((3, 4))
+    12
+    """
+    result: Dim = 1
+    for dim in dims:
+        result = result * dim
+    return result
+
+
+def evaluate(dim: Dim, source: Callable[[Expr], int]) -> int:
+    """Return the value of a dim, asking ``source`` for its sources."""
+    if isinstance(dim, int):
+        return dim
+    if dim.op in SOURCES:
+        return source(dim)
+    args = [evaluate(arg, source) for arg in dim.args if not isinstance(arg, str)]
+    return OPERATIONS[dim.op](*args)

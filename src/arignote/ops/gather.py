@@ -1,0 +1,271 @@
+"""Advanced indexing: by integer arrays and masks. Reading is ``take``, its gradient ``put``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from arignote import ops
+from arignote.errors import GraphTypeError
+from arignote.graph import dtypes
+from arignote.graph.dim import Shape
+from arignote.graph.dtypes import Array
+from arignote.graph.op import Attributes, Call, Op, Params, ShapeContext, Types
+from arignote.graph.type import TensorType, tensor_type
+from arignote.graph.variable import Apply, Constant, Variable
+
+
+def _check_indices(op: Op, x: TensorType, indices: Types) -> tuple[bool, ...]:
+    if not 0 < len(indices) <= x.ndim:
+        raise op.type_error(f"x must have at least {len(indices)} dimensions: {x.ndim}")
+    for position, item in enumerate(indices):
+        if item.dtype not in dtypes.INTEGERS or item.ndim != indices[0].ndim:
+            raise op.type_error(
+                f"indices[{position}] must be integers of {indices[0].ndim} dimensions: {item}"
+            )
+    return ops.common_pattern(indices)
+
+
+def _index_shape(context: ShapeContext, node: Apply, first: int, shapes: Sequence[Shape]) -> Shape:
+    result: list[Any] = [1] * (node.inputs[first].ndim)
+    for position in range(first, len(node.inputs)):
+        for axis, dim in enumerate(shapes[position]):
+            if node.inputs[position].broadcastable[axis]:
+                continue
+            text = (
+                "index arrays must have equal shapes: "
+                f"indices[{position - first}].shape[{axis}] is {{found}}, not {{expected}}"
+            )
+            seen = result[axis]
+            result[axis] = dim if seen == 1 else context.require_equal(dim, seen, text)
+    return tuple(result)
+
+
+def _take_infer(params: Params, types: Types) -> Types:
+    x, *indices = types
+    pattern = _check_indices(take_op, x, indices)
+    return (TensorType(x.dtype, pattern + x.broadcastable[len(indices) :]),)
+
+
+def _take_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    count = len(node.inputs) - 1
+    return (_index_shape(context, node, 1, shapes) + tuple(shapes[0][count:]),)
+
+
+def _take_gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequence[Variable | None]:
+    x, *indices = node.inputs
+    nothing: list[Variable | None] = [None] * len(indices)
+    if cotangents[0] is None or ops.is_discrete(x):
+        return [None, *nothing]
+    return [put(ops.zeros_like(x), cotangents[0], indices, increment=True), *nothing]
+
+
+take_op = Op(
+    name="take",
+    arguments=("x", "*indices"),
+    infer=_take_infer,
+    shape=_take_shape,
+    reference=lambda call, x, *indices: x[tuple(indices)],
+    gradient=_take_gradient,
+    kernel="take",
+    encode=lambda call: Attributes(ints=(len(call.input_types) - 1,)),
+    fallible=True,
+    family="AdvancedSubtensor",
+)
+"""``x[i0, i1, …]``: the index arrays select in the leading dimensions of x."""
+
+
+def _put_infer(params: Params, types: Types) -> Types:
+    x, value, *indices = types
+    _check_indices(put_op, x, indices)
+    rank = indices[0].ndim + x.ndim - len(indices)
+    if value.ndim != rank:
+        raise put_op.type_error(f"value must have {rank} dimensions: {value.ndim}")
+    if value.dtype != x.dtype:
+        raise put_op.type_error(f"value must have the dtype of x: {value.dtype} != {x.dtype}")
+    return (x,)
+
+
+def _put_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    count = len(node.inputs) - 2
+    wanted = _index_shape(context, node, 2, shapes) + tuple(shapes[0][count:])
+    for axis, dim in enumerate(wanted):
+        if not node.inputs[1].broadcastable[axis]:
+            text = f"value.shape[{axis}] must be that of the selection: {{found}} != {{expected}}"
+            context.require_equal(shapes[1][axis], dim, text)
+    return (shapes[0],)
+
+
+def _put_reference(call: Call, x: Array, value: Array, *indices: Array) -> Array:
+    result: Array = x.copy()
+    if call.params["increment"]:
+        np.add.at(result, indices, value)
+    else:
+        result[tuple(indices)] = value
+    return result
+
+
+def _put_gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequence[Variable | None]:
+    x, value, *indices = node.inputs
+    nothing: list[Variable | None] = [None] * len(indices)
+    g = cotangents[0]
+    if g is None or ops.is_discrete(x):
+        return [None, None, *nothing]
+    by_value = ops.fit(take_op.make([g, *indices]).outputs[0], value)
+    if node.params["increment"]:
+        return [g, by_value, *nothing]
+    zero = ops.pad_left(ops.constant(0, dtype=g.dtype), value.ndim)
+    return [put(g, zero, indices, increment=False), by_value, *nothing]
+
+
+put_op = Op(
+    name="put",
+    arguments=("x", "value", "*indices"),
+    infer=_put_infer,
+    shape=_put_shape,
+    reference=_put_reference,
+    gradient=_put_gradient,
+    kernel="put",
+    encode=lambda call: Attributes(ints=(len(call.input_types) - 2, int(call.params["increment"]))),
+    supports=lambda call: call.input_types[0].dtype in dtypes.NATIVE,
+    reuse=((0, 0),),
+    fallible=True,
+    family="AdvancedIncSubtensor",
+)
+"""``x`` with ``x[i0, i1, …]`` set or increased, in index order."""
+
+
+def put(x: Variable, value: Variable, indices: Sequence[Variable], increment: bool) -> Variable:
+    """Return ``x`` with the selected elements set to, or increased by, ``value``."""
+    rank = indices[0].ndim + x.ndim - len(indices)
+    filler = ops.pad_left(ops.cast_exactly(value, x.dtype), rank)
+    return put_op.make([x, filler, *indices], Params({"increment": increment})).outputs[0]
+
+
+# --- masks
+
+
+def _nonzero_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    return [(context.value(node.inputs[1]),)] * len(node.outputs)
+
+
+nonzero_op = Op(
+    name="nonzero",
+    arguments=("x", "count"),
+    infer=lambda params, types: [tensor_type("int64", 1)] * types[0].ndim,
+    shape=_nonzero_shape,
+    reference=lambda call, x, count: tuple(np.nonzero(x)),
+    gradient=lambda node, cotangents: (None, None),
+    kernel="nonzero",
+    supports=lambda call: call.input_types[0].dtype in dtypes.NATIVE,
+    shape_only=frozenset({1}),
+    family="Nonzero",
+)
+"""The coordinates of the elements that are not zero, in C order."""
+
+
+def nonzero(x: Any) -> list[Variable]:
+    """Return, for each dimension, the int64 coordinates of the nonzero elements of ``x``."""
+    variable = ops.as_variable(x)
+    if variable.ndim == 0:
+        raise nonzero_op.type_error("x must have at least one dimension: 0")
+    count = ops.sum_(ops.neq(variable, 0))
+    return list(nonzero_op.make([variable, count]).outputs)
+
+
+# --- from what a user writes to take and put
+
+
+def is_advanced(item: Any) -> bool:
+    """Return whether an index entry is an array, a list or a mask rather than an integer."""
+    if isinstance(item, Variable):
+        return item.ndim > 0 or item.dtype == "bool"
+    return isinstance(item, list | np.ndarray) and np.ndim(item) > 0
+
+
+def _as_indices(item: Any) -> list[Variable]:
+    """Return an index entry as integer arrays; a mask becomes the coordinates of its Trues."""
+    variable = ops.as_variable(np.asarray(item) if isinstance(item, list) and item == [] else item)
+    if isinstance(variable, Constant) and variable.data.size == 0:
+        variable = ops.constant(np.zeros(variable.data.shape, "int64"))
+    if variable.dtype == "bool":
+        return nonzero(variable)
+    if variable.dtype not in dtypes.INTEGERS:
+        raise GraphTypeError(
+            f"[take] index arrays must hold integers or booleans: {variable} of {variable.type}"
+        )
+    return [variable]
+
+
+def split_advanced(x: Variable, items: Sequence[Any]) -> tuple[Variable, list[Variable], int]:
+    """Return ``x`` with its other entries applied and indexed axes leading, the indices, their place.
+
+    The place is where the result's index dimensions belong, by NumPy's rule: that of the first array
+    if the arrays stand side by side, else the front.
+    """
+    expanded: list[Any] = []
+    for item in items:
+        expanded.extend(_as_indices(item) if is_advanced(item) else [item])
+    if Ellipsis not in [item for item in expanded if not isinstance(item, Variable)]:
+        expanded.append(Ellipsis)
+    used = sum(1 for i in expanded if i is not None and i is not Ellipsis)
+    if used > x.ndim:
+        raise IndexError(f"too many indices for array: {used} for {x.ndim} dimensions")
+    at = next(k for k, item in enumerate(expanded) if item is Ellipsis)
+    expanded[at : at + 1] = [slice(None)] * (x.ndim - used)
+    # NumPy counts integers beside index arrays as index arrays.
+    arrays = [
+        k for k, item in enumerate(expanded) if item is not None and not isinstance(item, slice)
+    ]
+    basic = [slice(None) if k in arrays else item for k, item in enumerate(expanded)]
+    selected = ops.subtensor(x, tuple(basic))
+    rank = max(ops.as_variable(expanded[k]).ndim for k in arrays)
+    indices = [ops.pad_left(ops.as_variable(expanded[k]), rank) for k in arrays]
+    others = [k for k in range(selected.ndim) if k not in arrays]
+    together = arrays == list(range(arrays[0], arrays[0] + len(arrays)))
+    place = arrays[0] if together else 0
+    return ops.dimshuffle(selected, (*arrays, *others)), indices, place
+
+
+def _moved_axes(rank: int, total: int, place: int) -> tuple[int, ...]:
+    """Return the order that moves ``rank`` leading dimensions behind ``place`` others."""
+    return (
+        *range(rank, rank + place),
+        *range(rank),
+        *range(rank + place, total),
+    )
+
+
+def advanced_subtensor(x: Variable, items: Sequence[Any]) -> Variable:
+    """Return ``x[items]`` where some entry is an array, a list or a mask."""
+    leading, indices, place = split_advanced(x, items)
+    result = take_op.make([leading, *indices]).outputs[0]
+    return ops.dimshuffle(result, _moved_axes(indices[0].ndim, result.ndim, place))
+
+
+def advanced_update(x: Variable, items: Sequence[Any], value: Any, increment: bool) -> Variable:
+    """Return ``x`` with ``x[items]`` set to, or increased by, ``value``."""
+    if any(item is None for item in items):
+        raise NotImplementedError("[put] an update by index arrays takes no new axis (None)")
+    if any(isinstance(item, slice) and item != slice(None) for item in items):
+        # First within the region that the slices select, then the region back into x.
+        whole = [slice(None) if isinstance(item, slice) else item for item in items]
+        slices = tuple(slice(None) if not isinstance(i, slice) else i for i in items)
+        region = ops.subtensor(x, slices)
+        return ops.slice_update(x, slices, advanced_update(region, whole, value, increment), False)
+    leading, indices, place = split_advanced(x, items)
+    filler = ops.prepare_beside(value, x.dtype)
+    rank = indices[0].ndim
+    total = rank + leading.ndim - len(indices)
+    forward = _moved_axes(rank, total, place)
+    moved = ops.dimshuffle(
+        ops.pad_left(filler, total), tuple(forward.index(axis) for axis in range(total))
+    )
+    updated = put(leading, moved, indices, increment)
+    owner = leading.owner
+    if leading is x or owner is None or owner.op is not ops.dimshuffle_op:
+        return updated
+    order = owner.params["order"]
+    return ops.dimshuffle(updated, tuple(order.index(axis) for axis in range(x.ndim)))

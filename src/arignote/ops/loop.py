@@ -1,0 +1,86 @@
+"""Repeating a graph for each row of a result: what Jacobians are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from arignote import ops
+from arignote.graph import walk
+from arignote.graph.dim import Shape, maximum
+from arignote.graph.dtypes import Array
+from arignote.graph.op import Call, Op, Params, ShapeContext, Types
+from arignote.graph.type import TensorType
+from arignote.graph.variable import Apply, Constant, Variable
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A graph from an index and free variables to the rows of each result."""
+
+    index: Variable
+    free: tuple[Variable, ...]
+    rows: tuple[Variable, ...]
+
+    def evaluate(self, index: int, arrays: Sequence[Array]) -> list[Array]:
+        """Compute the rows for one index with NumPy."""
+        values: dict[Variable, Array] = dict(zip(self.free, arrays, strict=True))
+        values[self.index] = np.asarray(index, dtype="int64")
+        for node in walk.toposort(self.rows, stop=lambda variable: variable in values):
+            inputs = [i.data if isinstance(i, Constant) else values[i] for i in node.inputs]
+            values.update(zip(node.outputs, node.op.compute(Call.of(node), *inputs), strict=True))
+        return [row.data if isinstance(row, Constant) else values[row] for row in self.rows]
+
+
+def _infer(params: Params, types: Types) -> Types:
+    return [TensorType(row.dtype, (False, *row.broadcastable)) for row in params["body"].rows]
+
+
+def _shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    count = maximum(context.value(node.inputs[0]), 0)
+    return [(count, *context.shape_of(row)) for row in node.params["body"].rows]
+
+
+def _reference(call: Call, count: Array, *arrays: Array) -> tuple[Array, ...]:
+    body: Body = call.params["body"]
+    rows = [body.evaluate(index, arrays) for index in range(int(count))]
+    if not rows:
+        return tuple(np.zeros((0,) * t.ndim, t.dtype) for t in call.output_types)
+    return tuple(np.stack(column) for column in zip(*rows, strict=True))
+
+
+rows_op = Op(
+    name="map_rows",
+    arguments=("count", "*free"),
+    infer=_infer,
+    shape=_shape,
+    reference=_reference,
+    foldable=False,
+    family="Scan",
+)
+"""Results stacked from the rows that a graph gives for the indices 0 … count - 1."""
+
+
+def scalar_input(dtype: str) -> Variable:
+    """Return a new scalar variable."""
+    return TensorType(dtype, ()).make_variable()
+
+
+def map_rows(index: Variable, count: Variable, rows: Sequence[Variable]) -> list[Variable]:
+    """Return, for each of ``rows``, its values for ``index`` from 0 to ``count`` - 1, stacked."""
+    dependent = {index}
+    outside: dict[Variable, None] = {}
+    nodes = walk.toposort(rows)
+    for node in nodes:
+        if any(item in dependent for item in node.inputs):
+            dependent.update(node.outputs)
+    # What does not depend on the index is computed once, outside.
+    for node in nodes:
+        if node.outputs[0] in dependent:
+            outside.update(dict.fromkeys(i for i in node.inputs if i not in dependent))
+    outside.update(dict.fromkeys(row for row in rows if row not in dependent))
+    free = tuple(item for item in outside if not isinstance(item, Constant))
+    body = Body(index, free, tuple(rows))
+    return list(rows_op.make([count, *free], Params({"body": body})).outputs)

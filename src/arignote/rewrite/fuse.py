@@ -1,0 +1,200 @@
+"""Fusion: chains of elementwise ops and the reductions at their ends become one program each.
+
+Nodes of one shape that feed each other are put in one group, as long as nothing outside a group both
+depends on it and feeds it. Each group becomes a program node, which reads every operand once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from arignote import ops
+from arignote.graph import dtypes, walk
+from arignote.graph.variable import Apply, Variable
+
+# Larger programs would only grow the number of live registers.
+MOST_INSTRUCTIONS = 128
+
+
+@dataclass(eq=False)
+class Unit:
+    """A group of nodes to fuse, or a single other node."""
+
+    nodes: list[Apply]
+    pattern: tuple[bool, ...] | None
+    axes: tuple[int, ...] | None = None
+    inputs: set[Unit] = field(default_factory=set)
+
+
+def _pattern(node: Apply) -> tuple[bool, ...] | None:
+    """Return the broadcast pattern a node iterates over, None if it cannot be fused."""
+    variables = (*node.inputs, *node.outputs)
+    if any(item.dtype not in dtypes.NATIVE for item in variables):
+        return None
+    if isinstance(node.op, ops.ElementwiseOp):
+        return node.outputs[0].broadcastable if ops.op_is_native(node.op) else None
+    if node.op in ops.REDUCTIONS:
+        return node.inputs[0].broadcastable
+    return None
+
+
+class _Grouping:
+    """The units of a graph, grown node by node in topological order."""
+
+    def __init__(self, dependencies: Mapping[Apply, Collection[Apply]], fusing: bool) -> None:
+        self.fusing = fusing
+        self.unit_of: dict[Apply, Unit] = {}
+        self.units: list[Unit] = []
+        for node, needed in dependencies.items():
+            self._place(node, needed)
+
+    def _place(self, node: Apply, needed: Collection[Apply]) -> None:
+        pattern = _pattern(node)
+        axes = node.params["axis"] if node.op in ops.REDUCTIONS else None
+        unit = Unit([node], pattern, axes)
+        unit.inputs = {self.unit_of[item] for item in needed}
+        self.unit_of[node] = unit
+        self.units.append(unit)
+        if pattern is None or not self.fusing:
+            return
+        for other in self._candidates(node, unit):
+            if other in self.units and self._fits(unit, other) and self._convex(unit, other):
+                unit = self._merge(unit, other)
+
+    def _candidates(self, node: Apply, unit: Unit) -> list[Unit]:
+        found = []
+        for item in node.inputs:
+            owner = item.owner
+            # The result of a reduction has another shape than its group iterates over.
+            if owner in self.unit_of and owner is not None and owner.op not in ops.REDUCTIONS:
+                found.append(self.unit_of[owner])
+        if unit.pattern == () and unit.axes is None:
+            found.extend(other for other in self.units if other.pattern == ())
+        return [other for other in found if other is not unit]
+
+    def _fits(self, unit: Unit, other: Unit) -> bool:
+        if unit is other or unit.pattern != other.pattern:
+            return False
+        if unit.axes is not None and other.axes is not None and unit.axes != other.axes:
+            return False
+        return len(unit.nodes) + len(other.nodes) <= MOST_INSTRUCTIONS
+
+    def _convex(self, first: Unit, second: Unit) -> bool:
+        """Return whether no path leads from one of the two to the other through a third."""
+        pair = {first, second}
+        stack = [item for unit in pair for item in unit.inputs if item not in pair]
+        seen: set[Unit] = set()
+        while stack:
+            unit = stack.pop()
+            if unit in pair:
+                return False
+            if unit not in seen:
+                seen.add(unit)
+                stack.extend(unit.inputs)
+        return True
+
+    def _merge(self, unit: Unit, other: Unit) -> Unit:
+        other.nodes.extend(unit.nodes)
+        other.axes = other.axes if other.axes is not None else unit.axes
+        other.inputs = (other.inputs | unit.inputs) - {unit, other}
+        for node in unit.nodes:
+            self.unit_of[node] = other
+        for item in self.units:
+            if unit in item.inputs:
+                item.inputs = (item.inputs - {unit}) | {other}
+        other.inputs.discard(other)
+        self.units.remove(unit)
+        return other
+
+    def ordered(self) -> list[Unit]:
+        """Return the units, each after those it depends on."""
+        done: dict[Unit, None] = {}
+        for start in self.units:
+            stack = [start]
+            while stack:
+                unit = stack[-1]
+                pending = [item for item in unit.inputs if item not in done]
+                if unit in done or not pending:
+                    stack.pop()
+                    done.setdefault(unit)
+                else:
+                    stack.extend(pending)
+        return list(done)
+
+
+def group(dependencies: Mapping[Apply, Collection[Apply]], fusing: bool = True) -> list[Unit]:
+    """Return the nodes in groups to fuse, each group after those it depends on.
+
+    ``dependencies`` gives, for each node in topological order, the nodes that must run before it.
+    Without ``fusing`` each node is a group of its own.
+    """
+    return _Grouping(dependencies, fusing).ordered()
+
+
+class ProgramWriter:
+    """Writes the program of one group.
+
+    Attributes
+    ----------
+    inputs
+        The variables that the program reads, in the order of its first registers.
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        inside = {output for node in unit.nodes for output in node.outputs}
+        self.inputs = list(
+            dict.fromkeys(item for n in unit.nodes for item in n.inputs if item not in inside)
+        )
+        self.registers: dict[tuple[Variable, str], int] = {
+            (item, item.dtype): position for position, item in enumerate(self.inputs)
+        }
+        self.instructions: list[ops.Instruction] = []
+        self.results: dict[Variable, ops.Result] = {}
+        for node in _inside_order(unit.nodes):
+            self._write(node)
+
+    def _emit(self, op: str, sources: tuple[int, ...], dtype: str) -> int:
+        self.instructions.append(ops.Instruction(op, sources, dtype))
+        return len(self.inputs) + len(self.instructions) - 1
+
+    def _register(self, variable: Variable, dtype: str) -> int:
+        key = (variable, dtype)
+        if key not in self.registers:
+            source = self.registers[variable, variable.dtype]
+            self.registers[key] = self._emit(f"cast_{dtype}", (source,), dtype)
+        return self.registers[key]
+
+    def _write(self, node: Apply) -> None:
+        output = node.outputs[0]
+        if node.op in ops.REDUCTIONS:
+            source = self._register(node.inputs[0], node.inputs[0].dtype)
+            self.results[output] = ops.Result(source, node.op.name, node.params["axis"])
+            return
+        assert isinstance(node.op, ops.ElementwiseOp)
+        computed, _ = node.op.rule(tuple(item.dtype for item in node.inputs))
+        if node.op.name.startswith("cast_"):
+            register = self._register(node.inputs[0], output.dtype)
+        else:
+            sources = tuple(
+                self._register(item, dtype)
+                for item, dtype in zip(node.inputs, computed, strict=True)
+            )
+            register = self._emit(node.op.name, sources, output.dtype)
+        self.registers[output, output.dtype] = register
+        self.results[output] = ops.Result(register)
+
+    def program(self, wanted: Sequence[Variable]) -> ops.Program:
+        """Return the program whose results are the wanted variables."""
+        return ops.Program(
+            tuple(item.dtype for item in self.inputs),
+            tuple(self.instructions),
+            tuple(self.results[item] for item in wanted),
+        )
+
+
+def _inside_order(nodes: Sequence[Apply]) -> list[Apply]:
+    inside = {output for node in nodes for output in node.outputs}
+    outputs = [output for node in nodes for output in node.outputs]
+    order = walk.toposort(outputs, stop=lambda variable: variable not in inside)
+    return [node for node in order if node.outputs[0] in inside]

@@ -1,0 +1,227 @@
+"""Rules that replace formulas which overflow, cancel or divide zero by zero by ones which do not.
+
+They apply to what users write, also before a gradient is taken: the gradient of the stable form is
+stable too.
+"""
+
+from __future__ import annotations
+
+from arignote import ops
+from arignote.graph import dtypes
+from arignote.graph.variable import Apply, Variable
+from arignote.rewrite.engine import Replacement, Rule, rule
+from arignote.rewrite.match import is_number, made_by, other_operand, same_shape, through_dimshuffle
+
+
+def _float_of(x: Variable, output: Variable) -> bool:
+    return output.dtype in dtypes.FLOATS and same_shape(x, output)
+
+
+@rule(ops.true_div)
+def sigmoid_from_exp(node: Apply) -> Replacement:
+    """1 / (1 + exp(-x)) -> sigmoid(x), exp(x) / (1 + exp(x)) -> sigmoid(x)"""
+    numerator, denominator = node.inputs
+    grown = other_operand(denominator, ops.add, 1)
+    exponent = None if grown is None else made_by(grown, ops.exp)
+    if exponent is None or not _float_of(exponent[0], node.outputs[0]):
+        return None
+    if is_number(numerator, 1):
+        return ops.sigmoid(ops.neg(exponent[0]))
+    if numerator is grown:
+        return ops.sigmoid(exponent[0])
+    return None
+
+
+@rule(ops.inv)
+def sigmoid_from_inverse(node: Apply) -> Replacement:
+    """inv(1 + exp(-x)) -> sigmoid(x)"""
+    grown = other_operand(node.inputs[0], ops.add, 1)
+    exponent = None if grown is None else made_by(grown, ops.exp)
+    if exponent is None or not _float_of(exponent[0], node.outputs[0]):
+        return None
+    return ops.sigmoid(ops.neg(exponent[0]))
+
+
+@rule(ops.sub)
+def one_minus_sigmoid(node: Apply) -> Replacement:
+    """1 - sigmoid(x) -> sigmoid(-x)"""
+    one, value = node.inputs
+    inner = made_by(value, ops.sigmoid)
+    if inner is None or not is_number(one, 1) or not _float_of(inner[0], node.outputs[0]):
+        return None
+    return ops.sigmoid(ops.neg(inner[0]))
+
+
+@rule(ops.sub)
+def expm1_from_exp(node: Apply) -> Replacement:
+    """exp(x) - 1 -> expm1(x)"""
+    value, one = node.inputs
+    inner = made_by(value, ops.exp)
+    if inner is None or not is_number(one, 1) or not _float_of(inner[0], node.outputs[0]):
+        return None
+    return ops.expm1(inner[0])
+
+
+@rule(ops.log)
+def log_of_sigmoid(node: Apply) -> Replacement:
+    """log(sigmoid(x)) -> -softplus(-x)"""
+    inner = made_by(node.inputs[0], ops.sigmoid)
+    return None if inner is None else ops.neg(ops.softplus(ops.neg(inner[0])))
+
+
+@rule(ops.log)
+def log_of_softmax(node: Apply) -> Replacement:
+    """log(softmax(x)) -> log_softmax(x)"""
+    inner = made_by(node.inputs[0], ops.softmax_op)
+    return None if inner is None else ops.log_softmax_op(inner[0])
+
+
+@rule(ops.log)
+def log_of_selected_softmax(node: Apply) -> Replacement:
+    """log(softmax(x)[indices]) -> log_softmax(x)[indices]"""
+    (selected,) = node.inputs
+    inner = made_by(selected, ops.take_op)
+    if inner is None:
+        return None
+    rows, order = through_dimshuffle(inner[0])
+    argument = made_by(rows, ops.softmax_op)
+    if argument is None:
+        return None
+    logs: Variable = ops.log_softmax_op(argument[0])
+    if order is not None:
+        logs = ops.dimshuffle(logs, order)
+    return ops.take_op.make([logs, *inner[1:]]).outputs
+
+
+@rule(ops.log)
+def log_of_one_plus(node: Apply) -> Replacement:
+    """log(1 + x) -> log1p(x), log(1 - x) -> log1p(-x)"""
+    (argument,) = node.inputs
+    x = other_operand(argument, ops.add, 1)
+    if x is not None and _float_of(x, node.outputs[0]):
+        return ops.log1p(x)
+    difference = made_by(argument, ops.sub)
+    if difference is None or not is_number(difference[0], 1):
+        return None
+    return ops.log1p(ops.neg(difference[1])) if _float_of(difference[1], node.outputs[0]) else None
+
+
+@rule(ops.log1p)
+def softplus_from_log1p(node: Apply) -> Replacement:
+    """log1p(exp(x)) -> softplus(x), log1p(-sigmoid(x)) -> -softplus(x)"""
+    (argument,) = node.inputs
+    inner = made_by(argument, ops.exp)
+    if inner is not None:
+        return ops.softplus(inner[0])
+    negated = made_by(argument, ops.neg)
+    curve = None if negated is None else made_by(negated[0], ops.sigmoid)
+    return None if curve is None else ops.neg(ops.softplus(curve[0]))
+
+
+@rule(ops.log)
+def log_of_sum_of_exp(node: Apply) -> Replacement:
+    """log(sum(exp(x))) -> m + log(sum(exp(x - m))) with m = max(x)"""
+    total, order = through_dimshuffle(node.inputs[0])
+    inner = made_by(total, ops.sum_op)
+    exponent = None if inner is None else made_by(inner[0], ops.exp)
+    if exponent is None or total.owner is None:
+        return None
+    (x,) = exponent
+    # exp(x - m) with m the maximum is in that form already.
+    shift = made_by(x, ops.sub)
+    if shift is not None and _is_maximum(shift[1], shift[0]):
+        return None
+    axis = total.owner.params["axis"]
+    largest = ops.max_(x, axis=axis, keepdims=True)
+    # An infinite maximum must not turn inf - inf into nan; its gradient cancels out of the result.
+    shifted = ops.switch(ops.isinf(largest), ops.constant(0, dtype=x.dtype), largest)
+    fixed = ops.zero_grad(shifted)
+    result = ops.log(ops.sum_(ops.exp(ops.sub(x, fixed)), axis=axis))
+    dropped = ops.dimshuffle(fixed, [a for a in range(x.ndim) if a not in axis])
+    result = ops.add(result, dropped)
+    return result if order is None else ops.dimshuffle(result, order)
+
+
+def _is_maximum(value: Variable, x: Variable) -> bool:
+    """Return whether a value is the maximum of ``x`` over some axes, possibly guarded and broadcast."""
+    for op in (ops.zero_grad_op, ops.dimshuffle_op):
+        inner = made_by(value, op)
+        if inner is not None:
+            return _is_maximum(inner[0], x)
+    chosen = made_by(value, ops.switch)
+    if chosen is not None:
+        return _is_maximum(chosen[2], x)
+    inner = made_by(value, ops.max_op)
+    return inner is not None and inner[0] is x
+
+
+def _row_sum(variable: Variable) -> Variable | None:
+    """Return ``x`` if the variable is the sum of x over its last axis, kept with length one."""
+    total, order = through_dimshuffle(variable)
+    inner = made_by(total, ops.sum_op)
+    if inner is None or total.owner is None:
+        return None
+    (x,) = inner
+    rank = x.ndim
+    if total.owner.params["axis"] != (rank - 1,) or order != (*range(rank - 1), "x"):
+        return None
+    return x
+
+
+@rule(ops.true_div)
+def softmax_from_exp(node: Apply) -> Replacement:
+    """exp(x) / sum(exp(x), last axis, keepdims) -> softmax(x)"""
+    numerator, denominator = node.inputs
+    inner = made_by(numerator, ops.exp)
+    if inner is None or _row_sum(denominator) is not numerator:
+        return None
+    return ops.softmax_op(inner[0]) if _float_of(inner[0], node.outputs[0]) else None
+
+
+@rule(ops.softmax_op, ops.log_softmax_op)
+def softmax_without_shift(node: Apply) -> Replacement:
+    """softmax(x - max(x)) -> softmax(x): it subtracts the maximum itself"""
+    shift = made_by(node.inputs[0], ops.sub)
+    if shift is None or not _is_maximum(shift[1], shift[0]):
+        return None
+    x, largest = shift
+    # Only a shift that is the same for a whole row cancels.
+    if not largest.broadcastable[-1] or not same_shape(x, node.outputs[0]):
+        return None
+    return node.op(x)
+
+
+@rule(ops.sub)
+def log_softmax_from_logsumexp(node: Apply) -> Replacement:
+    """x - logsumexp(x) -> log_softmax(x), for the form that log_of_sum_of_exp makes"""
+    x, value = node.inputs
+    total, order = through_dimshuffle(value)
+    terms = made_by(total, ops.add)
+    if terms is None or order != (*range(x.ndim - 1), "x") or not _float_of(x, node.outputs[0]):
+        return None
+    inner = made_by(terms[0], ops.log)
+    summed = None if inner is None else made_by(inner[0], ops.sum_op)
+    exponent = None if summed is None else made_by(summed[0], ops.exp)
+    shift = None if exponent is None else made_by(exponent[0], ops.sub)
+    if shift is None or shift[0] is not x or not _is_maximum(shift[1], x):
+        return None
+    owner = inner[0].owner if inner is not None else None
+    assert owner is not None
+    return ops.log_softmax_op(x) if owner.params["axis"] == (x.ndim - 1,) else None
+
+
+RULES: tuple[Rule, ...] = (
+    sigmoid_from_exp,
+    sigmoid_from_inverse,
+    one_minus_sigmoid,
+    expm1_from_exp,
+    softmax_from_exp,
+    softmax_without_shift,
+    log_softmax_from_logsumexp,
+    log_of_sigmoid,
+    log_of_softmax,
+    log_of_selected_softmax,
+    log_of_sum_of_exp,
+    log_of_one_plus,
+    softplus_from_log1p,
+)
