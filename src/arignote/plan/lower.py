@@ -1,0 +1,272 @@
+"""From a rewritten graph to a plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from arignote import ops
+from arignote.graph import walk
+from arignote.graph.dim import Dim, Expr, Shape, product
+from arignote.graph.op import Call, Params, Strided
+from arignote.graph.variable import Apply, Constant, SharedVariable, Variable
+from arignote.plan.guards import unit_guards
+from arignote.plan.memory import place
+from arignote.plan.needs import needed_nodes
+from arignote.plan.plan import (
+    Buffer,
+    Const,
+    Input,
+    Plan,
+    Reshaped,
+    Scalar,
+    State,
+    Step,
+    Temp,
+    View,
+)
+from arignote.plan.shapes import Shapes
+from arignote.rewrite.fuse import ProgramWriter, Unit, group
+
+
+class _Names:
+    """Hands out buffer names: a variable's own where it is a free identifier."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+        self.counts: dict[str, int] = {}
+
+    def give(self, wanted: str | None, prefix: str) -> str:
+        name = re.sub(r"\W", "_", wanted) if wanted else ""
+        if not name or not name.isidentifier() or name in self.taken:
+            while True:
+                number = self.counts.get(prefix, 0)
+                self.counts[prefix] = number + 1
+                name = f"{prefix}{number}"
+                if name not in self.taken:
+                    break
+        self.taken.add(name)
+        return name
+
+
+def contiguous_strides(shape: Shape, itemsize: int) -> tuple[Dim, ...]:
+    """Return byte strides of an array of this shape in C order."""
+    return tuple(product((*shape[axis + 1 :], itemsize)) for axis in range(len(shape)))
+
+
+class _Lowering:
+    """One graph on its way to a plan."""
+
+    def __init__(
+        self,
+        inputs: Sequence[Variable],
+        outputs: Sequence[Variable],
+        updates: Sequence[tuple[SharedVariable, Variable]],
+    ) -> None:
+        self.names = _Names()
+        self.buffers: dict[str, Buffer] = {}
+        self.steps: list[Step] = []
+        self.buffer_of: dict[Variable, str] = {}
+        self.layouts: dict[str, tuple[str, Strided]] = {}
+        values = [value for _, value in updates]
+        self.outputs = [*outputs, *values]
+        self.states = list(
+            dict.fromkeys([*walk.shared_inputs(self.outputs), *(state for state, _ in updates)])
+        )
+        leaves = {item: self.names.give(item.name, "x") for item in inputs}
+        leaves |= {item: self.names.give(item.name, "s") for item in self.states}
+        self.shapes = Shapes(leaves)
+        for kind, items in ((Input, inputs), (State, self.states)):
+            for item in items:
+                name = leaves[item]
+                shape = self.shapes.shape_of(item)
+                self._define(item, kind(name, item.type, shape), self._leaf_strides(name, shape))
+
+    # Buffers
+
+    @staticmethod
+    def _leaf_strides(name: str, shape: Shape) -> Strided:
+        strides = tuple(Expr("stride", (name, axis)) for axis in range(len(shape)))
+        return Strided(0, shape, strides)
+
+    def _define(self, variable: Variable, buffer: Buffer, layout: Strided | None = None) -> str:
+        if layout is None:
+            strides = contiguous_strides(buffer.shape, buffer.type.numpy_dtype.itemsize)
+            layout = Strided(0, buffer.shape, strides)
+        self.buffers[buffer.name] = buffer
+        base = buffer.base if isinstance(buffer, View) else buffer.name
+        self.layouts[buffer.name] = (base, layout)
+        self.buffer_of[variable] = buffer.name
+        return buffer.name
+
+    def read(self, variable: Variable) -> str:
+        """Return the buffer a step reads a variable from."""
+        if variable not in self.buffer_of:
+            assert isinstance(variable, Constant), variable
+            name = self.names.give(variable.name, "c")
+            self._define(variable, Const(name, variable.type, variable.data))
+        return self.buffer_of[variable]
+
+    def _temp(self, variable: Variable) -> str:
+        wanted = self.shapes.reads.get(variable, variable.name)
+        name = self.names.give(wanted, "t")
+        return self._define(variable, Temp(name, variable.type, self.shapes.shape_of(variable)))
+
+    # Units
+
+    def run(self, fusing: bool) -> None:
+        dependencies = needed_nodes(self.outputs, self.shapes)
+        self.names.taken.update(self.shapes.reads.values())
+        units = group(dependencies, fusing)
+        exported = _exported(self.outputs, self.shapes.reads, units)
+        for unit, guards in unit_guards(units, [*self.outputs, *self.shapes.reads]):
+            if unit.pattern is not None:
+                self._program(unit, exported, guards)
+            else:
+                self._node(unit.nodes[0], guards)
+
+    def _program(
+        self, unit: Unit, exported: set[Variable], guards: tuple[tuple[Variable, bool], ...]
+    ) -> None:
+        writer = ProgramWriter(unit)
+        wanted = [o for node in unit.nodes for o in node.outputs if o in exported]
+        params = Params({"program": writer.program(wanted)})
+        inputs = tuple(self.read(item) for item in writer.inputs)
+        outputs = tuple(map(self._temp, wanted))
+        self._step(Step(ops.program_op.name, params, inputs, outputs), unit.nodes[-1], guards)
+
+    def _step(self, step: Step, node: Apply, guards: tuple[tuple[Variable, bool], ...]) -> None:
+        conditions = tuple((self.read(flag), taken) for flag, taken in guards)
+        self.steps.append(replace(step, guards=conditions, origin=node.origin))
+
+    def _node(self, node: Apply, guards: tuple[tuple[Variable, bool], ...]) -> None:
+        op = node.op
+        if op.view is not None:
+            self._view(node)
+        elif op is ops.shape_i:
+            output = node.outputs[0]
+            name = self.names.give(output.name, "n")
+            self._define(output, Scalar(name, output.type, self.shapes.value(output)))
+        elif op is ops.reshape_op:
+            self._reshape(node, guards)
+        else:
+            self._plain(node, guards)
+
+    def _plain(self, node: Apply, guards: tuple[tuple[Variable, bool], ...]) -> None:
+        op = node.op
+        reads = tuple(
+            self._dim_operand(item) if position in op.shape_only else self.read(item)
+            for position, item in enumerate(node.inputs)
+        )
+        step = Step(
+            op.name,
+            node.params,
+            reads,
+            tuple(map(self._temp, node.outputs)),
+            dims=op.dims(self.shapes, node) if op.dims is not None else (),
+            host=op.kernel is None or not op.supports(Call.of(node)),
+        )
+        self._step(step, node, guards)
+
+    def _dim_operand(self, variable: Variable) -> str:
+        """Return a buffer with an integer scalar that the op knows as a dim."""
+        if variable in self.buffer_of or isinstance(variable, Constant):
+            return self.read(variable)
+        name = self.names.give(None, "n")
+        value = self.shapes.value(variable)
+        return self._define(variable, Scalar(name, variable.type, value))
+
+    def _view(self, node: Apply) -> None:
+        op, output = node.op, node.outputs[0]
+        assert op.view is not None
+        source = self.read(node.inputs[0])
+        base, layout = self.layouts[source]
+        shapes = [self.shapes.shape_of(item) for item in node.inputs]
+        window = op.view(self.shapes, node, layout, shapes)
+        if window == layout and self.buffers[source].type.ndim == output.ndim:
+            self.buffer_of[output] = source
+            return
+        name = self.names.give(output.name, "v")
+        view = View(
+            name, output.type, base, window.offset, self.shapes.shape_of(output), window.strides
+        )
+        self._define(output, view, replace(window, shape=view.shape))
+
+    def _reshape(self, node: Apply, guards: tuple[tuple[Variable, bool], ...]) -> None:
+        output = node.outputs[0]
+        source = self.read(node.inputs[0])
+        name = self.names.give(output.name, "r")
+        shape = self.shapes.shape_of(output)
+        self._define(output, Reshaped(name, output.type, source, shape))
+        self._step(Step(node.op.name, Params({}), (source,), (name,)), node, guards)
+
+    def canonical(self, buffer: Buffer) -> Buffer:
+        """Return a buffer with its shape in terms of the dims that equal ones are written as."""
+        if isinstance(buffer, Const | Scalar):
+            return buffer
+        return replace(buffer, shape=self.shapes.canonical_shape(buffer.shape))
+
+    def result(self, variable: Variable, taken: set[str]) -> str:
+        """Return a buffer of its own for an output."""
+        name = self.read(variable)
+        buffer = self.buffers[name]
+        if isinstance(buffer, Temp) and name not in taken:
+            return name
+        copied = self.names.give(None, "t")
+        self.buffers[copied] = Temp(copied, variable.type, buffer.shape)
+        self.steps.append(
+            Step(ops.copy_op.name, Params({}), (name,), (copied,), origin=variable.origin)
+        )
+        return copied
+
+
+def _exported(
+    outputs: Iterable[Variable], reads: Mapping[Variable, str], units: Sequence[Unit]
+) -> set[Variable]:
+    """Return the variables that something outside their unit reads."""
+    result = {*outputs, *reads}
+    for unit in units:
+        inside = set(unit.nodes)
+        result.update(
+            item for node in unit.nodes for item in node.inputs if item.owner not in inside
+        )
+    return result
+
+
+def lower(
+    inputs: Sequence[Variable],
+    outputs: Sequence[Variable],
+    updates: Sequence[tuple[SharedVariable, Variable]],
+    name: str = "function",
+    fusing: bool = True,
+) -> tuple[Plan, list[SharedVariable]]:
+    """Return the plan of a graph, and the shared variables in the order of the plan's states.
+
+    Parameters
+    ----------
+    inputs
+        The arguments of a call.
+    outputs
+        Rewritten variables to return.
+    updates
+        Shared variables with the rewritten variables that become their values.
+    name
+        Of the plan.
+    fusing
+        Whether elementwise ops are joined to programs.
+    """
+    lowering = _Lowering(inputs, outputs, updates)
+    lowering.run(fusing)
+    results: list[str] = []
+    for output in outputs:
+        results.append(lowering.result(output, set(results)))
+    plan = Plan(
+        name,
+        tuple(map(lowering.canonical, lowering.buffers.values())),
+        tuple(lowering.shapes.checks),
+        tuple(lowering.steps),
+        tuple(results),
+        tuple((lowering.buffer_of[state], lowering.read(value)) for state, value in updates),
+    )
+    return place(plan), lowering.states

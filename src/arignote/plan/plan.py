@@ -1,0 +1,215 @@
+"""The execution plan: flat, typed, immutable. It is what the runtimes run and what a person can read.
+
+Buffers are defined once, each by an input, a state (shared variable), a constant, a step, or as a view
+of another. Sizes are dims: integers or expressions over the shapes of inputs and states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from arignote.errors import Origin
+from arignote.graph.dim import Dim, Shape
+from arignote.graph.dtypes import Array
+from arignote.graph.op import Call, Op, Params, op_named
+from arignote.graph.type import TensorType
+
+
+@dataclass(frozen=True)
+class Input:
+    """An argument of the call."""
+
+    name: str
+    type: TensorType
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class State:
+    """The value of a shared variable."""
+
+    name: str
+    type: TensorType
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Const:
+    """A value fixed in the plan."""
+
+    name: str
+    type: TensorType
+    value: Array
+
+    @property
+    def shape(self) -> Shape:
+        """Its lengths."""
+        return tuple(self.value.shape)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Const)
+            and (self.name, self.type) == (other.name, other.type)
+            and self.value.shape == other.value.shape
+            and self.value.tobytes() == other.value.tobytes()
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.type))
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A dim as a value that steps can read."""
+
+    name: str
+    type: TensorType
+    value: Dim
+
+    @property
+    def shape(self) -> Shape:
+        """It has no dimensions."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Temp:
+    """The result of a step, in memory of its own or in that of ``storage``, which it overwrites."""
+
+    name: str
+    type: TensorType
+    shape: Shape
+    storage: str | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """A window on another buffer: no work, no memory. Offset and strides are in bytes."""
+
+    name: str
+    type: TensorType
+    base: str
+    offset: Dim
+    shape: Shape
+    strides: tuple[Dim, ...]
+
+
+@dataclass(frozen=True)
+class Reshaped:
+    """Another buffer's elements under another shape: a window if that lies without gaps, else a copy."""
+
+    name: str
+    type: TensorType
+    base: str
+    shape: Shape
+
+
+Buffer: TypeAlias = Input | State | Const | Scalar | Temp | View | Reshaped
+
+
+@dataclass(frozen=True)
+class Check:
+    """What must hold of dims before steps run: ``equal``, ``index`` (0 <= a < b) or ``true``.
+
+    ``text`` tells the user; ``{found}`` and ``{expected}`` stand for the two values.
+    """
+
+    kind: str
+    found: Dim
+    expected: Dim
+    op: str
+    text: str
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One op applied to buffers.
+
+    ``guards`` are boolean scalars and the values they must have for the step to run; ``dims`` are
+    integers the kernel is given; ``host`` says that it runs as its NumPy reference.
+    """
+
+    op: str
+    params: Params
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    dims: tuple[Dim, ...] = ()
+    guards: tuple[tuple[str, bool], ...] = ()
+    host: bool = False
+    origin: Origin | None = field(default=None, compare=False)
+
+    @property
+    def record(self) -> Op:
+        """The op's record."""
+        return op_named(self.op)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A compiled function: what it needs, does and returns.
+
+    ``updates`` pairs each state that changes with the buffer that it takes at the end of a call.
+    """
+
+    name: str
+    buffers: tuple[Buffer, ...]
+    checks: tuple[Check, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[str, ...]
+    updates: tuple[tuple[str, str], ...]
+
+    def buffer(self, name: str) -> Buffer:
+        """Return the buffer of this name."""
+        return self.by_name[name]
+
+    @property
+    def by_name(self) -> dict[str, Buffer]:
+        """Buffers by name."""
+        table: dict[str, Buffer] | None = self.__dict__.get("_by_name")
+        if table is None:
+            table = {buffer.name: buffer for buffer in self.buffers}
+            self.__dict__["_by_name"] = table
+        return table
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The arguments, in their order."""
+        return tuple(buffer for buffer in self.buffers if isinstance(buffer, Input))
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """The shared variables, in the order in which the runtime is given them."""
+        return tuple(buffer for buffer in self.buffers if isinstance(buffer, State))
+
+    def call(self, step: Step) -> Call:
+        """Return the types with which a step applies its op."""
+        return Call(
+            step.params,
+            tuple(self.buffer(name).type for name in step.inputs),
+            tuple(self.buffer(name).type for name in step.outputs),
+        )
+
+    def root(self, name: str) -> Buffer:
+        """Return the buffer in whose memory another lies, through views and shared storage."""
+        buffer = self.buffer(name)
+        while True:
+            if isinstance(buffer, View | Reshaped):
+                buffer = self.buffer(buffer.base)
+            elif isinstance(buffer, Temp) and buffer.storage is not None:
+                buffer = self.buffer(buffer.storage)
+            else:
+                return buffer
+
+    def __str__(self) -> str:
+        from arignote.plan.text import format_plan  # noqa: PLC0415 (text knows the plan's classes)
+
+        return format_plan(self)
+
+
+def scalar_array(value: int, dtype: str) -> Array:
+    """Return a dim as a 0-d array."""
+    return np.asarray(value).astype(dtype)

@@ -1,0 +1,199 @@
+"""Shapes of all variables of a graph as dims, found without computing anything.
+
+Along the way every demand of a shape rule is noted as a check, and integer scalars that sizes depend on
+are turned into dims. One that only a step can compute becomes a ``read`` of its buffer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from arignote import ops
+from arignote.errors import Origin, ShapeError, with_origin
+from arignote.graph import dtypes
+from arignote.graph.dim import Dim, Expr, Shape, build
+from arignote.graph.op import Op
+from arignote.graph.variable import Apply, Constant, Variable
+from arignote.plan.plan import Check
+
+_DIM_OPS = {
+    "add": "add",
+    "sub": "sub",
+    "mul": "mul",
+    "floor_div": "floordiv",
+    "mod": "mod",
+    "minimum": "min",
+    "maximum": "max",
+}
+_WRAPPED = ("int8", "int16", "int32")
+
+
+class Shapes:
+    """Shapes and integer values of a graph whose inputs and shared variables have names."""
+
+    def __init__(self, names: Mapping[Variable, str]) -> None:
+        self.names = names
+        self.checks: list[Check] = []
+        self.reads: dict[Variable, str] = {}
+        self._shapes: dict[Variable, Shape] = {}
+        self._values: dict[Variable, Dim] = {}
+        self._same: dict[Dim, Dim] = {}
+        self._node: Apply | None = None
+
+    # What shape rules ask for.
+
+    def shape_of(self, variable: Variable) -> Shape:
+        """Return the shape of a variable."""
+        stack = [variable]
+        while stack:
+            item = stack[-1]
+            if item in self._shapes:
+                stack.pop()
+                continue
+            pending = [] if item.owner is None else self._unknown_inputs(item.owner)
+            if pending:
+                stack.extend(pending)
+            else:
+                stack.pop()
+                self._infer(item)
+        return self._shapes[variable]
+
+    def value(self, variable: Variable) -> Dim:
+        """Return the value of an integer scalar."""
+        if variable not in self._values:
+            self._values[variable] = self._find_value(variable)
+        return self._values[variable]
+
+    def require_equal(self, found: Dim, expected: Dim, text: str) -> Dim:
+        """Demand that two dims are equal and return the one to go on with."""
+        found, expected = self._canonical(found), self._canonical(expected)
+        if found == expected:
+            return expected
+        if isinstance(found, int) and isinstance(expected, int):
+            node = self._node
+            name = node.op.name if node is not None else ""
+            message = text.format(found=found, expected=expected)
+            error = ShapeError(f"[{name}] {message}")
+            raise with_origin(error, node.origin if node is not None else None)
+        self._check("equal", found, expected, text)
+        old, new = (found, expected) if isinstance(found, Expr) else (expected, found)
+        self._same[old] = new
+        return new
+
+    def require_index(self, index: Dim, length: Dim, text: str) -> Dim:
+        """Demand ``-length <= index < length`` and return the index counted from the start."""
+        position = build("wrap", index, length)
+        if isinstance(position, int) and isinstance(length, int):
+            if not 0 <= position < length:
+                raise IndexError(text.format(found=index, expected=length))
+            return position
+        # The text tells the index as the user wrote it.
+        shown = text.replace("{found}", str(index)) if isinstance(index, int) else text
+        self._check("index", position, length, shown)
+        return position
+
+    def require(self, holds: Dim, text: str) -> None:
+        """Demand that a dim is not zero."""
+        if holds == 0:
+            raise ValueError(self._prefixed(text))
+        if not isinstance(holds, int):
+            self._check("true", holds, 0, text)
+
+    # What the plan asks for.
+
+    def canonical_shape(self, shape: Shape) -> Shape:
+        """Return a shape in terms of the dims that equal ones are written as."""
+        return tuple(map(self._canonical, shape))
+
+    def reads_behind(self, node: Apply) -> list[Variable]:
+        """Return the scalars that the sizes of a node are read from."""
+        dims = [dim for item in node.outputs for dim in self._shapes[item]]
+        dims += [self._values[item] for item in node.inputs if item in self._values]
+        names = {name for dim in dims for name in _read_names(dim)}
+        return [variable for variable, name in self.reads.items() if name in names]
+
+    # How they are answered.
+
+    def _prefixed(self, text: str) -> str:
+        return f"[{self._node.op.name}] {text}" if self._node is not None else text
+
+    def _check(self, kind: str, found: Dim, expected: Dim, text: str) -> None:
+        node = self._node
+        name = node.op.name if node is not None else ""
+        origin: Origin | None = node.origin if node is not None else None
+        check = Check(kind, found, expected, name, text, origin)
+        if check not in self.checks:
+            self.checks.append(check)
+
+    def _canonical(self, dim: Dim) -> Dim:
+        while isinstance(dim, Expr) and dim in self._same:
+            dim = self._same[dim]
+        return dim
+
+    def _unknown_inputs(self, node: Apply) -> list[Variable]:
+        return [item for item in node.inputs if item not in self._shapes]
+
+    def _infer(self, variable: Variable) -> None:
+        node = variable.owner
+        if node is None:
+            self._shapes[variable] = self._leaf(variable)
+            return
+        outer, self._node = self._node, node
+        try:
+            shapes = node.op.shape(self, node, [self._shapes[item] for item in node.inputs])
+        finally:
+            self._node = outer
+        for output, shape in zip(node.outputs, shapes, strict=True):
+            self._shapes[output] = tuple(
+                1 if flag else self._canonical(dim)
+                for dim, flag in zip(shape, output.broadcastable, strict=True)
+            )
+
+    def _leaf(self, variable: Variable) -> Shape:
+        if isinstance(variable, Constant):
+            return tuple(variable.data.shape)
+        name = self.names[variable]
+        return tuple(
+            1 if flag else Expr("shape", (name, axis))
+            for axis, flag in enumerate(variable.broadcastable)
+        )
+
+    def _find_value(self, variable: Variable) -> Dim:
+        if isinstance(variable, Constant):
+            return int(variable.data)
+        if variable in self.names:
+            return Expr("value", (self.names[variable],))
+        node = variable.owner
+        if node is not None:
+            found = self._computed(node.op, node, variable.dtype)
+            if found is not None:
+                return found
+        name = self.reads.setdefault(variable, f"size{len(self.reads)}")
+        return Expr("read", (name,))
+
+    def _computed(self, op: Op, node: Apply, dtype: str) -> Dim | None:
+        """Return the value of a scalar that follows from shapes and other values, else None."""
+        if op is ops.shape_i:
+            axis: int = node.params["axis"]
+            return self.shape_of(node.inputs[0])[axis]
+        if dtype not in dtypes.SIGNED or any(i.dtype not in dtypes.DISCRETE for i in node.inputs):
+            return None
+        if op.name == f"cast_{dtype}":
+            result = self.value(node.inputs[0])
+            lossless = dtypes.upcast(node.inputs[0].dtype, dtype) == dtype
+            return result if lossless or dtype == "int64" else build(dtype, result)
+        if op is ops.neg:
+            result = build("sub", 0, self.value(node.inputs[0]))
+        elif op.name in _DIM_OPS:
+            result = build(_DIM_OPS[op.name], *map(self.value, node.inputs))
+        else:
+            return None
+        return build(dtype, result) if dtype in _WRAPPED else result
+
+
+def _read_names(dim: Dim | str) -> list[str]:
+    if not isinstance(dim, Expr):
+        return []
+    if dim.op == "read":
+        return [str(dim.args[0])]
+    return [name for arg in dim.args for name in _read_names(arg)]
