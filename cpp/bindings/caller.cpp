@@ -1,0 +1,287 @@
+#include "bindings/caller.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/buffer.hpp"
+
+namespace arignote {
+namespace {
+
+// Below this, giving the GIL away and taking it again costs more than it brings.
+constexpr double kWorthReleasing = 5000;
+
+const char* kind_of(Code code) {
+  switch (code) {
+    case Code::kIndexOutOfRange: return "index";
+    case Code::kOutOfMemory: return "memory";
+    case Code::kCheckFailed: return "check";
+    case Code::kReadOnly: return "readonly";
+    default: return "plan";
+  }
+}
+
+}  // namespace
+
+bool InputRule::accepts(PyArrayObject* array) const {
+  if (PyArray_NDIM(array) != ndim || dtype_of(PyArray_DESCR(array)) != dtype || !is_behaved(array)) {
+    return false;
+  }
+  for (const int axis : broadcastable) {
+    if (PyArray_DIM(array, axis) != 1) return false;
+  }
+  return true;
+}
+
+bool InputRule::store(PyObject* value, std::byte* data) const {
+  if (ndim != 0) return false;
+  if (Py_IS_TYPE(value, scalar_type)) {
+    PyArray_ScalarAsCtype(value, data);
+    return true;
+  }
+  if (dtype == DType::kFloat64 && PyFloat_CheckExact(value)) {
+    const double real = PyFloat_AS_DOUBLE(value);
+    std::memcpy(data, &real, sizeof(real));
+    return true;
+  }
+  if (dtype == DType::kInt64 && PyLong_CheckExact(value)) {
+    int overflow = 0;
+    const long long integer = PyLong_AsLongLongAndOverflow(value, &overflow);
+    std::memcpy(data, &integer, sizeof(integer));
+    return overflow == 0;
+  }
+  return false;
+}
+
+Caller::Caller(const FunctionCore& core) : core_(core), context_(core.loaded.program) {
+  const Plan& plan = core.loaded.program.plan;
+  sources_.resize(core.inputs.size() + core.states.size());
+  arrays_.resize(core.inputs.size());
+  scratch_.resize(core.inputs.size());
+  kept_.resize(core.inputs.size());
+  outputs_.resize(plan.outputs.size());
+  borrowed_.resize(plan.outputs.size());
+  resized_.reserve(core.states.size());
+  count_allocation();
+}
+
+Caller::~Caller() = default;
+
+Ref Caller::call(PyObject* function, PyObject* const* arguments, Observer* observer, bool undo) {
+  Ref result;
+  StateLocks locks;
+  if (accept(function, arguments) && locks.take(core_.uses)) {
+    const Status status = run(observer, undo);
+    if (status.ok()) finish_states();
+    locks.release();
+    if (status.ok()) {
+      result = build();
+    } else {
+      fail(function, arguments, status);
+    }
+  }
+  reset();
+  return result;
+}
+
+bool Caller::accept(PyObject* function, PyObject* const* arguments) {
+  for (std::size_t i = 0; i < core_.inputs.size(); ++i) {
+    PyObject* const value = arguments[i];
+    auto* const array = reinterpret_cast<PyArrayObject*>(value);
+    if (PyArray_CheckExact(value) && core_.inputs[i].accepts(array)) {
+      take_array(i, array);
+    } else if (core_.inputs[i].store(value, scratch_[i].data())) {
+      arrays_[i] = nullptr;
+      sources_[i] = {.data = scratch_[i].data()};
+    } else if (!accept_slowly(function, i, value)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Caller::accept_slowly(PyObject* function, std::size_t position, PyObject* value) {
+  Ref converted(PyObject_CallMethod(function, "_convert", "nO", static_cast<Py_ssize_t>(position), value));
+  if (!converted) return false;
+  if (!PyArray_Check(converted.get()) || !core_.inputs[position].accepts(as_array(converted))) {
+    PyErr_Format(PyExc_TypeError, "[Function] _convert must return an array that fits input %zu: %R",
+                 position, converted.get());
+    return false;
+  }
+  take_array(position, as_array(converted));
+  kept_[position] = std::move(converted);
+  return true;
+}
+
+void Caller::take_array(std::size_t position, PyArrayObject* array) {
+  arrays_[position] = array;
+  sources_[position] = source_of(array);
+}
+
+Status Caller::take_states() {
+  for (std::size_t i = 0; i < core_.states.size(); ++i) {
+    sources_[core_.inputs.size() + i] = source_of(as_array(core_.states[i]->array));
+  }
+  for (const int number : core_.written) {
+    if (!PyArray_ISWRITEABLE(as_array(core_.states[number]->array))) {
+      return {.code = Code::kReadOnly, .position = number};
+    }
+  }
+  return {};
+}
+
+// An input that lies in a state which this call writes would change under the call's hands.
+Status Caller::separate_inputs() {
+  for (const int number : core_.written) {
+    const Range state = range_of(as_array(core_.states[number]->array));
+    for (std::size_t i = 0; i < arrays_.size(); ++i) {
+      if (arrays_[i] == nullptr || !range_of(arrays_[i]).overlaps(state)) continue;
+      Ref copy(PyArray_NewCopy(arrays_[i], NPY_CORDER));
+      if (!copy) return {.code = Code::kHostError};
+      take_array(i, as_array(copy));
+      kept_[i] = std::move(copy);
+    }
+  }
+  return {};
+}
+
+Status Caller::run(Observer* observer, bool undo) {
+  if (const Status status = take_states(); !status.ok()) return status;
+  if (const Status status = separate_inputs(); !status.ok()) return status;
+  keeps_gil_ = undo;
+  if (!undo) {
+    const Status status = context_.run(sources_, *this, observer);
+    hold_gil();
+    return status;
+  }
+  std::vector<Ref> saved;
+  if (!save_states(saved)) return {.code = Code::kHostError};
+  const Status status = context_.run(sources_, *this, observer);
+  if (!status.ok()) restore_states(saved);
+  return status;
+}
+
+bool Caller::save_states(std::vector<Ref>& saved) const {
+  for (const int number : core_.in_place) {
+    saved.emplace_back(PyArray_NewCopy(as_array(core_.states[number]->array), NPY_KEEPORDER));
+    if (!saved.back()) return false;
+  }
+  return true;
+}
+
+// Copies between arrays of one dtype and shape cannot fail; what went wrong before stays the error.
+void Caller::restore_states(const std::vector<Ref>& saved) const {
+  PyObject *type, *value, *traceback;
+  PyErr_Fetch(&type, &value, &traceback);
+  for (std::size_t i = 0; i < saved.size(); ++i) {
+    PyArray_CopyInto(as_array(core_.states[core_.in_place[i]]->array), as_array(saved[i]));
+  }
+  PyErr_Restore(type, value, traceback);
+}
+
+// Needs the locks. The old arrays go when the call is over: their end may run Python code.
+void Caller::finish_states() {
+  for (Resized& resized : resized_) {
+    resized.array = core_.states[resized.state]->replace(std::move(resized.array));
+  }
+  for (const int number : core_.written) {
+    core_.states[number]->version.fetch_add(1, std::memory_order_relaxed);
+  }
+}
+
+Ref Caller::build() {
+  if (core_.returns == Returns::kOne) return std::move(outputs_[0]);
+  const auto count = static_cast<Py_ssize_t>(outputs_.size());
+  if (core_.returns == Returns::kList) {
+    Ref list(PyList_New(count));
+    if (!list) return nullptr;
+    for (Py_ssize_t i = 0; i < count; ++i) PyList_SET_ITEM(list.get(), i, outputs_[i].release());
+    return list;
+  }
+  Ref dict(PyDict_New());
+  for (Py_ssize_t i = 0; dict && i < count; ++i) {
+    PyObject* key = PyTuple_GET_ITEM(core_.keys.get(), i);
+    if (PyDict_SetItem(dict.get(), key, outputs_[i].get()) < 0) return nullptr;
+  }
+  return dict;
+}
+
+// Has _fail raise what describes the failure best. A Python error that is set already stays.
+void Caller::fail(PyObject* function, PyObject* const* arguments, const Status& status) {
+  if (PyErr_Occurred() != nullptr) return;
+  const auto count = static_cast<Py_ssize_t>(core_.inputs.size());
+  const Ref tuple(PyTuple_New(count));
+  if (!tuple) return;
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* argument = kept_[i] ? kept_[i].get() : arguments[i];
+    Py_INCREF(argument);
+    PyTuple_SET_ITEM(tuple.get(), i, argument);
+  }
+  const Ref returned(PyObject_CallMethod(
+      function, "_fail", "siLLLsO", kind_of(status.code), context_.step(),
+      static_cast<long long>(status.position), static_cast<long long>(status.value),
+      static_cast<long long>(status.other), status.what, tuple.get()));
+  if (returned) PyErr_SetString(PyExc_RuntimeError, "[Function] _fail must raise an exception");
+}
+
+// --- what the executor asks for
+
+std::byte* Caller::output(int number, const Layout& layout) {
+  hold_gil();
+  if (core_.borrow_outputs[number] && reusable(number, layout)) {
+    outputs_[number] = new_ref(borrowed_[number].get());
+  } else {
+    outputs_[number] = new_array(layout);
+    if (core_.borrow_outputs[number]) borrowed_[number] = new_ref(outputs_[number].get());
+  }
+  if (!outputs_[number]) return nullptr;
+  return static_cast<std::byte*>(PyArray_DATA(as_array(outputs_[number])));
+}
+
+// The user has had the array in hands, and may even pass it as an argument now.
+bool Caller::reusable(int number, const Layout& layout) const {
+  if (!borrowed_[number]) return false;
+  PyArrayObject* const array = as_array(borrowed_[number]);
+  if (PyArray_NDIM(array) != layout.ndim || dtype_of(PyArray_DESCR(array)) != layout.dtype ||
+      !is_behaved(array) || !PyArray_ISWRITEABLE(array) || !PyArray_IS_C_CONTIGUOUS(array) ||
+      !std::equal(layout.shape.begin(), layout.shape.begin() + layout.ndim, PyArray_DIMS(array))) {
+    return false;
+  }
+  const Range range = range_of(array);
+  for (PyArrayObject* const input : arrays_) {
+    if (input != nullptr && range.overlaps(range_of(input))) return false;
+  }
+  return std::none_of(core_.states.begin(), core_.states.end(), [&](const StateCell* state) {
+    return range.overlaps(range_of(as_array(state->array)));
+  });
+}
+
+std::byte* Caller::resized_state(int number, const Layout& layout) {
+  hold_gil();
+  Ref array = new_aligned_array(layout.dtype, layout.ndim,
+                                reinterpret_cast<const npy_intp*>(layout.shape.data()));
+  if (!array) return nullptr;
+  auto* const data = static_cast<std::byte*>(PyArray_DATA(as_array(array)));
+  resized_.push_back({number, std::move(array)});
+  return data;
+}
+
+void Caller::expect(double nanoseconds) {
+  if (nanoseconds > kWorthReleasing && released_ == nullptr && !keeps_gil_) {
+    released_ = PyEval_SaveThread();
+  }
+}
+
+void Caller::hold_gil() {
+  if (released_ == nullptr) return;
+  PyEval_RestoreThread(released_);
+  released_ = nullptr;
+}
+
+void Caller::reset() {
+  for (Ref& array : kept_) array.reset();
+  for (Ref& array : outputs_) array.reset();
+  resized_.clear();
+}
+
+}  // namespace arignote

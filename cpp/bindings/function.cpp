@@ -1,0 +1,438 @@
+// The type Function: what Python calls. The way from the call to Caller::call is kept short, for it is
+// what a tiny model pays.
+#include <Python.h>
+
+#include <structmember.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "bindings/caller.hpp"
+#include "bindings/observers.hpp"
+#include "bindings/types.hpp"
+#include "core/buffer.hpp"
+
+namespace arignote {
+
+FunctionCore::FunctionCore(PyObject* program, const LoadedProgram& loaded_program)
+    : program_object(new_ref(program)), loaded(loaded_program) {
+  for (const int id : loaded.program.plan.input_buffers) {
+    const BufferSpec& spec = loaded.program.plan.buffer(id);
+    InputRule& rule = inputs.emplace_back();
+    rule.dtype = spec.dtype;
+    rule.ndim = spec.ndim();
+    for (int axis = 0; axis < rule.ndim; ++axis) {
+      if (spec.broadcastable[axis]) rule.broadcastable.push_back(axis);
+    }
+    // NumPy's scalar types live as long as the process.
+    const Ref type(PyArray_TypeObjectFromType(type_num_of(spec.dtype)));
+    rule.scalar_type = reinterpret_cast<PyTypeObject*>(type.get());
+  }
+  for (const StateUpdate& update : loaded.program.plan.updates) {
+    const BufferSpec& state = loaded.program.plan.buffer(update.state);
+    written.push_back(state.number);
+    if (loaded.program.plan.buffer(update.value).storage == update.state) {
+      in_place.push_back(state.number);
+    }
+  }
+}
+
+FunctionCore::~FunctionCore() {
+  const std::unique_ptr<Caller> idle(idle_.load(std::memory_order_relaxed));
+}
+
+std::unique_ptr<Caller> FunctionCore::take_caller() {
+  if (Caller* idle = idle_.exchange(nullptr, std::memory_order_acquire)) {
+    return std::unique_ptr<Caller>(idle);
+  }
+  {
+    const std::scoped_lock lock(mutex);
+    if (!spare_.empty()) {
+      auto caller = std::move(spare_.back());
+      spare_.pop_back();
+      return caller;
+    }
+  }
+  return std::make_unique<Caller>(*this);
+}
+
+void FunctionCore::give_back(std::unique_ptr<Caller> caller) {
+  Caller* none = nullptr;
+  if (idle_.compare_exchange_strong(none, caller.get(), std::memory_order_release,
+                                    std::memory_order_relaxed)) {
+    caller.release();
+    return;
+  }
+  const std::scoped_lock lock(mutex);
+  spare_.push_back(std::move(caller));
+}
+
+namespace {
+
+struct FunctionObject {
+  PyObject_HEAD
+  vectorcallfunc vectorcall;
+  std::unique_ptr<FunctionCore> core;
+};
+
+FunctionObject& self_of(PyObject* self) { return *reinterpret_cast<FunctionObject*>(self); }
+
+FunctionCore* core_of(PyObject* self) {
+  FunctionCore* core = self_of(self).core.get();
+  if (core == nullptr) PyErr_SetString(PyExc_RuntimeError, "[Function] __init__ must be called first");
+  return core;
+}
+
+// --- making one
+
+bool take_states(FunctionCore& core, PyObject* states) {
+  core.states_tuple.reset(PySequence_Tuple(states));
+  if (!core.states_tuple) return false;
+  const Plan& plan = core.loaded.program.plan;
+  const auto count = static_cast<std::size_t>(PyTuple_GET_SIZE(core.states_tuple.get()));
+  if (count != plan.state_buffers.size()) {
+    PyErr_Format(PyExc_ValueError, "[Function] states must be as many as the program's, %zu: %zu",
+                 plan.state_buffers.size(), count);
+    return false;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    StateCell* cell = state_cell(PyTuple_GET_ITEM(core.states_tuple.get(), static_cast<Py_ssize_t>(i)));
+    if (cell == nullptr) return false;
+    const BufferSpec& spec = plan.buffer(plan.state_buffers[i]);
+    const Ref array = cell->current();
+    if (cell->dtype != spec.dtype || PyArray_NDIM(as_array(array)) != spec.ndim()) {
+      PyErr_Format(PyExc_ValueError, "[Function] state %zu must have dtype %s and %d axes: %S and %d", i,
+                   std::string(name_of(spec.dtype)).c_str(), spec.ndim(),
+                   reinterpret_cast<PyObject*>(PyArray_DESCR(as_array(array))),
+                   PyArray_NDIM(as_array(array)));
+      return false;
+    }
+    const auto number = static_cast<int>(i);
+    const bool exclusive = std::ranges::find(core.written, number) != core.written.end();
+    core.states.push_back(cell);
+    core.uses.push_back({cell, exclusive});
+  }
+  std::ranges::sort(core.uses, {}, &StateUse::cell);
+  if (std::ranges::adjacent_find(core.uses, {}, &StateUse::cell) != core.uses.end()) {
+    PyErr_SetString(PyExc_ValueError, "[Function] states must differ from each other");
+    return false;
+  }
+  return true;
+}
+
+bool take_returns(FunctionCore& core, PyObject* returns) {
+  const std::size_t outputs = core.loaded.program.plan.outputs.size();
+  if (PyTuple_Check(returns)) {
+    core.returns = Returns::kDict;
+    core.keys = new_ref(returns);
+    if (static_cast<std::size_t>(PyTuple_GET_SIZE(returns)) == outputs) return true;
+  } else if (PyUnicode_Check(returns)) {
+    if (PyUnicode_CompareWithASCIIString(returns, "list") == 0) return true;
+    core.returns = Returns::kOne;
+    if (PyUnicode_CompareWithASCIIString(returns, "one") == 0 && outputs == 1) return true;
+  }
+  PyErr_Format(PyExc_ValueError,
+               "[Function] returns must be 'one' for one output, 'list', or a key for each of the %zu "
+               "outputs: %R",
+               outputs, returns);
+  return false;
+}
+
+bool take_borrowed(FunctionCore& core, PyObject* flags) {
+  const Ref tuple(PySequence_Tuple(flags));
+  if (!tuple) return false;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple.get()); ++i) {
+    const int flag = PyObject_IsTrue(PyTuple_GET_ITEM(tuple.get(), i));
+    if (flag < 0) return false;
+    core.borrow_outputs.push_back(flag != 0);
+  }
+  if (core.borrow_outputs.size() == core.loaded.program.plan.outputs.size()) return true;
+  PyErr_Format(PyExc_ValueError, "[Function] borrow_outputs must have a flag for each of the %zu outputs: %zu",
+               core.loaded.program.plan.outputs.size(), core.borrow_outputs.size());
+  return false;
+}
+
+int function_init(PyObject* self, PyObject* args, PyObject* kwargs) {
+  static const char* const names[] = {"program", "states", "returns", "borrow_outputs", nullptr};
+  PyObject *program, *states, *returns, *flags;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO:Function", const_cast<char**>(names), &program,
+                                   &states, &returns, &flags)) {
+    return -1;
+  }
+  const LoadedProgram* loaded = loaded_program(program);
+  if (loaded == nullptr) return -1;
+  try {
+    auto core = std::make_unique<FunctionCore>(program, *loaded);
+    count_allocation();
+    if (!take_states(*core, states) || !take_returns(*core, returns) || !take_borrowed(*core, flags)) {
+      return -1;
+    }
+    if (self_of(self).core) {
+      PyErr_SetString(PyExc_RuntimeError, "[Function] __init__ must be called only once");
+      return -1;
+    }
+    self_of(self).core = std::move(core);
+    return 0;
+  } catch (...) {
+    translate_exception();
+    return -1;
+  }
+}
+
+// --- calling it
+
+Ref run(PyObject* self, FunctionCore& core, PyObject* const* arguments) {
+  try {
+    std::unique_ptr<Caller> caller = core.take_caller();
+    Ref result;
+    Profile* const profile = core.profile.load(std::memory_order_acquire);
+    if (profile == nullptr) [[likely]] {
+      result = caller->call(self, arguments, nullptr, false);
+    } else {
+      Timer timer(*profile);
+      result = caller->call(self, arguments, &timer, false);
+    }
+    core.give_back(std::move(caller));
+    return result;
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+// Keywords, or another number of arguments than there are inputs: Python sorts them out.
+PyObject* call_arranged(PyObject* self, FunctionCore& core, PyObject* args, PyObject* kwargs) {
+  const Ref arranged(PyObject_CallMethod(self, "_arrange", "OO", args, kwargs != nullptr ? kwargs : Py_None));
+  if (!arranged) return nullptr;
+  if (!PyTuple_Check(arranged.get()) ||
+      static_cast<std::size_t>(PyTuple_GET_SIZE(arranged.get())) != core.inputs.size()) {
+    PyErr_Format(PyExc_TypeError, "[Function] _arrange must return a tuple of %zu arguments: %R",
+                 core.inputs.size(), arranged.get());
+    return nullptr;
+  }
+  return run(self, core, PySequence_Fast_ITEMS(arranged.get())).release();
+}
+
+PyObject* function_call(PyObject* self, PyObject* args, PyObject* kwargs) {
+  FunctionCore* core = core_of(self);
+  if (core == nullptr) return nullptr;
+  const bool plain = kwargs == nullptr || PyDict_GET_SIZE(kwargs) == 0;
+  if (plain && static_cast<std::size_t>(PyTuple_GET_SIZE(args)) == core->inputs.size()) {
+    return run(self, *core, PySequence_Fast_ITEMS(args)).release();
+  }
+  return call_arranged(self, *core, args, plain ? nullptr : kwargs);
+}
+
+PyObject* function_vectorcall(PyObject* self, PyObject* const* args, std::size_t nargsf,
+                              PyObject* names) {
+  FunctionCore* core = core_of(self);
+  if (core == nullptr) return nullptr;
+  const Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+  const Py_ssize_t keywords = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
+  if (keywords == 0 && static_cast<std::size_t>(count) == core->inputs.size()) [[likely]] {
+    return run(self, *core, args).release();
+  }
+  const Ref tuple(PyTuple_New(count));
+  const Ref dict(keywords > 0 ? PyDict_New() : nullptr);
+  if (!tuple || (keywords > 0 && !dict)) return nullptr;
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    Py_INCREF(args[i]);
+    PyTuple_SET_ITEM(tuple.get(), i, args[i]);
+  }
+  for (Py_ssize_t i = 0; i < keywords; ++i) {
+    if (PyDict_SetItem(dict.get(), PyTuple_GET_ITEM(names, i), args[count + i]) < 0) return nullptr;
+  }
+  return call_arranged(self, *core, tuple.get(), dict.get());
+}
+
+PyObject* function_run_hooked(PyObject* self, PyObject* args) {
+  FunctionCore* core = core_of(self);
+  PyObject *arguments, *before, *after;
+  if (core == nullptr || !PyArg_ParseTuple(args, "O!OO:_run_hooked", &PyTuple_Type, &arguments, &before,
+                                           &after)) {
+    return nullptr;
+  }
+  if (static_cast<std::size_t>(PyTuple_GET_SIZE(arguments)) != core->inputs.size()) {
+    PyErr_Format(PyExc_TypeError, "[_run_hooked] arguments must be as many as the inputs, %zu: %zd",
+                 core->inputs.size(), PyTuple_GET_SIZE(arguments));
+    return nullptr;
+  }
+  try {
+    std::unique_ptr<Caller> caller = core->take_caller();
+    Hooks hooks(before, after);
+    Ref result = caller->call(self, PySequence_Fast_ITEMS(arguments), &hooks, true);
+    core->give_back(std::move(caller));
+    return result.release();
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+// --- the slow paths of a function that is no subclass
+
+PyObject* function_arrange(PyObject* self, PyObject* args) {
+  FunctionCore* core = core_of(self);
+  PyObject *positional, *keywords;
+  if (core == nullptr || !PyArg_ParseTuple(args, "O!O:_arrange", &PyTuple_Type, &positional, &keywords)) {
+    return nullptr;
+  }
+  return PyErr_Format(PyExc_TypeError, "[Function] must be called with %zu arguments in order: %zd%s",
+                      core->inputs.size(), PyTuple_GET_SIZE(positional),
+                      keywords == Py_None ? "" : " and keywords");
+}
+
+PyObject* function_convert(PyObject*, PyObject* args) {
+  Py_ssize_t position = 0;
+  PyObject* value;
+  if (!PyArg_ParseTuple(args, "nO:_convert", &position, &value)) return nullptr;
+  return PyErr_Format(PyExc_TypeError,
+                      "[Function] argument %zd must be an array of the input's dtype and rank: %R",
+                      position, value);
+}
+
+PyObject* function_fail(PyObject*, PyObject* args) {
+  const char *kind, *what;
+  int step = 0;
+  long long position = 0, value = 0, other = 0;
+  PyObject* arguments;
+  if (!PyArg_ParseTuple(args, "siLLLsO:_fail", &kind, &step, &position, &value, &other, &what,
+                        &arguments)) {
+    return nullptr;
+  }
+  PyObject* error = std::string_view(kind) == "index" ? PyExc_IndexError : PyExc_RuntimeError;
+  if (std::string_view(kind) == "memory") return PyErr_NoMemory();
+  return PyErr_Format(error, "[Function] step %d failed (%s %s): position %lld, value %lld, other %lld", step,
+                      kind, what, position, value, other);
+}
+
+// --- profile
+
+PyObject* function_profile(PyObject* self, PyObject* flag) {
+  FunctionCore* core = core_of(self);
+  const int enable = core == nullptr ? -1 : PyObject_IsTrue(flag);
+  if (enable < 0) return nullptr;
+  try {
+    const std::scoped_lock lock(core->mutex);
+    // A call that is running keeps counting into the profile that it began with.
+    if (enable != 0) {
+      core->profiles.push_back(std::make_unique<Profile>(core->loaded.program.plan.steps.size()));
+    }
+    core->profile.store(enable != 0 ? core->profiles.back().get() : nullptr, std::memory_order_release);
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* function_profile_data(PyObject* self, PyObject*) {
+  FunctionCore* core = core_of(self);
+  if (core == nullptr) return nullptr;
+  Profile empty(core->loaded.program.plan.steps.size());
+  const Profile* profile = &empty;
+  {
+    const std::scoped_lock lock(core->mutex);
+    if (!core->profiles.empty()) profile = core->profiles.back().get();
+  }
+  const Ref steps(PyList_New(0));
+  for (const Profile::Times& times : profile->steps) {
+    const Ref entry(Py_BuildValue("LL", times.runs.load(), times.nanoseconds.load()));
+    if (!steps || !entry || PyList_Append(steps.get(), entry.get()) < 0) return nullptr;
+  }
+  return Py_BuildValue("{sLsLsO}", "calls", profile->calls.runs.load(), "total_ns",
+                       profile->calls.nanoseconds.load(), "steps", steps.get());
+}
+
+// --- the type
+
+PyObject* function_new(PyTypeObject* type, PyObject*, PyObject*) {
+  PyObject* self = type->tp_alloc(type, 0);
+  if (self == nullptr) return nullptr;
+  std::construct_at(&self_of(self).core);
+  self_of(self).vectorcall = function_vectorcall;
+  return self;
+}
+
+int function_traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  if (const FunctionCore* core = self_of(self).core.get()) {
+    Py_VISIT(core->program_object.get());
+    Py_VISIT(core->states_tuple.get());
+    Py_VISIT(core->keys.get());
+  }
+  return 0;
+}
+
+int function_clear(PyObject* self) {
+  const std::unique_ptr<FunctionCore> core = std::move(self_of(self).core);
+  return 0;
+}
+
+void function_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  std::destroy_at(&self_of(self).core);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyObject* function_program(PyObject* self, void*) {
+  FunctionCore* core = core_of(self);
+  return core == nullptr ? nullptr : new_ref(core->program_object.get()).release();
+}
+
+PyObject* function_states(PyObject* self, void*) {
+  FunctionCore* core = core_of(self);
+  return core == nullptr ? nullptr : new_ref(core->states_tuple.get()).release();
+}
+
+PyMemberDef function_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(FunctionObject, vectorcall), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
+
+PyGetSetDef function_getset[] = {
+    {"program", function_program, nullptr, "The program.", nullptr},
+    {"states", function_states, nullptr, "The states, by number.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyMethodDef function_methods[] = {
+    {"_run_hooked", function_run_hooked, METH_VARARGS,
+     "_run_hooked($self, arguments, before, after)\n--\n\nCall with hooks around every step."},
+    {"_arrange", function_arrange, METH_VARARGS,
+     "_arrange($self, args, kwargs)\n--\n\nThe arguments in order; a subclass knows their names."},
+    {"_convert", function_convert, METH_VARARGS,
+     "_convert($self, position, value)\n--\n\nAn array that fits the input; a subclass knows how."},
+    {"_fail", function_fail, METH_VARARGS,
+     "_fail($self, kind, step, position, value, other, what, arguments)\n--\n\n"
+     "Raises the error of a failed call; a subclass knows better words."},
+    {"profile", function_profile, METH_O,
+     "profile($self, enable)\n--\n\nStart (from zero) or stop counting."},
+    {"profile_data", function_profile_data, METH_NOARGS,
+     "profile_data($self)\n--\n\nCalls, their time, and runs and time of each step."},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyType_Slot function_slots[] = {
+    {Py_tp_doc, const_cast<char*>("Function(program, states, returns, borrow_outputs)\n--\n\n"
+                                  "A program with its states, ready to be called.")},
+    {Py_tp_new, reinterpret_cast<void*>(function_new)},
+    {Py_tp_init, reinterpret_cast<void*>(function_init)},
+    {Py_tp_call, reinterpret_cast<void*>(function_call)},
+    {Py_tp_traverse, reinterpret_cast<void*>(function_traverse)},
+    {Py_tp_clear, reinterpret_cast<void*>(function_clear)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(function_dealloc)},
+    {Py_tp_members, function_members},
+    {Py_tp_getset, function_getset},
+    {Py_tp_methods, function_methods},
+    {0, nullptr}};
+
+PyType_Spec function_spec = {"arignote._core.Function", sizeof(FunctionObject), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
+                                 Py_TPFLAGS_HAVE_VECTORCALL,
+                             function_slots};
+
+}  // namespace
+
+PyObject* make_function_type() { return PyType_FromSpec(&function_spec); }
+
+}  // namespace arignote

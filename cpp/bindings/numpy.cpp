@@ -1,0 +1,122 @@
+#include "bindings/numpy.hpp"
+
+#include <pybind11/pybind11.h>
+
+#include <array>
+#include <new>
+
+#include "core/buffer.hpp"
+#include "kernels/transfer.hpp"
+#include "runtime/binding.hpp"
+#include "runtime/verify.hpp"
+
+namespace arignote {
+namespace {
+
+constexpr std::array<int, std::size(kDTypeNames)> kTypeNums = {
+    NPY_BOOL,   NPY_INT8,    NPY_INT16,   NPY_INT32,   NPY_INT64,   NPY_UINT8,     NPY_UINT16,
+    NPY_UINT32, NPY_UINT64,  NPY_FLOAT16, NPY_FLOAT32, NPY_FLOAT64, NPY_COMPLEX64, NPY_COMPLEX128};
+
+constexpr std::uint8_t kNoDType = 255;
+
+// By type number. NumPy has several C types of one size (long and long long): they are one dtype here.
+constexpr auto kDTypes = [] {
+  std::array<std::uint8_t, NPY_HALF + 1> dtypes{};
+  dtypes.fill(kNoDType);
+  for (std::size_t i = 0; i < kTypeNums.size(); ++i) {
+    dtypes[kTypeNums[i]] = static_cast<std::uint8_t>(i);
+  }
+  const auto alias = [&](int type_num, std::size_t size, bool is_signed) {
+    const DType narrow = is_signed ? DType::kInt32 : DType::kUInt32;
+    const DType wide = is_signed ? DType::kInt64 : DType::kUInt64;
+    dtypes[type_num] = static_cast<std::uint8_t>(size == 4 ? narrow : wide);
+  };
+  alias(NPY_INT, sizeof(int), true);
+  alias(NPY_UINT, sizeof(int), false);
+  alias(NPY_LONG, sizeof(long), true);
+  alias(NPY_ULONG, sizeof(long), false);
+  alias(NPY_LONGLONG, sizeof(long long), true);
+  alias(NPY_ULONGLONG, sizeof(long long), false);
+  return dtypes;
+}();
+
+}  // namespace
+
+int type_num_of(DType dtype) { return kTypeNums[static_cast<std::size_t>(dtype)]; }
+
+std::optional<DType> dtype_of(const PyArray_Descr* descr) {
+  const int type_num = descr->type_num;
+  if (type_num < 0 || type_num > NPY_HALF || kDTypes[type_num] == kNoDType) return std::nullopt;
+  return static_cast<DType>(kDTypes[type_num]);
+}
+
+Range range_of(PyArrayObject* array) {
+  const char* data = PyArray_BYTES(array);
+  if (PyArray_SIZE(array) == 0) return {data, data};
+  Range range{data, data + PyArray_ITEMSIZE(array)};
+  for (int axis = 0; axis < PyArray_NDIM(array); ++axis) {
+    const npy_intp reach = (PyArray_DIM(array, axis) - 1) * PyArray_STRIDE(array, axis);
+    (reach < 0 ? range.low : range.high) += reach;
+  }
+  return range;
+}
+
+Ref new_array(const Layout& layout) {
+  PyArray_Descr* descr = PyArray_DescrFromType(type_num_of(layout.dtype));
+  return Ref(PyArray_NewFromDescr(&PyArray_Type, descr, layout.ndim,
+                                  reinterpret_cast<const npy_intp*>(layout.shape.data()), nullptr,
+                                  nullptr, 0, nullptr));
+}
+
+// A window on a larger block of bytes, which is its base: NumPy frees it, and refuses to resize it.
+Ref new_aligned_array(DType dtype, int ndim, const npy_intp* shape) {
+  npy_intp bytes = static_cast<npy_intp>(size_of(dtype));
+  for (int axis = 0; axis < ndim; ++axis) {
+    if (__builtin_mul_overflow(bytes, shape[axis], &bytes)) {
+      PyErr_NoMemory();
+      return nullptr;
+    }
+  }
+  npy_intp room = 0;
+  if (__builtin_add_overflow(bytes, static_cast<npy_intp>(kAlignment), &room)) {
+    PyErr_NoMemory();
+    return nullptr;
+  }
+  Ref block(PyArray_SimpleNew(1, &room, NPY_UINT8));
+  if (!block) return nullptr;
+  auto address = reinterpret_cast<std::uintptr_t>(PyArray_DATA(as_array(block)));
+  const std::uintptr_t gap = align_up(address) - address;
+  Ref array(PyArray_NewFromDescr(&PyArray_Type, PyArray_DescrFromType(type_num_of(dtype)), ndim,
+                                 shape, nullptr, PyArray_BYTES(as_array(block)) + gap,
+                                 NPY_ARRAY_CARRAY, nullptr));
+  if (!array || PyArray_SetBaseObject(as_array(array), block.release()) < 0) return nullptr;
+  return array;
+}
+
+Ref copy_elements(const std::byte* data, const Layout& layout) {
+  Ref array = new_array(layout);
+  if (!array) return nullptr;
+  Layout target = layout;
+  make_contiguous(target);
+  Transfer transfer(Update::kSet, layout.dtype);
+  if (transfer.plan(target, layout)) {
+    transfer.run(static_cast<std::byte*>(PyArray_DATA(as_array(array))), data);
+  }
+  return array;
+}
+
+void translate_exception() {
+  try {
+    throw;
+  } catch (pybind11::error_already_set& error) {
+    error.restore();
+  } catch (const pybind11::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+}
+
+}  // namespace arignote

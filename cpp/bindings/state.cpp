@@ -1,0 +1,216 @@
+#include "bindings/state.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include "bindings/types.hpp"
+
+namespace arignote {
+namespace {
+
+PyTypeObject* state_type = nullptr;
+
+thread_local StateLocks* innermost = nullptr;
+
+StateCell& self_of(PyObject* self) { return reinterpret_cast<StateObject*>(self)->cell; }
+
+// --- locks
+
+enum class Held { kNo, kShared, kExclusive };
+
+}  // namespace
+
+bool StateLocks::take(std::span<const StateUse> uses) {
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    const StateUse& use = uses[i];
+    if (!use.cell->lock.try_lock(use.exclusive)) {
+      Held held = Held::kNo;
+      for (const StateLocks* call = innermost; call != nullptr; call = call->outer_) {
+        for (const StateUse& other : call->taken_) {
+          if (other.cell == use.cell && held != Held::kExclusive) {
+            held = other.exclusive ? Held::kExclusive : Held::kShared;
+          }
+        }
+      }
+      if (held == Held::kShared && !use.exclusive) {
+        use.cell->lock.share_again();
+      } else if (held != Held::kNo) {
+        for (const StateUse& other : uses.first(i)) other.cell->lock.unlock(other.exclusive);
+        PyErr_SetString(PyExc_RuntimeError,
+                        "[state] must not be used from inside a call that is updating it, nor be "
+                        "updated from inside one that is using it");
+        return false;
+      } else {
+        PyThreadState* thread = PyEval_SaveThread();
+        use.cell->lock.lock(use.exclusive);
+        PyEval_RestoreThread(thread);
+      }
+    }
+  }
+  taken_ = uses;
+  if (!uses.empty()) {
+    outer_ = innermost;
+    innermost = this;
+  }
+  return true;
+}
+
+void StateLocks::release() {
+  if (taken_.empty()) return;
+  for (const StateUse& use : taken_) use.cell->lock.unlock(use.exclusive);
+  taken_ = {};
+  innermost = outer_;
+}
+
+namespace {
+
+// --- the type
+
+bool check_array(PyObject* object) {
+  if (!PyArray_Check(object)) {
+    PyErr_Format(PyExc_TypeError, "[State] array must be a NumPy array: %s",
+                 Py_TYPE(object)->tp_name);
+    return false;
+  }
+  PyArray_Descr* descr = PyArray_DESCR(reinterpret_cast<PyArrayObject*>(object));
+  if (dtype_of(descr)) return true;
+  PyErr_Format(PyExc_TypeError, "[State] array must have a dtype that plans know: %S",
+               reinterpret_cast<PyObject*>(descr));
+  return false;
+}
+
+// The array itself if it may and can be used as it is, else an aligned copy.
+Ref adopt(PyObject* object, bool borrow) {
+  auto* const array = reinterpret_cast<PyArrayObject*>(object);
+  if (borrow && is_behaved(array)) return new_ref(object);
+  const DType dtype = *dtype_of(PyArray_DESCR(array));
+  Ref copy = new_aligned_array(dtype, PyArray_NDIM(array), PyArray_DIMS(array));
+  if (copy && PyArray_CopyInto(as_array(copy), array) < 0) return nullptr;
+  return copy;
+}
+
+PyObject* state_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+  static const char* const names[] = {"array", "borrow", nullptr};
+  PyObject* object = nullptr;
+  int borrow = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p:State", const_cast<char**>(names), &object,
+                                   &borrow) ||
+      !check_array(object)) {
+    return nullptr;
+  }
+  Ref array = adopt(object, borrow != 0);
+  if (!array) return nullptr;
+  PyObject* self = type->tp_alloc(type, 0);
+  if (self == nullptr) return nullptr;
+  StateCell* cell = std::construct_at(&self_of(self));
+  cell->dtype = *dtype_of(PyArray_DESCR(as_array(array)));
+  cell->array = std::move(array);
+  return self;
+}
+
+PyObject* state_set(PyObject* self, PyObject* args, PyObject* kwargs) {
+  static const char* const names[] = {"array", "borrow", nullptr};
+  PyObject* object = nullptr;
+  int borrow = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p:set", const_cast<char**>(names), &object,
+                                   &borrow) ||
+      !check_array(object)) {
+    return nullptr;
+  }
+  StateCell& cell = self_of(self);
+  auto* const array = reinterpret_cast<PyArrayObject*>(object);
+  const Ref present = cell.current();
+  if (dtype_of(PyArray_DESCR(array)) != cell.dtype ||
+      PyArray_NDIM(array) != PyArray_NDIM(as_array(present))) {
+    PyErr_Format(PyExc_ValueError, "[State] array must have the dtype and ndim of the state, %S and %d: %S and %d",
+                 reinterpret_cast<PyObject*>(PyArray_DESCR(as_array(present))),
+                 PyArray_NDIM(as_array(present)), reinterpret_cast<PyObject*>(PyArray_DESCR(array)),
+                 PyArray_NDIM(array));
+    return nullptr;
+  }
+  Ref next = adopt(object, borrow != 0);
+  if (!next) return nullptr;
+  Ref old;
+  {
+    const StateUse use{&cell, true};
+    StateLocks locks;
+    if (!locks.take({&use, 1})) return nullptr;
+    old = cell.replace(std::move(next));
+    cell.version.fetch_add(1, std::memory_order_relaxed);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* state_copy(PyObject* self, PyObject*) {
+  StateCell& cell = self_of(self);
+  const StateUse use{&cell, false};
+  StateLocks locks;
+  if (!locks.take({&use, 1})) return nullptr;
+  return PyArray_NewCopy(as_array(cell.array), NPY_CORDER);
+}
+
+PyObject* state_array(PyObject* self, void*) { return self_of(self).current().release(); }
+
+PyObject* state_version(PyObject* self, void*) {
+  return PyLong_FromLongLong(self_of(self).version.load(std::memory_order_relaxed));
+}
+
+// A borrowed array may be of a subclass that points back here.
+int state_traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(self_of(self).array.get());
+  return 0;
+}
+
+void state_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  std::destroy_at(&self_of(self));
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyGetSetDef state_getset[] = {
+    {"array", state_array, nullptr,
+     "The array itself, the same object until a set or a resizing update replaces it.", nullptr},
+    {"version", state_version, nullptr, "Counts the sets and the updates.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+PyMethodDef state_methods[] = {
+    {"set", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(state_set)),
+     METH_VARARGS | METH_KEYWORDS,
+     "set($self, array, borrow=False)\n--\n\nReplace the value by one of equal dtype and ndim."},
+    {"copy", state_copy, METH_NOARGS,
+     "copy($self)\n--\n\nA fresh copy, never torn by a call that is just updating the state."},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyType_Slot state_slots[] = {
+    {Py_tp_doc, const_cast<char*>(
+                    "State(array, borrow=False)\n--\n\nThe storage of a shared variable.")},
+    {Py_tp_new, reinterpret_cast<void*>(state_new)},
+    {Py_tp_traverse, reinterpret_cast<void*>(state_traverse)},
+    {Py_tp_dealloc, reinterpret_cast<void*>(state_dealloc)},
+    {Py_tp_getset, state_getset},
+    {Py_tp_methods, state_methods},
+    {0, nullptr}};
+
+PyType_Spec state_spec = {"arignote._core.State", sizeof(StateObject), 0,
+                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+                          state_slots};
+
+}  // namespace
+
+StateCell* state_cell(PyObject* object) {
+  if (Py_IS_TYPE(object, state_type)) return &self_of(object);
+  PyErr_Format(PyExc_TypeError, "[Function] states must be of type State: %s",
+               Py_TYPE(object)->tp_name);
+  return nullptr;
+}
+
+PyObject* make_state_type() {
+  PyObject* type = PyType_FromSpec(&state_spec);
+  state_type = reinterpret_cast<PyTypeObject*>(type);
+  return type;
+}
+
+}  // namespace arignote

@@ -1,0 +1,262 @@
+#include "core/parallel.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+#include "core/buffer.hpp"
+
+namespace arignote {
+namespace {
+
+// Long enough to bridge the gap between two steps of a call, short enough not to take a core that
+// somebody else needs.
+constexpr std::chrono::microseconds kSpin{30};
+
+thread_local bool inside_task = false;
+
+void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Polls until `done()` or until the spinning time is over; says whether it is done.
+template <class Done>
+bool spin_until(const Done& done) {
+  const auto deadline = std::chrono::steady_clock::now() + kSpin;
+  while (true) {
+    for (int i = 0; i < 64; ++i) {
+      if (done()) return true;
+      pause();
+    }
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+  }
+}
+
+int available_cores() {
+#ifdef __linux__
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof(cores), &cores) == 0) return std::max(1, CPU_COUNT(&cores));
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+void run_inline(std::int64_t count, const TaskRef& task) {
+  const bool before = inside_task;
+  inside_task = true;
+  for (std::int64_t i = 0; i < count; ++i) task(i);
+  inside_task = before;
+}
+
+// One job at a time. A worker joins the open job under the mutex, takes task numbers from a counter
+// until they are used up, and leaves; the caller works too, closes the job and waits for the
+// workers that are still inside.
+class Pool {
+ public:
+  // False when another thread is using the pool, or the process is about to end.
+  bool try_run(std::int64_t count, const TaskRef& task, int threads) {
+    std::unique_lock owner(owner_, std::try_to_lock);
+    if (!owner || ended_) return false;
+    resize(threads - 1);
+    open(count, task);
+    work(count, task);
+    close();
+    return true;
+  }
+
+  void end() {
+    std::scoped_lock owner(owner_);
+    ended_ = true;
+    resize(0);
+  }
+
+ private:
+  void open(std::int64_t count, const TaskRef& task) {
+    bool sleeping;
+    {
+      std::scoped_lock lock(mutex_);
+      task_ = &task;
+      count_ = count;
+      next_.store(0, std::memory_order_relaxed);
+      job_.fetch_add(1, std::memory_order_release);
+      sleeping = sleepers_ > 0;
+    }
+    if (sleeping) wake_.notify_all();
+  }
+
+  void close() {
+    {
+      std::scoped_lock lock(mutex_);
+      task_ = nullptr;
+    }
+    const auto idle = [this] { return inside_.load(std::memory_order_acquire) == 0; };
+    if (spin_until(idle)) return;
+    std::unique_lock lock(mutex_);
+    left_.wait(lock, idle);
+  }
+
+  void work(std::int64_t count, const TaskRef& task) {
+    inside_task = true;
+    while (true) {
+      const std::int64_t index = next_.fetch_add(1, std::memory_order_relaxed);
+      if (index >= count) break;
+      task(index);
+    }
+    inside_task = false;
+  }
+
+  void serve() {
+    std::uint64_t seen = 0;
+    const auto changed = [&] { return stop_ || job_.load(std::memory_order_acquire) != seen; };
+    while (true) {
+      const bool came = spin_until(changed);
+      std::unique_lock lock(mutex_);
+      if (!came) {
+        ++sleepers_;
+        wake_.wait(lock, changed);
+        --sleepers_;
+      }
+      if (stop_) return;
+      seen = job_.load(std::memory_order_relaxed);
+      if (task_ == nullptr) continue;
+      const TaskRef task = *task_;
+      const std::int64_t count = count_;
+      inside_.fetch_add(1, std::memory_order_relaxed);
+      lock.unlock();
+      work(count, task);
+      leave();
+    }
+  }
+
+  void leave() {
+    // Under the mutex, so that the caller cannot miss it between its check and its wait.
+    std::scoped_lock lock(mutex_);
+    if (inside_.fetch_sub(1, std::memory_order_release) == 1) left_.notify_one();
+  }
+
+  void resize(int workers) {
+    const auto wanted = static_cast<std::size_t>(workers);
+    if (workers_.size() == wanted || (workers_.size() == refused_above_ && wanted > refused_above_)) {
+      return;
+    }
+    stop_workers();
+    start_workers(wanted);
+  }
+
+  void stop_workers() {
+    {
+      std::scoped_lock lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+    workers_.clear();
+    stop_ = false;
+  }
+
+  void start_workers(std::size_t wanted) {
+    // Signals are for the application's threads.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    refused_above_ = SIZE_MAX;
+    try {
+      for (std::size_t i = 0; i < wanted; ++i) {
+        workers_.emplace_back([this] { serve(); });
+        count_allocation();
+      }
+    } catch (const std::exception&) {
+      // A limit on threads or memory: the work is done by those there are.
+      refused_above_ = workers_.size();
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  std::mutex owner_;  // held by the thread whose job is running
+  std::mutex mutex_;  // guards the fields up to sleepers_
+  std::condition_variable wake_, left_;
+  const TaskRef* task_ = nullptr;
+  std::int64_t count_ = 0;
+  int sleepers_ = 0;
+  std::atomic<bool> stop_{false};
+  std::atomic<std::uint64_t> job_{0};
+  std::atomic<std::int64_t> next_{0};
+  std::atomic<int> inside_{0};
+  std::vector<std::thread> workers_;
+  std::size_t refused_above_ = SIZE_MAX;
+  bool ended_ = false;
+};
+
+std::atomic<Pool*> current_pool{nullptr};
+std::atomic<int> configured_threads{0};
+
+void end_pool() {
+  if (Pool* pool = current_pool.load(std::memory_order_acquire)) pool->end();
+}
+
+// The child of a fork has none of the workers, and whatever lock they held stays locked: it forgets
+// the pool (the memory is lost on purpose) and starts its own on first use.
+void forget_pool() {
+  current_pool.store(nullptr, std::memory_order_release);
+  inside_task = false;
+}
+
+Pool* get_pool() {
+  Pool* pool = current_pool.load(std::memory_order_acquire);
+  if (pool != nullptr) return pool;
+  static std::once_flag handlers;
+  std::call_once(handlers, [] {
+    pthread_atfork(nullptr, nullptr, forget_pool);
+    std::atexit(end_pool);
+  });
+  auto made = std::make_unique<Pool>();
+  count_allocation();
+  if (!current_pool.compare_exchange_strong(pool, made.get(), std::memory_order_acq_rel)) {
+    return pool;
+  }
+  return made.release();
+}
+
+}  // namespace
+
+void parallel_for(std::int64_t count, TaskRef task) {
+  if (count == 1) {
+    task(0);
+  } else if (count > 1) {
+    const int threads = num_threads();
+    const bool serial = threads == 1 || inside_task;
+    if (serial || !get_pool()->try_run(count, task, threads)) run_inline(count, task);
+  }
+}
+
+void set_num_threads(int count) {
+  configured_threads.store(count > 0 ? count : available_cores(), std::memory_order_relaxed);
+}
+
+int num_threads() {
+  int threads = configured_threads.load(std::memory_order_relaxed);
+  if (threads == 0) {
+    set_num_threads(0);
+    threads = configured_threads.load(std::memory_order_relaxed);
+  }
+  return threads;
+}
+
+}  // namespace arignote

@@ -1,0 +1,99 @@
+// Conversions between any two dtypes, with the results NumPy gives on x86: integers wrap, floating
+// point truncates, and what does not fit becomes what the processor's conversion makes of it.
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/block_table.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/block_cast.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+
+#include "hwy/highway.h"
+
+#include "kernels/block_loops-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace arignote::HWY_NAMESPACE {
+namespace {
+
+// Towards zero; NaN and whatever does not fit give the least integer.
+template <class Integer, class Float>
+HWY_INLINE Integer truncate(Float a) {
+  constexpr auto kLimit = static_cast<Float>(std::uint64_t{1} << (8 * sizeof(Integer) - 1));
+  return static_cast<Integer>((a >= -kLimit) & (a < kLimit) ? a : -kLimit);
+}
+
+// Covers the unsigned range; negative numbers wrap.
+template <class Unsigned, class Float>
+HWY_INLINE Unsigned truncate_unsigned(Float a) {
+  constexpr Unsigned kTopBit = Unsigned{1} << (8 * sizeof(Unsigned) - 1);
+  constexpr auto kTop = static_cast<Float>(kTopBit);
+  const bool high = a >= kTop;
+  const auto low = truncate<std::make_signed_t<Unsigned>>(high ? a - kTop : a);
+  return static_cast<Unsigned>(low) ^ (high ? kTopBit : Unsigned{0});
+}
+
+struct Cast {
+  template <class To, class From>
+  static HWY_INLINE To apply(From a) {
+    if constexpr (std::is_integral_v<From> || std::is_floating_point_v<To>) {
+      return static_cast<To>(a);
+    } else if constexpr (sizeof(To) < 4) {
+      return static_cast<To>(truncate<std::int32_t>(a));
+    } else if constexpr (std::is_signed_v<To>) {
+      return truncate<To>(a);
+    } else {
+      return truncate_unsigned<To>(a);
+    }
+  }
+};
+
+struct NonZero {
+  template <class To, class From>
+  static HWY_INLINE To apply(From a) {
+    return static_cast<To>(a != 0);
+  }
+};
+
+// Only a widening conversion depends on the sign of the source, and only one of floating point on
+// that of the result.
+template <class To, class From>
+constexpr BlockFn cast_loop() {
+  constexpr bool kIntegers = !std::is_floating_point_v<From> && !std::is_floating_point_v<To>;
+  if constexpr (std::is_same_v<To, bool>) {
+    return &map1<NonZero, std::uint8_t, Wrapping<From>>;
+  } else if constexpr (kIntegers && sizeof(To) <= sizeof(From)) {
+    return &map1<Cast, Wrapping<To>, Wrapping<From>>;
+  } else if constexpr (kIntegers) {
+    return &map1<Cast, Wrapping<To>, Stored<From>>;
+  } else {
+    return &map1<Cast, Stored<To>, Stored<From>>;
+  }
+}
+
+template <class From, class... To>
+void add_casts_from(BlockTable& table, Types<To...>) {
+  (table.add("cast", {dtype_of<From>()}, dtype_of<To>(), cast_loop<To, From>(), 2.0F), ...);
+}
+
+template <class... From>
+void add_casts(BlockTable& table, Types<From...> types) {
+  (add_casts_from<From>(table, types), ...);
+}
+
+}  // namespace
+
+void list_cast(BlockTable& table) { add_casts(table, AllTypes{}); }
+
+}  // namespace arignote::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace arignote {
+HWY_EXPORT(list_cast);
+void append_cast(BlockTable& table) { HWY_DYNAMIC_DISPATCH(list_cast)(table); }
+}  // namespace arignote
+#endif  // HWY_ONCE

@@ -1,0 +1,73 @@
+// What a kernel is to the runtime.
+//
+// A plan step makes one Kernel when the plan is loaded (the factory reads the step's attributes and
+// resolves every dtype there). bind() is called when shapes or strides change, run() on every call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/status.hpp"
+#include "core/view.hpp"
+
+namespace arignote {
+
+// The step as the plan states it. The meaning of ints and names is the kernel's own and is written
+// down beside its factory and in the op record that encodes it.
+struct StepSpec {
+  std::string kernel;
+  std::vector<std::int64_t> ints;
+  std::vector<double> reals;
+  std::vector<std::string> names;
+  std::vector<DType> input_dtypes;
+  std::vector<int> input_ndims;
+  std::vector<DType> output_dtypes;
+  std::vector<int> output_ndims;
+  // shared_storage[o] lists the inputs whose memory output o overwrites, element for element.
+  std::vector<std::vector<int>> shared_storage;
+};
+
+struct RunArgs {
+  std::span<std::byte* const> inputs;
+  std::span<std::byte* const> outputs;
+  std::span<const std::int64_t> dims;  // values of the step's dims, such as the start of a slice
+  std::byte* workspace;  // 64-byte aligned, as many bytes as bind() asked for
+};
+
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  // Checks that the layouts fit each other (kBadPlan if not: user mistakes are caught by the plan's
+  // checks before) and prepares whatever depends on them. Outputs are C-contiguous unless they
+  // share storage with an input. Data pointers may differ from run to run.
+  virtual Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) = 0;
+
+  // Valid after bind().
+  virtual std::size_t workspace_bytes() const { return 0; }
+
+  // Rough nanoseconds of one run on one core; decides whether the GIL is worth releasing.
+  virtual double cost() const = 0;
+
+  // May not throw or allocate. Cuts its work with parallel_for by shape alone.
+  virtual Status run(const RunArgs& args) noexcept = 0;
+};
+
+// Returns null and sets status when the step's attributes or dtypes are not ones it can run.
+using KernelFactory = std::unique_ptr<Kernel> (*)(const StepSpec& spec, Status& status);
+
+struct KernelEntry {
+  std::string_view name;
+  KernelFactory make;
+};
+
+// Every kernel file ends with one array of these; table.cpp lists the arrays by hand.
+const KernelEntry* find_kernel(std::string_view name);
+std::span<const std::span<const KernelEntry>> kernel_tables();
+
+}  // namespace arignote

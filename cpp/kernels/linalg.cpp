@@ -1,0 +1,346 @@
+// Matrix and vector products.
+//
+//   dot   a, b -> out      ranks (1, 1), (2, 1), (1, 2), (2, 2)
+//   gemm  c, a, b -> out   reals = [alpha, beta]; out = alpha * dot(a, b) + beta * c, ranks (2, 2);
+//                          c has out's shape or is repeated to it
+//
+// float32 and float64 go to the BLAS, through tiles that follow from the shape alone. Operands that
+// a BLAS cannot read are first copied to the workspace.
+#include <algorithm>
+#include <memory>
+#include <type_traits>
+
+#include "kernels/blas.hpp"
+#include "kernels/product.hpp"
+#include "kernels/tables.hpp"
+#include "kernels/transfer.hpp"
+
+namespace arignote {
+namespace {
+
+constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+Layout transposed(Layout matrix) {
+  std::swap(matrix.shape[0], matrix.shape[1]);
+  std::swap(matrix.strides[0], matrix.strides[1]);
+  return matrix;
+}
+
+// A left vector is a row, a right vector a column.
+Layout as_matrix(Layout operand, bool left) {
+  if (operand.ndim == 2) return operand;
+  operand.ndim = 2;
+  operand.shape[1] = 1;
+  operand.strides[1] = static_cast<std::int64_t>(size_of(operand.dtype));
+  return left ? transposed(operand) : operand;
+}
+
+// An axis of length one may have any stride: here it gets one that fits the other axis.
+Layout with_fitting_strides(Layout matrix) {
+  const auto item = static_cast<std::int64_t>(size_of(matrix.dtype));
+  if (matrix.shape[1] == 1) matrix.strides[1] = item;
+  if (matrix.shape[0] == 1) {
+    matrix.strides[0] = matrix.strides[1] == item ? matrix.shape[1] * item : item;
+  }
+  return matrix;
+}
+
+Layout packed(Layout matrix) {
+  matrix.strides[1] = static_cast<std::int64_t>(size_of(matrix.dtype));
+  matrix.strides[0] = matrix.shape[1] * matrix.strides[1];
+  return matrix;
+}
+
+// Rows without gaps inside them, or overlaps between them, at a distance that a BLAS can state.
+bool has_dense_rows(const Layout& matrix) {
+  const auto item = static_cast<std::int64_t>(size_of(matrix.dtype));
+  const std::int64_t step = matrix.strides[0] / item;
+  return matrix.strides[1] == item && matrix.strides[0] % item == 0 &&
+         step >= std::max<std::int64_t>(1, matrix.shape[1]) && step <= blas::kMaxExtent;
+}
+
+enum class Need { kAnySteps, kDenseRows, kDenseRowsOrColumns };
+
+// A matrix operand, or its packed copy where its strides are not what the product needs.
+class Operand {
+ public:
+  explicit Operand(DType dtype) : copy_(Update::kSet, dtype) {}
+
+  void plan(const Layout& given, Need need) noexcept {
+    layout_ = with_fitting_strides(given);
+    copied_ = !serves(layout_, need);
+    if (!copied_) return;
+    copy_.plan(packed(layout_), layout_);
+    layout_ = with_fitting_strides(packed(layout_));
+  }
+  bool dense_rows() const { return has_dense_rows(layout_); }
+  bool dense_columns() const { return has_dense_rows(transposed(layout_)); }
+  std::size_t workspace_bytes() const {
+    return copied_ ? aligned(static_cast<std::size_t>(layout_.size()) * size_of(layout_.dtype)) : 0;
+  }
+
+  template <class T>
+  Factor<T> ready(const std::byte* data, std::byte* workspace) const noexcept {
+    constexpr auto kItem = static_cast<std::int64_t>(sizeof(T));
+    if (copied_) copy_.run(workspace, data);
+    return {reinterpret_cast<const T*>(copied_ ? workspace : data), layout_.strides[0] / kItem,
+            layout_.strides[1] / kItem};
+  }
+
+ private:
+  static bool serves(const Layout& matrix, Need need) {
+    const auto item = static_cast<std::int64_t>(size_of(matrix.dtype));
+    switch (need) {
+      case Need::kAnySteps: return matrix.strides[0] % item == 0 && matrix.strides[1] % item == 0;
+      case Need::kDenseRows: return matrix.strides[1] == item && matrix.strides[0] % item == 0;
+      default: return has_dense_rows(matrix) || has_dense_rows(transposed(matrix));
+    }
+  }
+
+  Transfer copy_;
+  Layout layout_;
+  bool copied_ = false;
+};
+
+// For products so small that calling a BLAS would take longer, and for what it leaves out.
+template <class T>
+void plain_product(const ProductShape& shape, T alpha, const Factor<T>& a, const Factor<T>& b,
+                   bool add, const Result<T>& out) noexcept {
+  for (std::int64_t i = 0; i < shape.m; ++i) {
+    for (std::int64_t j = 0; j < shape.n; ++j) {
+      T sum{};
+      for (std::int64_t p = 0; p < shape.k; ++p) {
+        sum += a.data[i * a.row_step + p * a.column_step] * b.data[p * b.row_step + j * b.column_step];
+      }
+      T& target = out.data[i * out.row_step + j];
+      target = add ? target + alpha * sum : alpha * sum;
+    }
+  }
+}
+
+// result = alpha * a * b, or added to it. Integers, as unsigned T, take neither factor nor addition.
+template <class T, bool kLogical = false>
+class Product {
+ public:
+  explicit Product(DType dtype) : a_(dtype), b_(dtype) {}
+
+  // A product of nothing, and alpha = 0, must still give the NaN of 0 * inf: "plain" asks for that.
+  void plan(const Layout& a, const Layout& b, bool plain) noexcept {
+    constexpr std::int64_t kTiny = 128;
+    shape_ = {.m = a.shape[0], .n = b.shape[1], .k = a.shape[1]};
+    plain_ = plain || shape_.multiplications() <= kTiny;
+    if constexpr (kIsReal) {
+      const Need need = plain_ ? Need::kAnySteps : Need::kDenseRowsOrColumns;
+      a_.plan(a, need);
+      b_.plan(b, need);
+      if (!plain_) blas_.plan(shape_, a_.dense_rows(), b_.dense_columns());
+    } else {
+      a_.plan(a, Need::kAnySteps);
+      b_.plan(b, Need::kDenseRows);
+    }
+  }
+  std::size_t workspace_bytes() const {
+    std::size_t bytes = a_.workspace_bytes() + b_.workspace_bytes();
+    if constexpr (kIsReal) {
+      if (!plain_) bytes += aligned(blas_.workspace_bytes());
+    }
+    return bytes;
+  }
+  double cost() const { return 50.0 + static_cast<double>(shape_.multiplications()) * 0.03; }
+
+  void run(T alpha, const std::byte* a_data, const std::byte* b_data, bool add,
+           const Result<T>& out, std::byte* workspace) const noexcept {
+    if (shape_.m == 0 || shape_.n == 0) return;
+    const Factor<T> a = a_.template ready<T>(a_data, workspace);
+    workspace += a_.workspace_bytes();
+    const Factor<T> b = b_.template ready<T>(b_data, workspace);
+    workspace += b_.workspace_bytes();
+    if constexpr (!kIsReal) {
+      integer_product<T, kLogical>(shape_, a, b, out);
+    } else if (plain_) {
+      plain_product(shape_, alpha, a, b, add, out);
+    } else {
+      blas_.run(alpha, a, b, add, out, workspace);
+    }
+  }
+  const ProductShape& shape() const { return shape_; }
+
+ private:
+  static constexpr bool kIsReal = std::is_floating_point_v<T>;
+  struct Nothing {};
+
+  ProductShape shape_;
+  bool plain_ = false;
+  Operand a_;
+  Operand b_;
+  [[no_unique_address]] std::conditional_t<kIsReal, RealProduct<std::conditional_t<kIsReal, T, float>>,
+                                           Nothing> blas_;
+};
+
+template <class T, bool kLogical = false>
+class Dot final : public Kernel {
+ public:
+  explicit Dot(DType dtype) : product_(dtype) {}
+
+  Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
+    const Layout a = as_matrix(inputs[0], true);
+    const Layout b = as_matrix(inputs[1], false);
+    const Layout& out = outputs[0];
+    int axis = 0;
+    bool fits = a.shape[1] == b.shape[0] && out.contiguous();
+    if (inputs[0].ndim == 2) fits = fits && out.shape[0] == a.shape[0] && ++axis > 0;
+    if (inputs[1].ndim == 2) fits = fits && out.shape[static_cast<std::size_t>(axis)] == b.shape[1];
+    if (!fits) return Status::bad_plan("[dot] a and b must fit, and out be contiguous");
+    product_.plan(a, b, false);
+    return {};
+  }
+  std::size_t workspace_bytes() const override { return product_.workspace_bytes(); }
+  double cost() const override { return product_.cost(); }
+  Status run(const RunArgs& args) noexcept override {
+    product_.run(T{1}, args.inputs[0], args.inputs[1], false,
+                 {reinterpret_cast<T*>(args.outputs[0]), product_.shape().n}, args.workspace);
+    return {};
+  }
+
+ private:
+  Product<T, kLogical> product_;
+};
+
+bool is_dot(const StepSpec& spec) {
+  if (spec.input_dtypes.size() != 2 || spec.output_dtypes.size() != 1 || !spec.ints.empty() ||
+      spec.input_dtypes[0] != spec.input_dtypes[1] || !shares_only(spec, {}) ||
+      spec.input_dtypes[0] != spec.output_dtypes[0]) {
+    return false;
+  }
+  const int a = spec.input_ndims[0];
+  const int b = spec.input_ndims[1];
+  return (a == 1 || a == 2) && (b == 1 || b == 2) && spec.output_ndims[0] == a + b - 2;
+}
+
+std::unique_ptr<Kernel> make_dot(const StepSpec& spec, Status& status) {
+  std::unique_ptr<Kernel> made;
+  const auto make = [&]<class T>(std::type_identity<T>) {
+    const DType dtype = spec.output_dtypes[0];
+    if constexpr (std::is_same_v<T, bool>) {
+      made = std::make_unique<Dot<std::uint8_t, true>>(dtype);
+    } else if constexpr (std::is_integral_v<T>) {
+      made = std::make_unique<Dot<std::make_unsigned_t<T>>>(dtype);
+    } else {
+      status = blas::load();
+      if (status.ok()) made = std::make_unique<Dot<T>>(dtype);
+    }
+  };
+  if (!is_dot(spec) || !visit_num(spec.output_dtypes[0], make)) {
+    status = Status::bad_plan("[dot] a, b of rank 1 or 2, and out, all of one number dtype");
+  }
+  return made;
+}
+
+template <class T>
+class Gemm final : public Kernel {
+ public:
+  explicit Gemm(const StepSpec& spec)
+      : alpha_(static_cast<T>(spec.reals[0])),
+        beta_(static_cast<T>(spec.reals[1])),
+        shares_(overwrites(spec, 0)),
+        base_(Update::kSet, spec.output_dtypes[0]),
+        result_(Update::kSet, spec.output_dtypes[0]),
+        product_(spec.output_dtypes[0]) {}
+
+  Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
+    Layout c = inputs[0];
+    Layout a = inputs[1];
+    Layout b = inputs[2];
+    Layout out = with_fitting_strides(outputs[0]);
+    if (a.shape[1] != b.shape[0] || out.shape[0] != a.shape[0] || out.shape[1] != b.shape[1] ||
+        (shares_ && !same_layout(c, outputs[0]))) {
+      return Status::bad_plan("[gemm] a, b, c and out must fit");
+    }
+    swapped_ = !has_dense_rows(out) && has_dense_rows(transposed(out));
+    if (swapped_) {
+      // The transposed product of a result that is stored by columns.
+      c = transposed(c);
+      out = transposed(out);
+      std::swap(a, b);
+      a = transposed(a);
+      b = transposed(b);
+    }
+    staged_ = !has_dense_rows(out);
+    const Layout target = staged_ ? packed(out) : out;
+    if (!base_.plan(target, c)) return Status::bad_plan("[gemm] c must fit out");
+    result_.plan(out, target);
+    row_step_ = target.strides[0] / static_cast<std::int64_t>(sizeof(T));
+    product_.plan(a, b, alpha_ == T{0});
+    return {};
+  }
+  std::size_t workspace_bytes() const override {
+    return product_.workspace_bytes() + staged_bytes();
+  }
+  double cost() const override { return base_.cost() + product_.cost(); }
+
+  Status run(const RunArgs& args) noexcept override {
+    std::byte* target = staged_ ? args.workspace : args.outputs[0];
+    if (staged_ || !shares_) base_.run(target, args.inputs[0]);
+    const Result<T> out{reinterpret_cast<T*>(target), row_step_};
+    if (beta_ != T{1}) scale(out);
+    product_.run(alpha_, args.inputs[swapped_ ? 2 : 1], args.inputs[swapped_ ? 1 : 2], true, out,
+                 args.workspace + staged_bytes());
+    if (staged_) result_.run(args.outputs[0], target);
+    return {};
+  }
+
+ private:
+  std::size_t staged_bytes() const {
+    const auto elements = static_cast<std::size_t>(product_.shape().m * product_.shape().n);
+    return staged_ ? aligned(elements * sizeof(T)) : 0;
+  }
+
+  // Not left to the BLAS, which takes beta = 0 to mean that c is not there; 0 * NaN is NaN.
+  void scale(const Result<T>& out) const noexcept {
+    const std::int64_t columns = product_.shape().n;
+    const std::int64_t grain = items_per_task(columns * static_cast<std::int64_t>(sizeof(T)));
+    parallel_ranges(product_.shape().m, grain, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t row = first; row < last; ++row) {
+        T* line = out.data + row * out.row_step;
+        for (std::int64_t i = 0; i < columns; ++i) line[i] *= beta_;
+      }
+    });
+  }
+
+  T alpha_;
+  T beta_;
+  bool shares_;
+  Transfer base_;    // c to where the product is added
+  Transfer result_;  // and from there to out, if that is somewhere else
+  Product<T> product_;
+  bool swapped_ = false;
+  bool staged_ = false;
+  std::int64_t row_step_ = 0;
+};
+
+std::unique_ptr<Kernel> make_gemm(const StepSpec& spec, Status& status) {
+  const auto all = [](const auto& values, auto value) {
+    return std::all_of(values.begin(), values.end(), [&](auto one) { return one == value; });
+  };
+  const bool well_formed =
+      spec.input_dtypes.size() == 3 && spec.output_dtypes.size() == 1 && spec.reals.size() == 2 &&
+      all(spec.input_ndims, 2) && all(spec.output_ndims, 2) && shares_only(spec, {0}) &&
+      (spec.output_dtypes[0] == DType::kFloat32 || spec.output_dtypes[0] == DType::kFloat64) &&
+      all(spec.input_dtypes, spec.output_dtypes[0]);
+  if (!well_formed) {
+    status = Status::bad_plan("[gemm] matrices of one real dtype; reals = [alpha, beta]");
+    return nullptr;
+  }
+  status = blas::load();
+  if (!status.ok()) return nullptr;
+  if (spec.output_dtypes[0] == DType::kFloat32) return std::make_unique<Gemm<float>>(spec);
+  return std::make_unique<Gemm<double>>(spec);
+}
+
+constexpr KernelEntry kEntries[] = {{"dot", &make_dot}, {"gemm", &make_gemm}};
+
+}  // namespace
+
+std::span<const KernelEntry> linalg_kernels() { return kEntries; }
+
+}  // namespace arignote

@@ -1,0 +1,270 @@
+// Exponential functions on Highway vectors of float or double. Compiled once per SIMD target:
+// include after hwy/foreach_target.h and hwy/highway.h.
+//
+// All follow the classic scheme (J.-M. Muller, Elementary Functions, 3rd ed., ch. 11): Cody-Waite
+// reduction to x = n ln 2 + r, a minimax polynomial in r (Remez exchange with a weight for the
+// relative error of the result, coefficients rounded one by one to the format) and a scaling by
+// 2^n. Every special value takes the same path: NaN stays, overflow gives inf, underflow is
+// gradual.
+
+#if defined(ARN_MATH_EXP_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ARN_MATH_EXP_INL
+#undef ARN_MATH_EXP_INL
+#else
+#define ARN_MATH_EXP_INL
+#endif
+
+#include <cstddef>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace arignote::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// c[0] + c[1] x + … by Estrin's scheme: the chain of dependent operations is logarithmic.
+// powers[k] = x^(2^k).
+template <std::size_t kFirst, std::size_t kCount, class D, class V, class Coefficients>
+HWY_INLINE V estrin(D d, const V* powers, const Coefficients& c) {
+  if constexpr (kCount == 1) {
+    return hn::Set(d, c[kFirst]);
+  } else {
+    constexpr std::size_t kLog = kCount <= 2 ? 0 : kCount <= 4 ? 1 : kCount <= 8 ? 2 : kCount <= 16 ? 3 : 4;
+    constexpr std::size_t kLow = std::size_t{1} << kLog;
+    return hn::MulAdd(estrin<kFirst + kLow, kCount - kLow>(d, powers, c), powers[kLog],
+                      estrin<kFirst, kLow>(d, powers, c));
+  }
+}
+
+template <class D, class V, class T, std::size_t kCount>
+HWY_INLINE V polynomial(D d, V x, const T (&c)[kCount]) {
+  static_assert(kCount <= 32);
+  V powers[5];
+  powers[0] = x;
+  for (std::size_t k = 1; k < 5; ++k) powers[k] = hn::Mul(powers[k - 1], powers[k - 1]);
+  return estrin<0, kCount>(d, powers, c);
+}
+
+// Keeps NaN.
+template <class D, class V, class T = hn::TFromD<D>>
+HWY_INLINE V clamp(D d, V x, T low, T high) {
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  x = hn::IfThenElse(hn::Gt(x, hn::Set(d, high)), hn::Set(d, high), x);
+  return hn::IfThenElse(hn::Lt(x, hn::Set(d, low)), hn::Set(d, low), x);
+#else
+  // x86 returns the second operand if one is NaN, Arm returns NaN.
+  return hn::Max(hn::Set(d, low), hn::Min(hn::Set(d, high), x));
+#endif
+}
+
+template <class T>
+struct ExpConstants;
+
+template <>
+struct ExpConstants<float> {
+  static constexpr int kMantissaBits = 23;
+  static constexpr float kRounder = 12582912.0F;  // 1.5 * 2^23
+  static constexpr float kLog2E = 1.442695F;
+  static constexpr float kLn2 = 0.6931472F;
+  static constexpr float kLn2High = 0x1.62e4p-1F;  // short enough for n * kLn2High to be exact
+  static constexpr float kLn2Low = 0x1.7f7d1cp-20F;
+  static constexpr float kLowest = -104.0F;  // e^x is 0 from here on
+  static constexpr float kHighest = 89.0F;   // e^x is inf from here on
+  static constexpr float kLowest2 = -151.0F;
+  static constexpr float kHighest2 = 128.0F;
+  static constexpr float kLowestM1 = -20.0F;  // e^x - 1 is -1 from here on
+  static constexpr float kSubnormalScale = 0x1p24F;
+  // (e^r - 1 - r) / r^2, |r| <= ln(2)/2
+  static constexpr float kPolynomial[] = {0.5F,         0.16666648F,  0.041666485F,
+                                          0.008337973F, 0.0013932737F, 0.00017237233F};
+};
+
+template <>
+struct ExpConstants<double> {
+  static constexpr int kMantissaBits = 52;
+  static constexpr double kRounder = 6755399441055744.0;  // 1.5 * 2^52
+  static constexpr double kLog2E = 1.4426950408889634;
+  static constexpr double kLn2 = 0.6931471805599453;
+  static constexpr double kLn2High = 0x1.62e42fefa4p-1;
+  static constexpr double kLn2Low = -0x1.8432a1b0e2634p-43;
+  static constexpr double kLowest = -746.0;
+  static constexpr double kHighest = 710.0;
+  static constexpr double kLowest2 = -1076.0;
+  static constexpr double kHighest2 = 1024.0;
+  static constexpr double kLowestM1 = -40.0;
+  static constexpr double kSubnormalScale = 0x1p54;
+  static constexpr double kPolynomial[] = {0.5,
+                                           0.16666666666666674,
+                                           0.04166666666666597,
+                                           0.008333333333324462,
+                                           0.0013888888889389804,
+                                           0.00019841269878164745,
+                                           2.480158610879783e-05,
+                                           2.7557252118750865e-06,
+                                           2.755844549618941e-07,
+                                           2.5106468118873732e-08,
+                                           2.052422205992509e-09};
+};
+
+template <class D>
+using ExpFor = ExpConstants<hn::TFromD<D>>;
+
+// e^x = 2^n e^r. Adding kRounder rounds to an integer and leaves it in the low bits of the sum.
+template <class V>
+struct ReducedExponent {
+  V shifted;  // n, in its low bits
+  V r;
+};
+
+template <class D, class V>
+HWY_INLINE ReducedExponent<V> reduce_exponent(D d, V x) {
+  using C = ExpFor<D>;
+  const V rounder = hn::Set(d, C::kRounder);
+  const V shifted = hn::MulAdd(x, hn::Set(d, C::kLog2E), rounder);
+  const V n = hn::Sub(shifted, rounder);
+  const V r = hn::NegMulAdd(n, hn::Set(d, C::kLn2High), x);
+  return {shifted, hn::NegMulAdd(n, hn::Set(d, C::kLn2Low), r)};
+}
+
+// e^r - 1 for |r| <= ln(2)/2
+template <class D, class V>
+HWY_INLINE V expm1_reduced(D d, V r) {
+  return hn::MulAdd(hn::Mul(r, r), polynomial(d, r, ExpFor<D>::kPolynomial), r);
+}
+
+// factor * 2^n, both powers of two, as long as that is a normal number.
+template <class D, class V>
+HWY_INLINE V scale_by_power(D d, V factor, V shifted) {
+  const hn::RebindToSigned<D> di;
+  const auto exponent = hn::ShiftLeft<ExpFor<D>::kMantissaBits>(hn::BitCast(di, shifted));
+  return hn::BitCast(d, hn::Add(hn::BitCast(di, factor), exponent));
+}
+
+// p 2^n in two steps: 2^n itself may be subnormal (x < 0) or out of range.
+template <class D, class V>
+HWY_INLINE V scale_result(D d, V p, V shifted, V x) {
+  using C = ExpFor<D>;
+  const auto negative = hn::Lt(x, hn::Zero(d));
+  const V first = hn::IfThenElse(negative, hn::Set(d, C::kSubnormalScale), hn::Set(d, 0.5));
+  const V second = hn::IfThenElse(negative, hn::Set(d, 1 / C::kSubnormalScale), hn::Set(d, 2));
+  return hn::Mul(hn::Mul(p, scale_by_power(d, first, shifted)), second);
+}
+
+struct Exp {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    using C = ExpFor<D>;
+    x = clamp(d, x, C::kLowest, C::kHighest);
+    const auto [shifted, r] = reduce_exponent(d, x);
+    return scale_result(d, hn::Add(expm1_reduced(d, r), hn::Set(d, 1)), shifted, x);
+  }
+};
+
+struct Exp2 {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    using C = ExpFor<D>;
+    x = clamp(d, x, C::kLowest2, C::kHighest2);
+    const V rounder = hn::Set(d, C::kRounder);
+    const V shifted = hn::Add(x, rounder);
+    const V r = hn::Mul(hn::Sub(x, hn::Sub(shifted, rounder)), hn::Set(d, C::kLn2));
+    return scale_result(d, hn::Add(expm1_reduced(d, r), hn::Set(d, 1)), shifted, x);
+  }
+};
+
+struct Expm1 {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    using C = ExpFor<D>;
+    const auto [shifted, r] = reduce_exponent(d, clamp(d, x, C::kLowestM1, C::kHighest));
+    // Half of the result, since 2^n may be out of range.
+    const V half = hn::Set(d, 0.5);
+    const V scale = scale_by_power(d, half, shifted);
+    const V halved = hn::MulAdd(scale, expm1_reduced(d, r), hn::Sub(scale, half));
+    return hn::CopySign(hn::Add(halved, halved), x);
+  }
+};
+
+// The naive formula, which loses nothing: e^-x may be inf, and then the result is 0.
+struct Sigmoid {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    const V one = hn::Set(d, 1);
+    return hn::Div(one, hn::Add(one, Exp::apply(d, hn::Neg(x))));
+  }
+};
+
+// e^x / 2 for x >= 0, finite up to where cosh is.
+template <class D, class V>
+HWY_INLINE V half_exp(D d, V x) {
+  using C = ExpFor<D>;
+  x = clamp(d, x, hn::TFromD<D>{0}, C::kHighest + 1);
+  const auto [shifted, r] = reduce_exponent(d, x);
+  const V p = hn::Add(expm1_reduced(d, r), hn::Set(d, 1));
+  const V quarter = scale_by_power(d, hn::Set(d, 0.25), shifted);
+  return hn::Mul(hn::Mul(p, quarter), hn::Set(d, 2));
+}
+
+template <class T>
+struct TanhConstants;
+
+// (tanh(x) / x - 1) / x^2 in x^2, |x| <= 0.625
+template <>
+struct TanhConstants<float> {
+  static constexpr float kPolynomial[] = {-0.3333333F,  0.13333221F,   -0.053948183F,
+                                          0.021706944F, -0.008190218F, 0.0021529442F};
+};
+template <>
+struct TanhConstants<double> {
+  static constexpr double kPolynomial[] = {
+      -0.33333333333333326,   0.13333333333331207,   -0.05396825396667845,   0.02186948848245161,
+      -0.008863234495228937,  0.0035921155608321315, -0.0014557348271753913, 0.0005894857910902022,
+      -0.00023709830135253758, 9.16990542557762e-05, -3.0319116641679387e-05, 6.096805736254084e-06};
+};
+
+struct Tanh {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    using C = TanhConstants<hn::TFromD<D>>;
+    const V a = hn::Abs(x);
+    const V one = hn::Set(d, 1);
+    const V e = Exp::apply(d, hn::Add(a, a));
+    const V large = hn::Sub(one, hn::Div(hn::Set(d, 2), hn::Add(e, one)));
+    const V z = hn::Mul(a, a);
+    const V small = hn::MulAdd(hn::Mul(a, z), polynomial(d, z, C::kPolynomial), a);
+    return hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, 0.625)), small, large), x);
+  }
+};
+
+struct Sinh {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    // (sinh(x) / x - 1) / x^2 in x^2, |x| <= 1
+    static constexpr double kPolynomial[] = {
+        0.16666666666666669,    0.008333333333332867,   0.00019841269841638432,
+        2.755731909038077e-06,  2.505213377458633e-08,  1.6056436500421626e-10,
+        7.783435407139769e-13};
+    const V a = hn::Abs(x);
+    const V h = half_exp(d, a);
+    const V large = hn::Sub(h, hn::Div(hn::Set(d, 0.25), h));
+    const V z = hn::Mul(a, a);
+    const V small = hn::MulAdd(hn::Mul(a, z), polynomial(d, z, kPolynomial), a);
+    return hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, 1)), small, large), x);
+  }
+};
+
+struct Cosh {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    const V h = half_exp(d, hn::Abs(x));
+    return hn::Add(h, hn::Div(hn::Set(d, 0.25), h));
+  }
+};
+
+}  // namespace
+}  // namespace arignote::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // ARN_MATH_EXP_INL

@@ -1,0 +1,275 @@
+// Logarithms and what is made of them, on Highway vectors. Compiled once per SIMD target: include
+// after hwy/foreach_target.h and hwy/highway.h.
+//
+// x = 2^k (1 + f) with 1 + f around 1, then log(1 + f) by a minimax polynomial in f (float) or in
+// s = f / (2 + f) (double), and k ln 2 added in two parts (J.-M. Muller, Elementary Functions, 3rd
+// ed., ch. 11; P. T. P. Tang, Table-driven implementation of the logarithm, ACM TOMS 16, 1990).
+
+#if defined(ARN_MATH_LOG_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ARN_MATH_LOG_INL
+#undef ARN_MATH_LOG_INL
+#else
+#define ARN_MATH_LOG_INL
+#endif
+
+#include <cstdint>
+#include <limits>
+
+#include "hwy/highway.h"
+
+#include "kernels/math_exp-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace arignote::HWY_NAMESPACE {
+namespace {
+
+template <class T>
+struct LogConstants;
+
+template <>
+struct LogConstants<float> {
+  static constexpr int kMantissaBits = 23;
+  static constexpr std::uint32_t kOne = 0x3f800000;
+  static constexpr std::uint32_t kSqrtHalf = 0x3f3504f3;
+  static constexpr std::uint32_t kMantissa = 0x007fffff;
+  static constexpr std::uint32_t kIntegerBits = 0x4b000000;  // of 2^23
+  static constexpr float kExponentBias = 0x1p23F + 127;
+  static constexpr float kLeastNormal = 0x1p-126F;
+  static constexpr int kSubnormalShift = 24;
+  static constexpr float kSubnormalScale = 0x1p24F;
+};
+
+template <>
+struct LogConstants<double> {
+  static constexpr int kMantissaBits = 52;
+  static constexpr std::uint64_t kOne = 0x3ff0000000000000;
+  static constexpr std::uint64_t kSqrtHalf = 0x3fe6a09e667f3bcd;
+  static constexpr std::uint64_t kMantissa = 0x000fffffffffffff;
+  static constexpr std::uint64_t kIntegerBits = 0x4330000000000000;  // of 2^52
+  static constexpr double kExponentBias = 0x1p52 + 1023;
+  static constexpr double kLeastNormal = 0x1p-1022;
+  static constexpr int kSubnormalShift = 54;
+  static constexpr double kSubnormalScale = 0x1p54;
+};
+
+// x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2); x positive and finite, subnormal included.
+template <class V>
+struct LogParts {
+  V k;
+  V f;
+};
+
+template <class D, class V>
+HWY_INLINE LogParts<V> split_logarithm(D d, V x) {
+  using C = LogConstants<hn::TFromD<D>>;
+  const hn::RebindToUnsigned<D> du;
+  const auto subnormal = hn::Lt(x, hn::Set(d, C::kLeastNormal));
+  x = hn::IfThenElse(subnormal, hn::Mul(x, hn::Set(d, C::kSubnormalScale)), x);
+  const V bias = hn::IfThenElse(subnormal, hn::Set(d, C::kExponentBias + C::kSubnormalShift),
+                                hn::Set(d, C::kExponentBias));
+  const auto bits = hn::Add(hn::BitCast(du, x), hn::Set(du, C::kOne - C::kSqrtHalf));
+  const auto exponent =
+      hn::Or(hn::ShiftRight<C::kMantissaBits>(bits), hn::Set(du, C::kIntegerBits));
+  const auto mantissa =
+      hn::Add(hn::And(bits, hn::Set(du, C::kMantissa)), hn::Set(du, C::kSqrtHalf));
+  return {hn::Sub(hn::BitCast(d, exponent), bias),
+          hn::Sub(hn::BitCast(d, mantissa), hn::Set(d, 1))};
+}
+
+// The logarithm of 0 is -inf, of negative numbers NaN, of inf and NaN themselves.
+template <class D, class V>
+HWY_INLINE V repair_logarithm(D d, V x, V result) {
+  const V infinity = hn::Set(d, std::numeric_limits<hn::TFromD<D>>::infinity());
+  const V zero = hn::Zero(d);
+  const auto ordinary = hn::And(hn::Gt(x, zero), hn::Lt(x, infinity));
+  if (HWY_LIKELY(hn::AllTrue(d, ordinary))) return result;
+  const V special = hn::IfThenElse(hn::Lt(x, zero), hn::NaN(d), x);
+  return hn::IfThenElse(ordinary, result,
+                        hn::IfThenElse(hn::Eq(x, zero), hn::Neg(infinity), special));
+}
+
+// log(1 + f) = f - f^2/2 + tail, in double.
+template <class D, class V>
+HWY_INLINE V logarithm_tail(D d, V f, V half_square) {
+  // (log((1 + s) / (1 - s)) / s - 2) / s^2 in s^2, |s| <= 0.1716
+  static constexpr double kPolynomial[] = {0.666666666666671,    0.39999999999541963,
+                                           0.28571428718712094,  0.22222200695375435,
+                                           0.1818346531544693,   0.15316367325224392,
+                                           0.14774462485995826};
+  const V s = hn::Div(f, hn::Add(f, hn::Set(d, 2)));
+  const V z = hn::Mul(s, s);
+  return hn::Mul(s, hn::MulAdd(z, polynomial(d, z, kPolynomial), half_square));
+}
+
+// k ln 2 + log(1 + f) + c, in double.
+template <class D, class V>
+HWY_INLINE V sum_double_logarithm(D d, V k, V f, V c) {
+  using C = ExpConstants<double>;
+  const V half_square = hn::Mul(hn::Mul(f, f), hn::Set(d, 0.5));
+  const V low = hn::MulAdd(k, hn::Set(d, C::kLn2Low), c);
+  const V tail = hn::Add(logarithm_tail(d, f, half_square), low);
+  const V reduced = hn::Sub(hn::Sub(half_square, tail), f);
+  return hn::MulSub(k, hn::Set(d, C::kLn2High), reduced);
+}
+
+// k ln 2 + log(1 + f) + c, in float.
+template <class D, class V>
+HWY_INLINE V sum_float_logarithm(D d, V k, V f, V c) {
+  using C = ExpConstants<float>;
+  // (log(1 + f) - f + f^2/2) / f^3
+  static constexpr float kPolynomial[] = {0.33333313F,  -0.25000167F,  0.20002222F,
+                                          -0.16659372F, 0.1420964F,    -0.1254939F,
+                                          0.12107689F,  -0.109232984F, 0.05356097F};
+  const V square = hn::Mul(f, f);
+  const V cubic = hn::Mul(hn::Mul(f, square), polynomial(d, f, kPolynomial));
+  const V low = hn::Add(hn::MulAdd(k, hn::Set(d, C::kLn2Low), c), cubic);
+  const V sum = hn::Add(f, hn::NegMulAdd(square, hn::Set(d, 0.5F), low));
+  return hn::MulAdd(k, hn::Set(d, C::kLn2High), sum);
+}
+
+template <class D, class V>
+HWY_INLINE V sum_logarithm(D d, V k, V f, V c) {
+  if constexpr (sizeof(hn::TFromD<D>) == sizeof(float)) {
+    return sum_float_logarithm(d, k, f, c);
+  } else {
+    return sum_double_logarithm(d, k, f, c);
+  }
+}
+
+struct Log {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    const auto [k, f] = split_logarithm(d, x);
+    return repair_logarithm(d, x, sum_logarithm(d, k, f, hn::Zero(d)));
+  }
+};
+
+// A base other than e multiplies log(1 + f) by a constant in two parts, of which the first times
+// `high` is exact.
+template <class D, class V>
+HWY_INLINE V based_logarithm(D d, V x, double scale_high, double scale_low, double k_high,
+                             double k_low) {
+  const hn::RebindToUnsigned<D> du;
+  const auto [k, f] = split_logarithm(d, x);
+  const V half_square = hn::Mul(hn::Mul(f, f), hn::Set(d, 0.5));
+  const auto leading = hn::Set(du, std::uint64_t{0xffffffff00000000});
+  const V high =
+      hn::BitCast(d, hn::And(hn::BitCast(du, hn::Sub(f, half_square)), leading));
+  const V low = hn::Add(hn::Sub(hn::Sub(f, high), half_square), logarithm_tail(d, f, half_square));
+  const V product = hn::Mul(high, hn::Set(d, scale_high));
+  const V whole = hn::Mul(k, hn::Set(d, k_high));
+  const V sum = hn::Add(whole, product);
+  V rest = hn::Mul(hn::Add(low, high), hn::Set(d, scale_low));
+  rest = hn::MulAdd(low, hn::Set(d, scale_high), rest);
+  rest = hn::MulAdd(k, hn::Set(d, k_low), rest);
+  rest = hn::Add(rest, hn::Add(hn::Sub(whole, sum), product));
+  return repair_logarithm(d, x, hn::Add(sum, rest));
+}
+
+struct Log2 {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    return based_logarithm(d, x, 0x1.71547p+0, 0x1.94ae0bf85ddf4p-22, 1.0, 0.0);
+  }
+};
+
+struct Log10 {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    return based_logarithm(d, x, 0x1.bcb7bp-2, 0x1.526e50e32a6abp-26, 0x1.34413509f8p-2,
+                           -0x1.80433b83b532ap-44);
+  }
+};
+
+// log(1 + x) = log(u) + c / u with u = 1 + x rounded and c the error of that sum.
+struct Log1p {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    const V one = hn::Set(d, 1);
+    const V u = hn::Add(one, x);
+    const V added = hn::Sub(u, one);
+    const V c = hn::Add(hn::Sub(one, hn::Sub(u, added)), hn::Sub(x, added));
+    const auto [k, f] = split_logarithm(d, u);
+    const V result = sum_logarithm(d, k, f, hn::Div(c, u));
+    return repair_logarithm(d, u, hn::CopySign(result, x));
+  }
+};
+
+template <class T>
+struct SoftplusConstants;
+
+// (log(1 + e) - e) / e^2, 0 <= e <= 1
+template <>
+struct SoftplusConstants<float> {
+  static constexpr float kPolynomial[] = {-0.49999994F, 0.33332896F, -0.24990949F,
+                                          0.19911934F,  -0.16177595F, 0.12569694F, -0.08443731F,
+                                          0.04308523F,  -0.01412959F, 0.002168982F};
+};
+template <>
+struct SoftplusConstants<double> {
+  static constexpr double kPolynomial[] = {
+      -0.49999999999999994,   0.33333333333331244,   -0.24999999999801914,
+      0.19999999991233025,   -0.16666666440901823,   0.14285710491556639,   -0.12499955353034524,
+      0.11110725432847326,   -0.09997470476022399,   0.09077994742121596,   -0.08281018609745397,
+      0.07521597634183112,   -0.06688475848418961,   0.05669024774998314,   -0.044226833191379704,
+      0.030535137670211165,  -0.017906125853285007,  0.008536381829812673,  -0.003141847207190677,
+      0.0008311590126948983, -0.00013990088469670976, 1.12124603162248e-05};
+};
+
+// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)
+struct Softplus {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    using C = SoftplusConstants<hn::TFromD<D>>;
+    const V e = Exp::apply(d, hn::Neg(hn::Abs(x)));
+    const V tail = hn::MulAdd(hn::Mul(e, e), polynomial(d, e, C::kPolynomial), e);
+    return hn::Add(tail, hn::Max(x, hn::Zero(d)));
+  }
+};
+
+// From here on a^2 + 1 is a^2, and it may overflow.
+constexpr double kHuge = 0x1p54;
+
+struct ArcSinh {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    const V a = hn::Abs(x);
+    const V square = hn::Mul(a, a);
+    const V one = hn::Set(d, 1);
+    const auto huge = hn::Gt(a, hn::Set(d, kHuge));
+    const V small = hn::Add(a, hn::Div(square, hn::Add(one, hn::Sqrt(hn::Add(square, one)))));
+    const V result = Log1p::apply(d, hn::IfThenElse(huge, a, small));
+    const V doubled = hn::Add(result, hn::Set(d, ExpConstants<double>::kLn2));
+    return hn::CopySign(hn::IfThenElse(huge, doubled, result), x);
+  }
+};
+
+struct ArcCosh {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    const V t = hn::Sub(x, hn::Set(d, 1));
+    const auto huge = hn::Gt(x, hn::Set(d, kHuge));
+    const V small = hn::Add(t, hn::Sqrt(hn::MulAdd(t, t, hn::Add(t, t))));
+    const V result = Log1p::apply(d, hn::IfThenElse(huge, x, small));
+    const V doubled = hn::Add(result, hn::Set(d, ExpConstants<double>::kLn2));
+    return hn::IfThenElse(hn::Lt(t, hn::Zero(d)), hn::NaN(d), hn::IfThenElse(huge, doubled, result));
+  }
+};
+
+struct ArcTanh {
+  template <class D, class V>
+  static HWY_INLINE V apply(D d, V x) {
+    const V a = hn::Abs(x);
+    const V twice = hn::Add(a, a);
+    const V quotient = hn::Div(hn::Mul(twice, a), hn::Sub(hn::Set(d, 1), a));
+    const V result = Log1p::apply(d, hn::Add(twice, quotient));
+    const auto outside = hn::Gt(a, hn::Set(d, 1));
+    return hn::IfThenElse(outside, hn::NaN(d), hn::CopySign(hn::Mul(hn::Set(d, 0.5), result), x));
+  }
+};
+
+}  // namespace
+}  // namespace arignote::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // ARN_MATH_LOG_INL

@@ -1,0 +1,77 @@
+// Matrix products of operands that lie in memory as a BLAS wants them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace arignote {
+
+// Element (i, j) is data[i * row_step + j * column_step].
+template <class T>
+struct Factor {
+  const T* data;
+  std::int64_t row_step;
+  std::int64_t column_step;
+
+  Factor transposed() const { return {data, column_step, row_step}; }
+  Factor from(std::int64_t row, std::int64_t column) const {
+    return {data + row * row_step + column * column_step, row_step, column_step};
+  }
+};
+
+// The rows of the result have no gaps.
+template <class T>
+struct Result {
+  T* data;
+  std::int64_t row_step;
+};
+
+struct ProductShape {
+  std::int64_t m = 0;
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+
+  std::int64_t multiplications() const { return m * n * k; }
+};
+
+// out (m x n) = alpha * a (m x k) * b (k x n), or added to out, through tiles that follow from the
+// shape alone. For float and double. Of the steps of a factor one must be 1 and the other at least
+// the extent that the first one spans, both within blas::kMaxExtent.
+template <class T>
+class RealProduct {
+ public:
+  // The factors' layouts may change how the work is cut, as the shape does.
+  void plan(const ProductShape& shape, bool dense_a_rows, bool dense_b_columns) noexcept;
+  std::size_t workspace_bytes() const noexcept;
+  void run(T alpha, const Factor<T>& a, const Factor<T>& b, bool add, const Result<T>& out,
+           std::byte* workspace) const noexcept;
+
+ private:
+  struct VectorProduct {
+    Factor<T> matrix;
+    const T* x;
+    std::int64_t x_step;
+    T* y;
+    std::int64_t y_step;
+  };
+  void plan_matrix() noexcept;
+  void plan_vector(std::int64_t outputs, bool dense_rows) noexcept;
+  void run_matrix(T alpha, const Factor<T>& a, const Factor<T>& b, bool add,
+                  const Result<T>& out) const noexcept;
+  void run_vector(T alpha, const VectorProduct& product, bool add,
+                  std::byte* workspace) const noexcept;
+
+  ProductShape shape_;
+  bool is_vector_ = false;
+  std::int64_t tile_rows_ = 1;
+  std::int64_t tile_columns_ = 1;
+  std::int64_t tile_depth_ = 1;
+};
+
+// out (m x n) = a (m x k) * b (k x n) for unsigned integers, which wrap (as signed ones do, bit for
+// bit); logical: out is the "or" of "and"s. b.column_step must be 1, or n.
+template <class T, bool kLogical>
+void integer_product(const ProductShape& shape, const Factor<T>& a, const Factor<T>& b,
+                     const Result<T>& out) noexcept;
+
+}  // namespace arignote

@@ -1,0 +1,147 @@
+#include "kernels/program.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <span>
+
+namespace arignote {
+namespace {
+
+bool computable(DType dtype) {
+  return dtype <= DType::kUInt64 || dtype == DType::kFloat32 || dtype == DType::kFloat64;
+}
+
+// Takes the integers one after the other; past the end it gives -1, which is valid nowhere.
+class Reader {
+ public:
+  explicit Reader(std::span<const std::int64_t> ints) : ints_(ints) {}
+
+  std::int64_t next() {
+    if (ints_.empty()) return -1;
+    const std::int64_t value = ints_.front();
+    ints_ = ints_.subspan(1);
+    return value;
+  }
+  bool done() const { return ints_.empty(); }
+  std::size_t left() const { return ints_.size(); }
+
+ private:
+  std::span<const std::int64_t> ints_;
+};
+
+class Decoder {
+ public:
+  Decoder(const StepSpec& spec, ElementwiseProgram& program)
+      : spec_(spec), program_(program), ints_(spec.ints) {}
+
+  Status decode() {
+    if (const Status status = inputs(); !status.ok()) return status;
+    const std::int64_t count = ints_.next();
+    if (count < 0 || count > static_cast<std::int64_t>(ints_.left()) ||
+        spec_.names.size() != static_cast<std::size_t>(count) + spec_.output_dtypes.size()) {
+      return Status::bad_plan("names must be one per instruction and output");
+    }
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (const Status status = instruction(spec_.names[i]); !status.ok()) return status;
+    }
+    for (std::size_t i = 0; i < spec_.output_dtypes.size(); ++i) {
+      if (const Status status = output(i, spec_.names[count + i]); !status.ok()) return status;
+    }
+    return ints_.done() ? Status{} : Status::bad_plan("ints must end with the last output");
+  }
+
+ private:
+  Status inputs() {
+    if (spec_.input_dtypes.empty()) return Status::bad_plan("there must be an input");
+    program_.n_inputs = static_cast<int>(spec_.input_dtypes.size());
+    program_.ndim = spec_.input_ndims[0];
+    program_.dtypes = spec_.input_dtypes;
+    for (std::size_t i = 0; i < spec_.input_dtypes.size(); ++i) {
+      if (spec_.input_ndims[i] != program_.ndim) {
+        return Status::bad_plan("inputs must have the same number of axes");
+      }
+      if (!computable(spec_.input_dtypes[i])) {
+        return Status::bad_plan("inputs must be of a dtype that kernels compute in");
+      }
+    }
+    return {};
+  }
+
+  bool take_register(int& reg) {
+    const std::int64_t value = ints_.next();
+    if (value < 0 || value >= static_cast<std::int64_t>(program_.dtypes.size())) return false;
+    reg = static_cast<int>(value);
+    return true;
+  }
+
+  Status instruction(const std::string& name) {
+    const std::int64_t dtype = ints_.next();
+    const std::int64_t arity = ints_.next();
+    Instruction instruction;
+    if (dtype < 0 || dtype >= static_cast<std::int64_t>(std::size(kDTypeNames)) || arity < 1 ||
+        arity > static_cast<std::int64_t>(instruction.sources.size())) {
+      return Status::bad_plan("an instruction must have a dtype and one to three sources");
+    }
+    std::array<DType, 3> in{};
+    for (std::int64_t i = 0; i < arity; ++i) {
+      if (!take_register(instruction.sources[i])) {
+        return Status::bad_plan("an instruction must use registers before it");
+      }
+      in[i] = program_.dtypes[instruction.sources[i]];
+    }
+    // A source that does not exist is never read, but its address is taken like the others'.
+    for (std::size_t i = arity; i < instruction.sources.size(); ++i) {
+      instruction.sources[i] = instruction.sources[0];
+    }
+    const auto out = static_cast<DType>(dtype);
+    instruction.op = find_block_op(name, {in.data(), static_cast<std::size_t>(arity)}, out);
+    if (instruction.op == nullptr) {
+      return Status::bad_plan("an instruction must name a block operation of its dtypes");
+    }
+    program_.dtypes.push_back(out);
+    program_.instructions.push_back(instruction);
+    return {};
+  }
+
+  Status output(std::size_t number, const std::string& reduction) {
+    ProgramOutput output{.shared = spec_.shared_storage[number]};
+    if (!take_register(output.reg)) return Status::bad_plan("an output must name a register");
+    const std::int64_t mask = ints_.next();
+    if (mask < 0 || mask >= std::int64_t{1} << program_.ndim) {
+      return Status::bad_plan("a mask must name axes");
+    }
+    output.reduced = static_cast<std::uint32_t>(mask);
+    const DType in = program_.dtypes[output.reg];
+    const DType out = spec_.output_dtypes[number];
+    if (reduction.empty()) {
+      if (mask != 0 || in != out) {
+        return Status::bad_plan("an output without a reduction must be its register");
+      }
+    } else {
+      output.reduction = find_reduction(reduction, in, out);
+      if (output.reduction == nullptr) {
+        return Status::bad_plan("an output must name a reduction of its dtypes");
+      }
+      if (!output.shared.empty()) {
+        return Status::bad_plan("a reduced output must have memory of its own");
+      }
+    }
+    if (spec_.output_ndims[number] != program_.ndim - std::popcount(output.reduced)) {
+      return Status::bad_plan("an output must have the axes that are not reduced");
+    }
+    program_.outputs.push_back(std::move(output));
+    return {};
+  }
+
+  const StepSpec& spec_;
+  ElementwiseProgram& program_;
+  Reader ints_;
+};
+
+}  // namespace
+
+Status decode(const StepSpec& spec, ElementwiseProgram& program) {
+  return Decoder(spec, program).decode();
+}
+
+}  // namespace arignote

@@ -1,0 +1,230 @@
+#include "kernels/softmax_rows.hpp"
+
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/softmax_rows.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+
+#include "hwy/highway.h"
+
+#include "kernels/math_exp-inl.hpp"
+#include "kernels/math_log-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace arignote::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// AVX loads and stores under a mask do not touch the lanes that are off; the others' would.
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+#define ARN_MASKED_MEMORY 1
+#else
+#define ARN_MASKED_MEMORY 0
+#endif
+
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> load_first(D d, const T* from, std::size_t count, T rest) {
+#if ARN_MASKED_MEMORY
+  const auto mask = hn::FirstN(d, count);
+  return hn::IfThenElse(mask, hn::MaskedLoad(mask, d, from), hn::Set(d, rest));
+#else
+  HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)];
+  hn::Store(hn::Set(d, rest), d, lanes);
+  for (std::size_t i = 0; i < count; ++i) lanes[i] = from[i];
+  return hn::Load(d, lanes);
+#endif
+}
+
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void store_first(hn::Vec<D> v, D d, T* to, std::size_t count) {
+#if ARN_MASKED_MEMORY
+  hn::BlendedStore(v, hn::FirstN(d, count), d, to);
+#else
+  HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)];
+  hn::Store(v, d, lanes);
+  for (std::size_t i = 0; i < count; ++i) to[i] = lanes[i];
+#endif
+}
+
+// Sums are kept in float64.
+template <class T>
+class Sum {
+ public:
+  using D = hn::ScalableTag<T>;
+  HWY_INLINE Sum() : low_(hn::Zero(kWide)), high_(hn::Zero(kWide)) {}
+
+  HWY_INLINE void add(hn::Vec<D> v) {
+    if constexpr (sizeof(T) == sizeof(double)) {
+      low_ = hn::Add(low_, v);
+    } else {
+#if HWY_TARGET == HWY_SCALAR
+      low_ = hn::Add(low_, hn::PromoteTo(kWide, v));
+#else
+      const hn::Half<D> half;
+      low_ = hn::Add(low_, hn::PromoteTo(kWide, hn::LowerHalf(half, v)));
+      high_ = hn::Add(high_, hn::PromoteTo(kWide, hn::UpperHalf(half, v)));
+#endif
+    }
+  }
+  HWY_INLINE void add(const Sum& other) {
+    low_ = hn::Add(low_, other.low_);
+    high_ = hn::Add(high_, other.high_);
+  }
+  HWY_INLINE double total() const {
+    return hn::GetLane(hn::SumOfLanes(kWide, hn::Add(low_, high_)));
+  }
+
+ private:
+  static constexpr hn::ScalableTag<double> kWide{};
+  hn::Vec<hn::ScalableTag<double>> low_, high_;
+};
+
+template <class T>
+HWY_INLINE T row_max(const T* x, std::size_t length) {
+  const hn::ScalableTag<T> d;
+  const std::size_t lanes = hn::Lanes(d);
+  const T least = -std::numeric_limits<T>::infinity();
+  auto a = hn::Set(d, least);
+  auto b = a;
+  std::size_t i = 0;
+  for (; i + 2 * lanes <= length; i += 2 * lanes) {
+    a = hn::Max(a, hn::LoadU(d, x + i));
+    b = hn::Max(b, hn::LoadU(d, x + i + lanes));
+  }
+  if (i + lanes <= length) {
+    a = hn::Max(a, hn::LoadU(d, x + i));
+    i += lanes;
+  }
+  if (i < length) b = hn::Max(b, load_first(d, x + i, length - i, least));
+  return hn::GetLane(hn::MaxOfLanes(d, hn::Max(a, b)));
+}
+
+// exp(x - reference). Where that is 0 the exponential of 0 is taken instead, and dropped: a processor
+// can take a hundred times longer to underflow, and -inf stands in every masked row.
+template <class D, class V>
+HWY_INLINE V exp_of_difference(D d, V x, V reference) {
+  const V difference = hn::Sub(x, reference);
+  const auto vanishes = hn::Lt(difference, hn::Set(d, ExpFor<D>::kLowest));
+  return hn::IfThenZeroElse(vanishes, Exp::apply(d, hn::IfThenZeroElse(vanishes, difference)));
+}
+
+// The maximum may or may not have noticed a NaN, but each NaN passes through the exponential, as
+// does the NaN of inf - inf: so the sum is NaN whenever the formula's is.
+template <class T, bool kStore>
+HWY_INLINE ExpSum exp_sum(const T* x, T* out, std::size_t length) {
+  const hn::ScalableTag<T> d;
+  const std::size_t lanes = hn::Lanes(d);
+  constexpr T kLeast = -std::numeric_limits<T>::infinity();
+  constexpr std::size_t kPart = 64;
+  const T max = row_max(x, length);
+  const auto reference = hn::Set(d, max == kLeast ? T{0} : max);
+  Sum<T> sum;
+  std::size_t i = 0;
+  while (i + lanes <= length) {
+    // Sums of sums, since one long chain of additions would lose digits of a float64.
+    Sum<T> part;
+    const std::size_t whole = i + (length - i) / lanes * lanes;
+    const std::size_t end = whole - i < kPart * lanes ? whole : i + kPart * lanes;
+    for (; i < end; i += lanes) {
+      const auto e = exp_of_difference(d, hn::LoadU(d, x + i), reference);
+      if constexpr (kStore) hn::StoreU(e, d, out + i);
+      part.add(e);
+    }
+    sum.add(part);
+  }
+  if (i < length) {
+    const auto tail = load_first(d, x + i, length - i, kLeast);
+    const auto e = exp_of_difference(d, tail, reference);
+    if constexpr (kStore) store_first(e, d, out + i, length - i);
+    sum.add(e);
+  }
+  return {.max = static_cast<double>(max), .sum = sum.total()};
+}
+
+template <class T, bool kStore>
+void exp_sums(const RowBlock& block, ExpSum* sums) noexcept {
+  for (std::int64_t row = 0; row < block.rows; ++row) {
+    const auto* x = reinterpret_cast<const T*>(block.x + row * block.x_stride);
+    auto* out = kStore ? reinterpret_cast<T*>(block.out + row * block.out_stride) : nullptr;
+    sums[row] = exp_sum<T, kStore>(x, out, static_cast<std::size_t>(block.length));
+  }
+}
+
+template <class T>
+void scale(const RowBlock& block, const double* factors) noexcept {
+  const hn::ScalableTag<T> d;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto length = static_cast<std::size_t>(block.length);
+  for (std::int64_t row = 0; row < block.rows; ++row) {
+    auto* out = reinterpret_cast<T*>(block.out + row * block.out_stride);
+    const auto factor = hn::Set(d, static_cast<T>(factors[row]));
+    std::size_t i = 0;
+    for (; i + lanes <= length; i += lanes) {
+      hn::StoreU(hn::Mul(hn::LoadU(d, out + i), factor), d, out + i);
+    }
+    if (i < length) {
+      const auto tail = load_first(d, out + i, length - i, T{0});
+      store_first(hn::Mul(tail, factor), d, out + i, length - i);
+    }
+  }
+}
+
+template <class T>
+void shift(const RowBlock& block, const ExpSum* totals) noexcept {
+  const hn::ScalableTag<T> d;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto length = static_cast<std::size_t>(block.length);
+  for (std::int64_t row = 0; row < block.rows; ++row) {
+    const auto* x = reinterpret_cast<const T*>(block.x + row * block.x_stride);
+    auto* out = reinterpret_cast<T*>(block.out + row * block.out_stride);
+    const auto max = hn::Set(d, static_cast<T>(totals[row].max));
+    const auto log_sum = hn::Set(d, static_cast<T>(totals[row].sum));
+    std::size_t i = 0;
+    for (; i + lanes <= length; i += lanes) {
+      hn::StoreU(hn::Sub(hn::Sub(hn::LoadU(d, x + i), max), log_sum), d, out + i);
+    }
+    if (i < length) {
+      const auto tail = load_first(d, x + i, length - i, T{0});
+      store_first(hn::Sub(hn::Sub(tail, max), log_sum), d, out + i, length - i);
+    }
+  }
+}
+
+void log_sums(ExpSum* sums, std::int64_t count) noexcept {
+  const hn::ScalableTag<double> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  HWY_ALIGN double values[HWY_MAX_BYTES / sizeof(double)];
+  for (std::int64_t first = 0; first < count; first += lanes) {
+    const std::int64_t some = count - first < lanes ? count - first : lanes;
+    for (std::int64_t i = 0; i < lanes; ++i) values[i] = i < some ? sums[first + i].sum : 1.0;
+    hn::Store(Log::apply(d, hn::Load(d, values)), d, values);
+    for (std::int64_t i = 0; i < some; ++i) sums[first + i].sum = values[i];
+  }
+}
+
+template <class T>
+constexpr SoftmaxRows kRows = {&exp_sums<T, true>, &exp_sums<T, false>, &scale<T>, &shift<T>,
+                               &log_sums};
+
+}  // namespace
+
+SoftmaxRows rows_of(DType dtype) {
+  return dtype == DType::kFloat32 ? kRows<float> : kRows<double>;
+}
+
+}  // namespace arignote::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#undef ARN_MASKED_MEMORY
+
+#if HWY_ONCE
+namespace arignote {
+
+HWY_EXPORT(rows_of);
+
+SoftmaxRows softmax_rows(DType dtype) { return HWY_DYNAMIC_DISPATCH(rows_of)(dtype); }
+
+}  // namespace arignote
+#endif  // HWY_ONCE

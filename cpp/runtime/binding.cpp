@@ -1,0 +1,92 @@
+#include "runtime/binding.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+#include "core/buffer.hpp"
+
+namespace arignote {
+
+void make_contiguous(Layout& layout) {
+  auto stride = static_cast<std::int64_t>(size_of(layout.dtype));
+  for (int axis = layout.ndim - 1; axis >= 0; --axis) {
+    layout.strides[axis] = stride;
+    stride *= std::max<std::int64_t>(layout.shape[axis], 1);
+  }
+}
+
+std::unique_ptr<Binding> Binding::make(const Program& program, int segment,
+                                       std::span<const Layout> layouts,
+                                       std::span<const std::int64_t> key, Status& status) {
+  static std::atomic<std::int64_t> serials{0};
+  auto binding = std::make_unique<Binding>();
+  count_allocation();
+  binding->serial_ = serials.fetch_add(1, std::memory_order_relaxed) + 1;
+  binding->key_.assign(key.begin(), key.end());
+  const Segment& part = program.schedule.segments[segment];
+  std::size_t workspace_bytes = 0;
+  for (int step = part.begin; step < part.end; ++step) {
+    binding->kernels_.emplace_back();
+    status = binding->bind(program, step, layouts);
+    if (!status.ok()) return nullptr;
+    if (const auto& kernel = binding->kernels_.back()) {
+      workspace_bytes = std::max(workspace_bytes, kernel->workspace_bytes());
+      binding->cost_ += kernel->cost();
+    }
+  }
+  binding->place(program, part, layouts, workspace_bytes);
+  return binding;
+}
+
+Status Binding::bind(const Program& program, int id, std::span<const Layout> layouts) {
+  const Step& step = program.plan.step(id);
+  if (step.kernel == nullptr) return {};
+  std::vector<Layout> inputs, outputs;
+  for (const int buffer : step.inputs) inputs.push_back(layouts[buffer]);
+  for (const int buffer : step.outputs) outputs.push_back(layouts[buffer]);
+  if (step.kind == StepKind::kReshape) {
+    if (inputs[0].contiguous()) return {};
+    outputs[0] = inputs[0];
+    make_contiguous(outputs[0]);
+  }
+  Status status;
+  auto kernel = step.kernel->make(step.spec, status);
+  if (!kernel) return status.ok() ? Status::bad_plan("the kernel refuses the step") : status;
+  count_allocation();
+  kernels_.back() = std::move(kernel);
+  return kernels_.back()->bind(inputs, outputs);
+}
+
+void Binding::place(const Program& program, const Segment& segment,
+                    std::span<const Layout> layouts, std::size_t workspace_bytes) {
+  for (const int buffer : segment.slots) {
+    const BufferSpec& spec = program.plan.buffer(buffer);
+    const Layout& layout = layouts[buffer];
+    auto bytes = static_cast<std::size_t>(layout.size()) * size_of(layout.dtype);
+    // An alias needs no memory of its own.
+    if (spec.kind == BufferKind::kReshape && layouts[spec.base].contiguous()) bytes = 0;
+    slots_.push_back({.bytes = bytes, .lifetime = program.schedule.lifetimes[buffer]});
+  }
+  workspace_ = lay_out(slots_);
+  bytes_ = workspace_ + align_up(workspace_bytes);
+}
+
+bool Binding::suits(std::span<const std::int64_t> key) const {
+  return std::equal(key.begin(), key.end(), key_.begin(), key_.end());
+}
+
+Binding* BindingCache::find(std::span<const std::int64_t> key) {
+  const auto found = std::find_if(bindings_.begin(), bindings_.end(),
+                                  [&](const auto& binding) { return binding->suits(key); });
+  if (found == bindings_.end()) return nullptr;
+  std::rotate(bindings_.begin(), found, found + 1);
+  return bindings_.front().get();
+}
+
+Binding* BindingCache::add(std::unique_ptr<Binding> binding) {
+  if (bindings_.size() == kKept) bindings_.pop_back();
+  bindings_.insert(bindings_.begin(), std::move(binding));
+  return bindings_.front().get();
+}
+
+}  // namespace arignote

@@ -1,0 +1,271 @@
+#include "runtime/context.hpp"
+
+#include <new>
+
+namespace arignote {
+
+Context::Context(const Program& program) : program_(program), frame_(program) {
+  const Plan& plan = program.plan;
+  const std::size_t segments = program.schedule.segments.size();
+  count_allocation();
+  roots_.resize(static_cast<std::size_t>(arena_root(static_cast<int>(segments))));
+  places_.resize(plan.buffers.size());
+  caches_.resize(segments);
+  bindings_.resize(segments);
+  arenas_.resize(segments);
+  for (std::size_t i = 0; i < plan.constants.size(); ++i) {
+    // Kernels write to outputs only, and no constant can be one.
+    roots_[source_root(plan.buffer(plan.constant_buffers[i]))] =
+        const_cast<std::byte*>(plan.constants[i].data);
+  }
+  roots_[arena_root(0) - 1] = frame_.scalars();
+  for (int id = 0; id < plan.n_buffers(); ++id) {
+    if (plan.buffer(id).is_source()) places_[id] = {source_root(plan.buffer(id)), 0};
+  }
+  for (const StateUpdate& update : plan.updates) {
+    const BufferSpec& value = plan.buffer(update.value);
+    if (value.storage != update.state) {
+      copies_.push_back({.state = update.state,
+                         .value = update.value,
+                         .transfer = Transfer(Update::kSet, value.dtype)});
+    }
+  }
+  make_steps();
+}
+
+void Context::make_steps() {
+  const Plan& plan = program_.plan;
+  std::size_t n_dims = 0;
+  for (const Segment& segment : program_.schedule.segments) {
+    operand_begin_.push_back(operand_buffers_.size());
+    for (int id = segment.begin; id < segment.end; ++id) {
+      const Step& step = plan.step(id);
+      operand_buffers_.insert(operand_buffers_.end(), step.inputs.begin(), step.inputs.end());
+      operand_buffers_.insert(operand_buffers_.end(), step.outputs.begin(), step.outputs.end());
+      for (const Guard& guard : step.guards) operand_buffers_.push_back(guard.buffer);
+      n_dims += step.dims.size();
+    }
+  }
+  operand_begin_.push_back(operand_buffers_.size());
+  operands_.resize(operand_buffers_.size());
+  dim_values_.resize(n_dims);
+
+  std::span<std::byte* const> operands(operands_);
+  std::span<const std::int64_t> dims(dim_values_);
+  const auto take = [](auto& rest, std::size_t count) {
+    const auto taken = rest.first(count);
+    rest = rest.subspan(count);
+    return taken;
+  };
+  for (const Step& step : plan.steps) {
+    BoundStep& bound = steps_.emplace_back();
+    bound.is_host = step.kind == StepKind::kHost;
+    bound.args.inputs = take(operands, step.inputs.size());
+    bound.args.outputs = take(operands, step.outputs.size());
+    bound.guards = take(operands, step.guards.size());
+    bound.expected = &step.guards;
+    bound.args.dims = take(dims, step.dims.size());
+  }
+}
+
+// --- roots: inputs, states, constants, outputs, scalars, arenas
+
+int Context::source_root(const BufferSpec& spec) const {
+  const Plan& plan = program_.plan;
+  int root = spec.number;
+  if (spec.kind != BufferKind::kInput) root += static_cast<int>(plan.input_buffers.size());
+  if (spec.kind == BufferKind::kConst) root += static_cast<int>(plan.state_buffers.size());
+  return root;
+}
+
+int Context::output_root(int number) const {
+  const Plan& plan = program_.plan;
+  return static_cast<int>(plan.input_buffers.size() + plan.state_buffers.size() +
+                          plan.constants.size()) +
+         number;
+}
+
+int Context::arena_root(int segment) const {
+  return output_root(static_cast<int>(program_.plan.outputs.size())) + 1 + segment;
+}
+
+// --- one call
+
+Status Context::run(std::span<const Source> sources, Host& host, Observer* observer) {
+  step_ = kNone;
+  for (std::size_t i = 0; i < sources.size(); ++i) roots_[i] = sources[i].data;
+  if (frame_.take(sources)) settled_ = 0;
+  const auto n_segments = static_cast<int>(program_.schedule.segments.size());
+  for (int number = 0; number < n_segments; ++number) {
+    const Segment& segment = program_.schedule.segments[number];
+    if (take_values(segment) || number >= settled_) {
+      if (const Status status = settle(number); !status.ok()) return status;
+    }
+    if (const Status status = take_outputs(segment, host); !status.ok()) return status;
+    if (number + 1 == n_segments) {
+      // The verifier has seen to it that no state is written before the last segment.
+      if (const Status status = prepare_updates(host); !status.ok()) return status;
+    }
+    point(number);
+    host.expect(bindings_[number]->cost());
+    if (const Status status = run_steps(segment, host, observer); !status.ok()) return status;
+  }
+  commit();
+  return {};
+}
+
+bool Context::take_values(const Segment& segment) {
+  bool changed = false;
+  for (const int reg : segment.values) {
+    const int buffer = static_cast<int>(program_.plan.dims[reg].a);
+    changed |= frame_.take_value(reg, pointer(buffer));
+  }
+  return changed;
+}
+
+// Dims, checks, layouts, kernels and places; all the following segments may hang on them.
+Status Context::settle(int number) {
+  settled_ = number;
+  const Segment& segment = program_.schedule.segments[number];
+  if (const Status status = frame_.settle(segment); !status.ok()) return status;
+  try {
+    if (const Status status = bind(number); !status.ok()) return status;
+  } catch (const std::bad_alloc&) {
+    return {.code = Code::kOutOfMemory};
+  }
+  place(number);
+  settled_ = number + 1;
+  return {};
+}
+
+Status Context::bind(int number) {
+  const Segment& segment = program_.schedule.segments[number];
+  key_.clear();
+  if (number > 0) key_.push_back(bindings_[number - 1]->serial());
+  frame_.append_key(segment, key_);
+  BindingCache& cache = caches_[number];
+  Binding* binding = cache.find(key_);
+  if (binding == nullptr) {
+    Status status;
+    auto made = Binding::make(program_, number, frame_.layouts(), key_, status);
+    if (!made) return status;
+    if (!arenas_[number].reserve(made->bytes())) return {.code = Code::kOutOfMemory};
+    roots_[arena_root(number)] = arenas_[number].data();
+    binding = cache.add(std::move(made));
+  }
+  bindings_[number] = binding;
+  for (int id = segment.begin; id < segment.end; ++id) {
+    steps_[id].kernel = binding->kernels()[id - segment.begin].get();
+    steps_[id].args.workspace = arenas_[number].data() + binding->workspace();
+  }
+  return {};
+}
+
+void Context::place(int number) {
+  const Segment& segment = program_.schedule.segments[number];
+  std::size_t slot = 0;
+  for (const int id : segment.buffers) places_[id] = place_of(number, id, slot);
+  std::size_t value = 0;
+  for (int id = 0; id < segment.end; ++id) {
+    for (const int reg : program_.plan.step(id).dims) {
+      dim_values_[value++] = frame_.registers()[reg];
+    }
+  }
+}
+
+// `slot` counts the segment's slots that have been placed.
+Context::Place Context::place_of(int number, int id, std::size_t& slot) const {
+  const BufferSpec& spec = program_.plan.buffer(id);
+  const auto next_slot = [&]() -> Place {
+    const Slot& own = bindings_[number]->slots()[slot++];
+    return {arena_root(number), static_cast<std::int64_t>(own.offset)};
+  };
+  switch (spec.kind) {
+    case BufferKind::kScalar: return {arena_root(0) - 1, Frame::scalar_offset(id)};
+    case BufferKind::kView: {
+      const Place& base = places_[spec.base];
+      return {base.root, base.offset + frame_.offset(id)};
+    }
+    case BufferKind::kReshape: {
+      const Place own = next_slot();
+      return frame_.layouts()[spec.base].contiguous() ? places_[spec.base] : own;
+    }
+    case BufferKind::kTemp: {
+      const int output = program_.schedule.output_number[id];
+      if (output != kNone) return {output_root(output), 0};
+      return spec.storage != kNone ? places_[spec.storage] : next_slot();
+    }
+    default: return {source_root(spec), 0};
+  }
+}
+
+Status Context::take_outputs(const Segment& segment, Host& host) {
+  for (const int number : segment.outputs) {
+    const Layout& layout = frame_.layouts()[program_.plan.outputs[number]];
+    std::byte* data = host.output(number, layout);
+    if (data == nullptr) return {.code = Code::kOutOfMemory};
+    roots_[output_root(number)] = data;
+  }
+  return {};
+}
+
+Status Context::prepare_updates(Host& host) {
+  for (Copy& copy : copies_) {
+    const Layout& value = frame_.layouts()[copy.value];
+    Layout target = frame_.layouts()[copy.state];
+    copy.target = pointer(copy.state);
+    if (!same_shape(value, target)) {
+      target = value;
+      make_contiguous(target);
+      const int state = program_.plan.buffer(copy.state).number;
+      copy.target = host.resized_state(state, target);
+      if (copy.target == nullptr) return {.code = Code::kOutOfMemory};
+    }
+    if (!copy.transfer.plan(target, value)) return Status::bad_plan("an update must fit its state");
+  }
+  return {};
+}
+
+void Context::point(int number) {
+  for (std::size_t i = operand_begin_[number]; i < operand_begin_[number + 1]; ++i) {
+    operands_[i] = pointer(operand_buffers_[i]);
+  }
+}
+
+Status Context::run_steps(const Segment& segment, Host& host, Observer* observer) {
+  for (int id = segment.begin; id < segment.end; ++id) {
+    if (!wanted(steps_[id])) continue;
+    step_ = id;
+    const Status status =
+        observer == nullptr ? run_step(id, host) : run_observed(id, host, *observer);
+    if (!status.ok()) return status;
+  }
+  step_ = kNone;
+  return {};
+}
+
+bool Context::wanted(const BoundStep& step) {
+  for (std::size_t i = 0; i < step.guards.size(); ++i) {
+    if ((*step.guards[i] != std::byte{0}) != (*step.expected)[i].value) return false;
+  }
+  return true;
+}
+
+Status Context::run_step(int id, Host& host) {
+  BoundStep& step = steps_[id];
+  if (step.kernel != nullptr) return step.kernel->run(step.args);
+  return step.is_host ? host.call(*this, id) : Status{};
+}
+
+Status Context::run_observed(int id, Host& host, Observer& observer) {
+  Status status = observer.before(*this, id);
+  if (status.ok()) status = run_step(id, host);
+  if (status.ok()) status = observer.after(*this, id);
+  return status;
+}
+
+void Context::commit() {
+  for (const Copy& copy : copies_) copy.transfer.run(copy.target, pointer(copy.value));
+}
+
+}  // namespace arignote

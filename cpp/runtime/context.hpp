@@ -1,0 +1,131 @@
+// One execution of a program: everything that a call needs beside its arguments. A function has as
+// many contexts as it has had calls at the same time.
+//
+//   sources -> Frame (dims, layouts) -> Binding (kernels, arena) -> pointers -> steps -> commit
+//
+// Each arrow is taken only when what it starts from has changed, but for the pointers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/buffer.hpp"
+#include "kernels/transfer.hpp"
+#include "runtime/binding.hpp"
+#include "runtime/frame.hpp"
+
+namespace arignote {
+
+struct Operand {
+  std::byte* data = nullptr;
+  const Layout* layout = nullptr;
+};
+
+class Context;
+
+// What the executor asks of the side that owns the arrays.
+class Host {
+ public:
+  // Memory for an output, contiguous; null when there is none.
+  virtual std::byte* output(int number, const Layout& layout) = 0;
+  // New memory, contiguous, for a state that changes its shape; it takes effect when the call succeeds.
+  virtual std::byte* resized_state(int number, const Layout& layout) = 0;
+  // The steps that follow take about so many nanoseconds.
+  virtual void expect(double nanoseconds) = 0;
+  // Runs a host step.
+  virtual Status call(const Context& context, int step) = 0;
+
+ protected:
+  ~Host() = default;
+};
+
+// Looks on while steps run.
+class Observer {
+ public:
+  virtual Status before(const Context& context, int step) = 0;
+  virtual Status after(const Context& context, int step) = 0;
+
+ protected:
+  ~Observer() = default;
+};
+
+class Context {
+ public:
+  explicit Context(const Program& program);
+  Context(const Context&) = delete;  // its steps point into it
+  Context& operator=(const Context&) = delete;
+
+  // Runs the program. The sources are the inputs, then the states; none may overlap a state that is
+  // written, but that state itself. On failure no state has been written.
+  Status run(std::span<const Source> sources, Host& host, Observer* observer);
+
+  // The step that run, or the last one of a failed call; kNone outside steps.
+  int step() const { return step_; }
+  Operand operand(int buffer) const { return {pointer(buffer), &frame_.layouts()[buffer]}; }
+  const Program& program() const { return program_; }
+
+ private:
+  // An address as a position in roots_ and a distance from there.
+  struct Place {
+    int root = 0;
+    std::int64_t offset = 0;
+  };
+  struct BoundStep {
+    Kernel* kernel = nullptr;  // null: a host step or an alias
+    bool is_host = false;
+    std::span<std::byte* const> guards;
+    const std::vector<Guard>* expected = nullptr;
+    RunArgs args;
+  };
+  // A state's new value that is not computed in place.
+  struct Copy {
+    int state = 0;
+    int value = 0;
+    std::byte* target = nullptr;
+    Transfer transfer;
+  };
+
+  void make_steps();
+  bool take_values(const Segment& segment);
+  Status settle(int number);
+  Status bind(int number);
+  void place(int number);
+  Place place_of(int number, int buffer, std::size_t& slot) const;
+  Status take_outputs(const Segment& segment, Host& host);
+  Status prepare_updates(Host& host);
+  void point(int number);
+  Status run_steps(const Segment& segment, Host& host, Observer* observer);
+  Status run_step(int id, Host& host);
+  Status run_observed(int id, Host& host, Observer& observer);
+  void commit();
+
+  static bool wanted(const BoundStep& step);
+  std::byte* pointer(int buffer) const {
+    return roots_[places_[buffer].root] + places_[buffer].offset;
+  }
+  int source_root(const BufferSpec& spec) const;
+  int output_root(int number) const;
+  int arena_root(int segment) const;
+
+  const Program& program_;
+  Frame frame_;
+  std::vector<std::byte*> roots_;  // inputs, states, constants, outputs, scalars, arenas
+  std::vector<Place> places_;      // by buffer
+  std::vector<BindingCache> caches_;   // by segment, as are the next two
+  std::vector<Binding*> bindings_;
+  std::vector<Buffer> arenas_;
+  std::vector<std::int64_t> key_;
+  int settled_ = 0;  // how many segments stand as the last call left them
+
+  std::vector<BoundStep> steps_;
+  std::vector<int> operand_buffers_;  // of all steps: inputs, outputs, guards
+  std::vector<std::byte*> operands_;  // where those are in this call
+  std::vector<std::size_t> operand_begin_;  // by segment, and the end
+  std::vector<std::int64_t> dim_values_;    // of all steps
+  std::vector<Copy> copies_;
+  int step_ = kNone;
+};
+
+}  // namespace arignote

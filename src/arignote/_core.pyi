@@ -1,0 +1,161 @@
+"""The compiled runtime. Only ``arignote.run.native`` imports it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+_Array = npt.NDArray[Any]
+_Hook = Callable[[int, list[_Array]], object]
+_AfterHook = Callable[[int, list[_Array], list[_Array]], object]
+
+# What a failing call hands to Function._fail:
+#   "check"    a check of the plan does not hold: position is its number, value and other its two sides
+#   "index"    a step met an index out of range: position (flat, C order, in the index operand), the
+#              index as value, the length as other
+#   "memory"   an allocation failed
+#   "readonly" the plan updates a state whose array is not writeable: position is the state's number
+#   "plan"     a plan that breaks its own rules, or a host result of the wrong shape or dtype: what says how
+_FailKind = Literal["check", "index", "memory", "readonly", "plan"]
+
+class ProgramSpec(TypedDict):
+    """A plan, as flat lists; registers are positions in ``dims``, buffers positions in ``buffers``."""
+
+    dims: list[tuple[str, int, int]]
+    checks: list[tuple[str, int, int]]
+    # {kind, dtype, shape: [reg]} and, by kind,
+    #   input: broadcastable [bool]; state; const: array; scalar: value (reg); temp: storage (buffer or -1)
+    #   view: base, offset (reg), strides [reg]; reshape: base
+    # Inputs and states are numbered in the order in which they stand here.
+    buffers: list[dict[str, Any]]
+    # {kernel, ints, reals, names, dims, inputs, outputs, guards: [(buffer, bool)], host}
+    steps: list[dict[str, Any]]
+    outputs: list[int]
+    updates: list[tuple[int, int]]
+
+class Program:
+    """A plan, verified and loaded. Immutable; any number of functions may share it.
+
+    Raises RuntimeError (``[plan] …``, naming the step or buffer) for a plan that breaks a rule,
+    TypeError or ValueError for a spec that is not made as ProgramSpec says.
+    """
+
+    def __init__(self, spec: ProgramSpec) -> None: ...
+    @property
+    def n_inputs(self) -> int: ...
+    @property
+    def n_states(self) -> int: ...
+    @property
+    def n_steps(self) -> int: ...
+    @property
+    def n_outputs(self) -> int: ...
+
+class State:
+    """The storage of a shared variable.
+
+    Unless ``borrow``, the array is copied to a fresh 64-byte aligned, C-contiguous one. A borrowed array
+    is used as it is, with any strides; one that is misaligned or not in native byte order is copied.
+    """
+
+    def __init__(self, array: _Array, borrow: bool = False) -> None: ...
+    @property
+    def array(self) -> _Array:
+        """The array itself, the same object until a set or a resizing update replaces it."""
+    @property
+    def version(self) -> int:
+        """Counts the sets and the updates."""
+    def set(self, array: _Array, borrow: bool = False) -> None:
+        """Replace the value (an equal dtype and ndim, else ValueError).
+
+        Waits for running calls that use the state; RuntimeError from inside such a call.
+        """
+    def copy(self) -> _Array:
+        """A fresh copy, never torn by a call that is just updating the state."""
+
+class Function:
+    """A program with its states, ready to be called.
+
+    ``returns`` is "one" (the only output itself), "list", or a tuple of keys (a dict). An output whose
+    ``borrow_outputs`` flag is set is the same array on each call of equal shape.
+
+    A subclass gives the slow paths as methods; those of this class raise plain errors:
+
+    ``_arrange(args: tuple, kwargs: dict | None) -> tuple``
+        All arguments in order, called when there are keywords or another number of arguments.
+    ``_convert(position: int, value: object) -> ndarray``
+        An array of the input's dtype, ndim, broadcast pattern, aligned, in native byte order.
+    ``_fail(kind, step, position, value, other, what, arguments) -> NoReturn``
+        Raises the error of a failed call; step is -1 outside steps, arguments are those of the call.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        states: Sequence[State],
+        returns: Literal["one", "list"] | tuple[Any, ...],
+        borrow_outputs: Sequence[bool],
+    ) -> None: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    @property
+    def program(self) -> Program: ...
+    @property
+    def states(self) -> tuple[State, ...]: ...
+    def _arrange(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> tuple[Any, ...]: ...
+    def _convert(self, position: int, value: object) -> _Array: ...
+    def _fail(
+        self,
+        kind: _FailKind,
+        step: int,
+        position: int,
+        value: int,
+        other: int,
+        what: str,
+        arguments: tuple[Any, ...],
+    ) -> None: ...
+    def _run_hooked(
+        self, arguments: tuple[Any, ...], before: _Hook | None, after: _AfterHook | None
+    ) -> Any:
+        """Call with hooks around every step that runs.
+
+        The arrays are copies: inputs as they were before the step (the same list for both hooks),
+        outputs as they are after it. An exception from a hook ends the call with every state as it was.
+        """
+    def profile(self, enable: bool) -> None:
+        """Start (from zero) or stop counting."""
+    def profile_data(self) -> dict[str, Any]:
+        """``{"calls": int, "total_ns": int, "steps": [(runs, ns), …]}``."""
+
+def kernel_table() -> list[str]: ...
+def block_table() -> list[tuple[str, tuple[str, ...], str]]:
+    """Every block operation: name, input dtypes, output dtype."""
+
+def reduction_table() -> list[tuple[str, str, str, str]]:
+    """Every reduction: name, input dtype, accumulator dtype, output dtype."""
+
+def targets() -> list[str]:
+    """SIMD targets that this build has and this machine can run, best first."""
+
+def current_target() -> str: ...
+def set_target(name: str) -> None:
+    """Choose the target; "" restores the best. ValueError if this machine has no such target.
+
+    It takes effect for functions made afterwards, and where one made before meets a new shape.
+    """
+
+def set_threads(count: int) -> None:
+    """Threads a call may use, the calling one included; 0: one per available core."""
+
+def threads() -> int: ...
+def allocations() -> int:
+    """Heap allocations that the runtime has made so far, outputs not counted."""
+
+def build_info() -> dict[str, str]: ...
+def measure_bandwidth(size: int) -> float:
+    """Bytes read per second, in GB/s, over an array of ``size`` bytes with all threads."""
+
+def measure_fma_rate(dtype: Literal["float32", "float64"]) -> float:
+    """Floating-point operations per second, in GFLOP/s, with all threads at the current target."""
+
+def dtype_names() -> list[str]:
+    """The dtypes a plan may name; their order is the index that kernels' ``ints`` use."""
