@@ -1,0 +1,163 @@
+"""Comparing a native step with its NumPy reference, within the accuracy that its op states.
+
+For a program the allowed error of each result follows from that of its instructions: every register
+carries a bound, and an instruction passes on what its inputs' bounds make of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from arignote.graph.dtypes import Array
+from arignote.graph.op import Call, Params, op_named
+from arignote.graph.type import TensorType
+from arignote.ops.program import Instruction, Program, Result
+from arignote.plan import reference
+from arignote.plan.plan import Plan, Step
+
+
+def differences(
+    plan: Plan, step: Step, inputs: Sequence[Array], outputs: Sequence[Array]
+) -> str | None:
+    """Return in words how a step's outputs differ from the reference, None if they do not."""
+    if step.op == "reshape":
+        expected: list[Array] = [inputs[0].reshape(outputs[0].shape)]
+        bounds: list[Array] = [np.zeros(outputs[0].shape)]
+    elif isinstance(step.params.get("program"), Program):
+        expected, bounds = run_program(step.params["program"], inputs)
+    else:
+        full = _with_dims(plan, step, inputs, outputs)
+        expected = list(reference.run_step(plan, step, full))
+        bounds = [_bound(plan, step, full, k, array) for k, array in enumerate(expected)]
+    for name, found, wanted, bound in zip(step.outputs, outputs, expected, bounds, strict=True):
+        text = compare(found, wanted, bound)
+        if text is not None:
+            return f"{name}: {text}"
+    return None
+
+
+def _with_dims(
+    plan: Plan, step: Step, inputs: Sequence[Array], outputs: Sequence[Array]
+) -> list[Array]:
+    """Return the operands of the reference: integers known as dims are not given to kernels."""
+    if len(inputs) == len(step.inputs):
+        return list(inputs)
+    given = iter(inputs)
+    return [
+        np.asarray(outputs[0].shape[0]) if position in step.record.shape_only else next(given)
+        for position in range(len(step.inputs))
+    ]
+
+
+def unit(dtype: np.dtype[Any]) -> float:
+    """Return one unit in the last place of 1.0, zero for exact types."""
+    return float(np.finfo(dtype).eps) if dtype.kind in "fc" else 0.0
+
+
+def _bound(plan: Plan, step: Step, inputs: Sequence[Array], k: int, array: Array) -> Array:
+    accuracy = step.record.accuracy
+    if accuracy.sums:
+        magnitudes = [np.abs(item) if item.dtype.kind in "fc" else item for item in inputs]
+        scale = np.abs(step.record.compute(plan.call(step), *magnitudes)[k])
+    else:
+        scale = np.abs(array)
+    return np.asarray(scale * (accuracy.ulp * unit(array.dtype)))
+
+
+def compare(found: Array, wanted: Array, bound: Array) -> str | None:
+    """Return how two arrays differ by more than a bound, None if they do not."""
+    if found.shape != wanted.shape or found.dtype != wanted.dtype:
+        return f"shape {found.shape} {found.dtype} instead of {wanted.shape} {wanted.dtype}"
+    with np.errstate(all="ignore"):
+        if found.dtype.kind in "fc":
+            smallest = float(np.finfo(found.dtype).smallest_subnormal)
+            near = np.abs(found - wanted) <= bound + 4 * smallest
+            same = (found == wanted) | (np.isnan(found) & np.isnan(wanted)) | near
+            same |= np.isnan(bound) | np.isinf(bound)
+        else:
+            same = (found == wanted) | (bound > 0)
+    if bool(np.all(same)):
+        return None
+    place = tuple(int(i) for i in np.argwhere(~same)[0])
+    count = int(np.sum(~same))
+    return (
+        f"{count} of {found.size} elements differ, first at {place}: {found[place]!r} instead of "
+        f"{wanted[place]!r} (allowed error {float(np.broadcast_to(bound, found.shape)[place]):.3g})"
+    )
+
+
+# --- programs
+
+
+def run_program(program: Program, inputs: Sequence[Array]) -> tuple[list[Array], list[Array]]:
+    """Return the results of a program, and how far a native result may be from each."""
+    shape = np.broadcast_shapes(*(array.shape for array in inputs))
+    values = [np.asarray(array) for array in inputs]
+    errors = [np.zeros(()) for _ in values]
+    with np.errstate(all="ignore"):
+        for item in program.instructions:
+            value, error = _instruction(item, values, errors)
+            values.append(value)
+            errors.append(error)
+        results = [
+            _result(item, np.broadcast_to(values[item.register], shape), errors[item.register])
+            for item in program.results
+        ]
+    return [value for value, _ in results], [error for _, error in results]
+
+
+def _compute(item: Instruction, operands: Sequence[Array]) -> Array:
+    op = op_named(item.op)
+    rank = max(array.ndim for array in operands)
+    types = tuple(TensorType(array.dtype, (False,) * array.ndim) for array in operands)
+    call = Call(Params({}), types, (TensorType(item.dtype, (False,) * rank),))
+    return op.compute(call, *operands)[0]
+
+
+def _instruction(
+    item: Instruction, values: Sequence[Array], errors: Sequence[Array]
+) -> tuple[Array, Array]:
+    operands = [values[source] for source in item.sources]
+    value = _compute(item, operands)
+    wide = value.astype("float64") if value.dtype.kind != "c" else value
+    error = np.abs(wide) * (op_named(item.op).accuracy.ulp * unit(value.dtype))
+    for position, source in enumerate(item.sources):
+        if not np.any(errors[source]):
+            continue
+        for sign in (1, -1):
+            moved = list(operands)
+            moved[position] = (operands[position] + sign * errors[source]).astype(
+                operands[position].dtype
+            )
+            change = np.abs(_compute(item, moved).astype(wide.dtype) - wide)
+            error = error + np.nan_to_num(change, nan=np.inf)
+    return value, np.asarray(error)
+
+
+def _result(item: Result, value: Array, error: Array) -> tuple[Array, Array]:
+    if not item.reduction:
+        return np.array(value), np.broadcast_to(error, value.shape)
+    op = op_named(item.reduction)
+    call = Call(Params({"axis": item.axes}), (), ())
+    reduced = np.asarray(op.reference(call, value))
+    result = reduced.astype(_reduced_dtype(item, value))
+    spread = np.broadcast_to(error, value.shape)
+    if item.reduction in ("max", "min", "all", "any"):
+        bound = np.max(spread, axis=item.axes) if value.size else np.zeros(result.shape)
+        return result, np.asarray(bound)
+    scale = np.abs(value.astype("float64"))
+    if item.reduction == "prod":
+        relative = np.sum(spread / np.maximum(scale, 1e-300), axis=item.axes)
+        ulps = op.accuracy.ulp * unit(result.dtype)
+        return result, np.abs(result.astype("float64")) * (relative + ulps)
+    magnitude = np.sum(scale, axis=item.axes) * (op.accuracy.ulp * unit(result.dtype))
+    return result, np.asarray(np.sum(spread, axis=item.axes) + magnitude)
+
+
+def _reduced_dtype(item: Result, value: Array) -> str:
+    op = op_named(item.reduction)
+    model = TensorType(value.dtype, (False,) * value.ndim)
+    return op.infer(Params({"axis": item.axes}), (model,))[0].dtype

@@ -1,0 +1,79 @@
+"""What the compiler did to a function: the rules that fired, and the plan before and after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from arignote.plan.plan import Plan
+from arignote.rewrite.engine import Firing
+from arignote.rewrite.pipeline import PHASES
+from arignote.run.function import Function, compile_source
+from arignote.run.mode import Mode
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The rewrites of one function.
+
+    Attributes
+    ----------
+    firings
+        The rules that applied, in order, with what stood there and what replaced it.
+    before, after
+        The plan of the graph as it was written, and the one that runs.
+    """
+
+    firings: tuple[Firing, ...]
+    before: Plan
+    after: Plan
+
+    def __str__(self) -> str:
+        docs = {rule.name: rule.doc for phase in PHASES for rule in phase.rules}
+        counts = Counter(firing.rule for firing in self.firings)
+        lines = ["Rules that fired:"]
+        lines += [f"  {count:3d} x {name}: {docs[name]}" for name, count in counts.items()]
+        lines += ["", "In order:"]
+        lines += [f"  {f.rule}: {f.before}  ->  {f.after}" for f in self.firings]
+        lines += [
+            "",
+            f"Before, {len(self.before.steps)} steps:",
+            str(self.before),
+            "",
+            f"After, {len(self.after.steps)} steps:",
+            str(self.after),
+        ]
+        return "\n".join(lines)
+
+
+def explain(function: Function) -> Explanation:
+    """Return what the compiler did to a function.
+
+    Parameters
+    ----------
+    function
+        A compiled function.
+
+    Returns
+    -------
+    Explanation
+        Print it to read it.
+
+    Raises
+    ------
+    TypeError
+        If it is given something else.
+
+    Examples
+    --------
+    >>> import arignote, arignote.tensor as T
+    >>> x = T.dvector("x")
+    >>> f = arignote.function([x], 1 / (1 + T.exp(-x)))
+    >>> [firing.rule for firing in explain(f).firings][:1]
+    ['sigmoid_from_exp']
+    """
+    if not isinstance(function, Function):
+        raise TypeError(f"[explain] function must be a compiled function: {function!r}")
+    compiled = function.compiled
+    before = compile_source(compiled.source, Mode(optimizer=None)).plan
+    return Explanation(tuple(compiled.log.firings), before, compiled.plan)

@@ -1,0 +1,76 @@
+"""Errors of calls: the class a Theano program catches, what failed, on which shapes, and where it was built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from arignote.config import config
+from arignote.errors import IndexRangeError, PlanError, add_note, with_origin
+from arignote.graph.dtypes import Array
+from arignote.plan import reference
+from arignote.plan.plan import Input, Plan, State, Step
+
+
+def call_error(  # noqa: PLR0913 (what the runtime reports)
+    plan: Plan,
+    kind: str,
+    step: int,
+    details: tuple[int, int, int],
+    what: str,
+    arguments: Sequence[Any],
+    states: Sequence[Array],
+) -> Exception:
+    """Return the exception for a failure that the runtime reports.
+
+    ``details`` are position, value and other, whose meaning depends on ``kind``.
+    """
+    position, value, other = details
+    if kind == "check":
+        error = reference.check_error(
+            plan.checks[position], _shown(plan, position, value, other), other
+        )
+        add_shapes(error, plan, arguments, states)
+        return error
+    if kind == "memory":
+        return MemoryError(f"[{plan.name}] a call needs more memory than there is")
+    if kind == "readonly":
+        name = plan.states[position].name
+        return ValueError(
+            f"[{plan.name}] {name} must be writeable: its borrowed array is read-only"
+        )
+    if kind == "index":
+        return _index_error(plan, plan.steps[step], position, value, other)
+    location = f" (step {step}: {plan.steps[step].op})" if 0 <= step < len(plan.steps) else ""
+    return PlanError(f"[{plan.name}] {what}{location}")
+
+
+def _shown(plan: Plan, position: int, value: int, other: int) -> int:
+    """Return an index as the user gave it: the runtime counts negative ones from the end."""
+    return value - other if plan.checks[position].kind == "index" and value < 0 else value
+
+
+def _index_error(plan: Plan, step: Step, position: int, value: int, length: int) -> Exception:
+    what = "a selection" if step.op in ("take", "put") else "an index"
+    error = IndexRangeError(
+        f"[{step.op}] index out of bounds, index {value} is out of bounds for size {length}: element "
+        f"{position} of {what}"
+    )
+    add_note(error, f"Plan step: {step.op} {' '.join(step.inputs)} -> {' '.join(step.outputs)}")
+    return with_origin(error, step.origin)
+
+
+def add_shapes(
+    error: Exception, plan: Plan, arguments: Sequence[Any], states: Sequence[Array]
+) -> None:
+    """Note the types and shapes, and the values if asked for, of what a call was given."""
+    lines = []
+    buffers: list[Input | State] = [*plan.inputs, *plan.states]
+    for buffer, array in zip(buffers, (*arguments, *states), strict=True):
+        shape = tuple(getattr(array, "shape", ()))
+        kind = "input" if isinstance(buffer, Input) else "shared"
+        line = f"  {kind} {buffer.name}: {buffer.type.dtype} of shape {shape}"
+        if config.exception_verbosity == "high":
+            line += f" = {array!r}"
+        lines.append(line)
+    add_note(error, "\n".join(["The call was given:", *lines]))

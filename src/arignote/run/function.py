@@ -1,0 +1,462 @@
+"""Compiling graphs to functions, and calling them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+import numpy as np
+
+from arignote.config import config
+from arignote.errors import CheckModeError, add_note, with_origin
+from arignote.graph import walk
+from arignote.graph.dtypes import Array
+from arignote.graph.variable import SharedVariable, Variable
+from arignote.ops.loop import Body
+from arignote.plan import reference
+from arignote.plan.lower import lower
+from arignote.plan.plan import Plan, Step
+from arignote.plan.verify import verify
+from arignote.rewrite.engine import Log
+from arignote.rewrite.pipeline import merge, optimize
+from arignote.run import native
+from arignote.run.arguments import Arguments, In, Out, as_inputs
+from arignote.run.build import (
+    Source,
+    check_duplicates,
+    check_inputs,
+    default_updates,
+    normalize_givens,
+    normalize_outputs,
+    normalize_updates,
+)
+from arignote.run.compare import differences
+from arignote.run.failure import call_error
+from arignote.run.mode import Mode, get_mode
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A function after compilation: its plan and how it came about."""
+
+    source: Source
+    mode: Mode
+    plan: Plan
+    states: tuple[SharedVariable, ...]
+    graph: tuple[Variable, ...]
+    log: Log
+
+
+def compile_source(source: Source, mode: Mode) -> Compiled:
+    """Rewrite, lower and verify a function."""
+    log = Log()
+    values = [*source.outputs, *(value for _, value in source.feedback)]
+    results = [*values, *(value for _, value in source.updates)]
+    rewritten = optimize(results, log, mode.excluded) if mode.optimizer else merge(results)
+    targets = [target for target, _ in source.updates]
+    plan, states = lower(
+        [record.variable for record in source.inputs],
+        rewritten[: len(values)],
+        list(zip(targets, rewritten[len(values) :], strict=True)),
+        source.name or "function",
+        fusing=mode.optimizer is not None and "fusion" not in mode.excluded,
+    )
+    verify(plan)
+    return Compiled(source, mode, plan, tuple(states), tuple(rewritten), log)
+
+
+def host_calls(plan: Plan) -> dict[int, native.HostCall]:
+    """Return what computes each host step of a plan."""
+
+    def call(step: Step) -> native.HostCall:
+        body = step.params.get("body")
+        if isinstance(body, Body):
+            return _body_call(plan, step, body)
+        return lambda *arrays: reference.run_step(plan, step, arrays)
+
+    return {number: call(step) for number, step in enumerate(plan.steps) if step.host}
+
+
+def _body_call(plan: Plan, step: Step, body: Body) -> native.HostCall:
+    """Return a call that runs the body natively for each index."""
+    rows = function([body.index, *body.free], list(body.rows), on_unused_input="ignore")
+
+    def call(count: Array, *free: Array) -> tuple[Array, ...]:
+        results = [rows(index, *free) for index in range(int(count))]
+        if results:
+            return tuple(np.stack(column) for column in zip(*results, strict=True))
+        return reference.run_step(plan, step, (count, *free))
+
+    return call
+
+
+class Function(native.Function):
+    """A compiled function. Made by :func:`function`.
+
+    Attributes
+    ----------
+    name
+        Given to :func:`function`.
+    plan
+        What a call does, step by step: ``print(f.plan)``.
+
+    Examples
+    --------
+    >>> import arignote, arignote.tensor as T
+    >>> x = T.dscalar("x")
+    >>> f = arignote.function([x], x**2)
+    >>> f(3.0)
+    array(9.)
+    """
+
+    # Inputs are always checked: this costs some nanoseconds.
+    trust_input = False
+
+    def __init__(self, compiled: Compiled) -> None:
+        source = compiled.source
+        self.compiled = compiled
+        self.name = source.name
+        self.arguments = Arguments(source.inputs)
+        program = native.load(compiled.plan, host_calls(compiled.plan))
+        storages = [state.container.storage for state in compiled.states]
+        returns: Any = "list"
+        if not source.feedback:
+            returns = source.keys if source.keys is not None else "one" if source.bare else "list"
+        borrowed = [*source.borrowed, *(False for _ in source.feedback)]
+        super().__init__(program, storages, returns, borrowed)
+        self._counting = bool(config.profile or source.options.get("profile"))
+        if self._counting:
+            super().profile(True)
+
+    # What the runtime asks for.
+
+    def _arrange(self, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> tuple[Any, ...]:
+        return self.arguments.arrange(args, kwargs)
+
+    def _convert(self, position: int, value: object) -> Array:
+        return self.arguments.convert(position, value, self._label())
+
+    def _fail(  # noqa: PLR0913 (the runtime's report)
+        self,
+        kind: str,
+        step: int,
+        position: int,
+        value: int,
+        other: int,
+        what: str,
+        arguments: tuple[Any, ...],
+    ) -> NoReturn:
+        states = [state.container.data for state in self.compiled.states]
+        details = (position, value, other)
+        raise call_error(self.plan, kind, step, details, what, arguments, states)
+
+    def _label(self) -> str:
+        origin = self.compiled.source.options.get("origin")
+        return self.name or (f"{origin.file.rsplit('/', 1)[-1]}:{origin.line}" if origin else "")
+
+    # What a user reads.
+
+    @property
+    def plan(self) -> Plan:
+        """What a call does, step by step."""
+        return self.compiled.plan
+
+    @property
+    def maker(self) -> Any:
+        """The compiled graph in Theano's terms: ``f.maker.fgraph.toposort()`` and the like."""
+        from arignote.run.introspect import Maker  # noqa: PLC0415 (only introspection needs it)
+
+        return Maker(self.compiled)
+
+    def profile(self, enable: bool | None = None) -> Any:
+        """Return the time that each step has taken.
+
+        Parameters
+        ----------
+        enable
+            True starts counting anew, False stops it. Counting starts by itself with the first question.
+
+        Returns
+        -------
+        Profile
+            Counts and times of the calls since counting started; ``print`` shows a table.
+        """
+        from arignote.run.profile import Profile  # noqa: PLC0415 (only profiling needs it)
+
+        if enable is not None or not self._counting:
+            self._counting = enable is not False
+            super().profile(self._counting)
+        return Profile.of(self.plan, super().profile_data())
+
+    @property
+    def defaults(self) -> list[Any]:
+        """The present defaults of the inputs, None for those without."""
+        held = self.arguments.defaults
+        return [held[k].data if k in held else None for k in range(len(self.arguments.inputs))]
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the default of an input, or the value of a shared variable the function uses."""
+        if isinstance(key, SharedVariable):
+            return key.container.data
+        position = self.arguments.position(key)
+        if position not in self.arguments.defaults:
+            raise KeyError(f"input {key} has no default")
+        return self.arguments.defaults[position].data
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if isinstance(key, SharedVariable):
+            key.container.set(value)
+            return
+        position = self.arguments.position(key)
+        if position not in self.arguments.defaults:
+            raise KeyError(f"input {key} has no default")
+        self.arguments.defaults[position].set(value)
+
+    @property
+    def value(self) -> Function:
+        """The function itself, whose items are values: ``f.value[x]``."""
+        return self
+
+    container = value
+
+    def copy(
+        self,
+        share_memory: bool = False,
+        swap: Mapping[SharedVariable, SharedVariable] | None = None,
+        delete_updates: bool = False,
+        name: str | None = None,
+        profile: bool | None = None,
+    ) -> Function:
+        """Return another function of the same graph.
+
+        Parameters
+        ----------
+        share_memory
+            Theano's; functions share nothing but shared variables here, so that both may run at once.
+        swap
+            Shared variables to replace by others.
+        delete_updates
+            Whether to leave the updates out.
+        name
+            Of the copy.
+        profile
+            Whether the copy counts the time of its steps.
+        """
+        source = self.compiled.source
+        swapped: dict[Variable, Variable] = dict((swap or {}).items())
+        for old, new in swapped.items():
+            if not isinstance(new, SharedVariable) or old.type != new.type:
+                raise TypeError(
+                    f"[copy] {old} can be swapped only with one of type {old.type}: {new}"
+                )
+        updates = () if delete_updates else source.updates
+        values = walk.replace([*source.outputs, *(value for _, value in updates)], swapped)
+        outputs, rest = values[: len(source.outputs)], values[len(source.outputs) :]
+        targets = [(swap or {}).get(target, target) for target, _ in updates]
+        options = {**source.options, "profile": profile}
+        changed = replace(
+            source,
+            outputs=tuple(outputs),
+            updates=tuple(zip(targets, rest, strict=True)),
+            name=name or source.name,
+            options=options,
+        )
+        return make_function(changed, self.compiled.mode)
+
+    def free(self) -> None:
+        """Do nothing: memory is kept between calls on purpose and freed with the function."""
+
+    def __reduce__(self) -> tuple[Callable[..., Function], tuple[Any, ...]]:
+        return make_function, (self.compiled.source, self.compiled.mode)
+
+    def __copy__(self) -> Function:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Function:
+        return make_function(copy.deepcopy(self.compiled.source, memo), self.compiled.mode)
+
+    def __repr__(self) -> str:
+        return f"<arignote function {self.name or 'without name'}: {len(self.plan.steps)} steps>"
+
+
+class _Interpreted(Function):
+    """A function whose calls run in Python: as reference, checked, watched, or with feedback."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        arranged = self._arrange(args, kwargs)
+        arrays = tuple(self._convert(k, value) for k, value in enumerate(arranged))
+        outputs = self._outputs(arrays)
+        source = self.compiled.source
+        for (position, _), value in zip(
+            source.feedback, outputs[len(source.outputs) :], strict=True
+        ):
+            self.arguments.defaults[position].set(value)
+        results = outputs[: len(source.outputs)]
+        if source.keys is not None:
+            return dict(zip(source.keys, results, strict=True))
+        return results[0] if source.bare else results
+
+    def _outputs(self, arrays: tuple[Array, ...]) -> list[Array]:
+        linker, watcher = self.compiled.mode.linker, self.compiled.mode.watcher
+        if linker == "reference":
+            return self._run_reference(arrays)
+        if linker == "check" or watcher is not None:
+            return self._run_watched(arrays)
+        return self._as_list(super().__call__(*arrays))
+
+    def _as_list(self, result: Any) -> list[Array]:
+        source = self.compiled.source
+        if source.feedback:
+            return list(result)
+        if source.keys is not None:
+            return [result[key] for key in source.keys]
+        return [result] if source.bare else list(result)
+
+    def _run_reference(self, arrays: tuple[Array, ...]) -> list[Array]:
+        states = self.compiled.states
+        outputs, values = reference.run(self.plan, arrays, [s.container.data for s in states])
+        by_name = {state.name: owner for state, owner in zip(self.plan.states, states, strict=True)}
+        for (name, _), value in zip(self.plan.updates, values, strict=True):
+            by_name[name].container.storage.set(value, True)
+        return outputs
+
+    def _run_watched(self, arrays: tuple[Array, ...]) -> list[Array]:
+        steps, mode = self.plan.steps, self.compiled.mode
+
+        def before(number: int, inputs: list[Array]) -> None:
+            if mode.watcher is not None:
+                mode.watcher(number, steps[number], inputs, None)
+
+        def after(number: int, inputs: list[Array], outputs: list[Array]) -> None:
+            if mode.linker == "check":
+                self._check_step(number, inputs, outputs)
+            if mode.watcher is not None:
+                mode.watcher(number, steps[number], inputs, outputs)
+
+        return self._as_list(self._run_hooked(arrays, before, after))
+
+    def _check_step(self, number: int, inputs: list[Array], outputs: list[Array]) -> None:
+        step = self.plan.steps[number]
+        found = differences(self.plan, step, inputs, outputs)
+        if found is not None:
+            error = CheckModeError(
+                f"step {number} differs from its NumPy reference: {step.op} "
+                f"{' '.join(step.inputs)} -> {' '.join(step.outputs)}\n{found}"
+            )
+            add_note(error, f"Target: {native.current_target()}, threads: {native.threads()}")
+            raise with_origin(error, step.origin)
+
+
+def make_function(source: Source, mode: Mode) -> Function:
+    """Return the function of a normalized source."""
+    compiled = compile_source(source, mode)
+    plain = mode.linker == "native" and mode.watcher is None and not source.feedback
+    return Function(compiled) if plain else _Interpreted(compiled)
+
+
+def function(  # noqa: PLR0913 (Theano's signature)
+    inputs: Sequence[Any],
+    outputs: Any = None,
+    mode: Mode | str | None = None,
+    updates: Any = None,
+    givens: Any = None,
+    no_default_updates: bool | Sequence[Variable] = False,
+    accept_inplace: bool = False,
+    name: str | None = None,
+    rebuild_strict: bool = True,
+    allow_input_downcast: bool | None = None,
+    profile: bool | None = None,
+    on_unused_input: str | None = None,
+) -> Function:
+    """Compile a graph to a function.
+
+    Parameters
+    ----------
+    inputs
+        Variables, or :class:`In` records, that a call gives values to, in this order.
+    outputs
+        What a call returns: a variable (the call returns an array), a list or tuple of them (a list), a dict
+        with string keys (a dict), or None (an empty list). Items may be :class:`Out` records.
+    mode
+        How calls run, see :class:`Mode`; ``config.mode`` by default.
+    updates
+        New values of shared variables: pairs or a dict. All are computed from the old values, and written
+        together at the end of the call.
+    givens
+        Variables to replace by others: pairs or a dict.
+    no_default_updates
+        True to leave out the updates that shared variables bring along, or a list of those to leave out.
+    accept_inplace
+        Theano's permission for graphs with in-place ops. There are none here: it must stay False.
+    name
+        Of the function, for messages and profiles.
+    rebuild_strict
+        Whether a given must have the type of what it replaces, up to casts that lose nothing. Must stay
+        True.
+    allow_input_downcast
+        Whether arguments may be rounded to their input's dtype. None allows it for Python floats given
+        for ``floatX`` scalars.
+    profile
+        Whether to count the time of each step from the first call on.
+    on_unused_input
+        What to do with an input that the graph does not need: ``"raise"``, ``"warn"``, ``"ignore"``;
+        ``config.on_unused_input`` by default.
+
+    Returns
+    -------
+    Function
+
+    Raises
+    ------
+    UnusedInputError, MissingInputError
+        If the graph does not need an input, or needs one more.
+    TypeError
+        If an argument is not of the kind described, or an update not of its target's type.
+
+    Examples
+    --------
+    >>> import arignote, arignote.tensor as T
+    >>> total = arignote.shared(0.0, name="total")
+    >>> x = T.dscalar("x")
+    >>> add = arignote.function([x], total, updates=[(total, total + x)])
+    >>> add(2.0), add(3.0), total.get_value()
+    (array(0.), array(2.), array(5.))
+    """
+    if accept_inplace or not rebuild_strict:
+        raise NotImplementedError(
+            "[function] accept_inplace must be False and rebuild_strict True: graphs hold no in-place ops "
+            "and givens keep their types"
+        )
+    chosen = get_mode(mode)
+    records = as_inputs(inputs, allow_input_downcast)
+    check_duplicates(records)
+    variables, borrowed, keys, bare = normalize_outputs(outputs)
+    new_values = normalize_updates(updates)
+    replacements = normalize_givens(givens, records)
+    fed = [(k, record.update) for k, record in enumerate(records) if record.update is not None]
+    roots = [*variables, *(value for _, value in fed)]
+    replaced = walk.replace([*roots, *new_values.values()], replacements)
+    results, values = replaced[: len(roots)], replaced[len(roots) :]
+    all_updates = default_updates(
+        replaced, dict(zip(new_values, values, strict=True)), no_default_updates
+    )
+    check_inputs(records, [*results, *all_updates.values()], on_unused_input)
+    from arignote.graph.variable import current_origin  # noqa: PLC0415
+
+    source = Source(
+        tuple(records),
+        tuple(results[: len(variables)]),
+        tuple(all_updates.items()),
+        keys,
+        bare,
+        tuple(borrowed),
+        name,
+        tuple((k, value) for (k, _), value in zip(fed, results[len(variables) :], strict=True)),
+        {"profile": profile, "origin": current_origin()},
+    )
+    return make_function(source, chosen)
+
+
+__all__ = ["Function", "In", "Out", "function"]

@@ -1,0 +1,134 @@
+"""A compiled function in Theano's terms: ``f.maker.fgraph``, whose nodes have ops with Theano's class names.
+
+It shows the rewritten graph before fusion. Programs look for ``Elemwise``, ``Softmax``, ``Gemm`` or
+``Gemv`` in it to see what was compiled.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from arignote import ops
+from arignote.graph import walk
+from arignote.graph.op import Op
+from arignote.graph.variable import Apply, Variable
+
+if TYPE_CHECKING:
+    from arignote.run.function import Compiled
+
+
+class _Family(type):
+    """The class of op classes: an op record, too, is an instance of its family's class."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        if isinstance(instance, Op):
+            return instance.family == cls.__name__
+        return super().__instancecheck__(instance)
+
+
+class OpView(metaclass=_Family):
+    """An op of a compiled node, as Theano's programs see it."""
+
+    def __init__(self, record: Op, label: str) -> None:
+        self.record = record
+        self.name = record.name
+        self._label = label
+
+    def __str__(self) -> str:
+        return self._label
+
+    __repr__ = __str__
+
+
+_CLASSES: dict[str, Any] = {}
+
+
+def op_class(name: str) -> Any:
+    """Return the class that stands for Theano's op class of a name.
+
+    >>> isinstance(ops.add, op_class("Elemwise"))
+    True
+    """
+    if name not in _CLASSES:
+        _CLASSES[name] = types.new_class(name, (OpView,))
+    return _CLASSES[name]
+
+
+def _class_name(node: Apply) -> str:
+    if node.op is ops.dot_op and node.outputs[0].dtype in ("float32", "float64"):
+        ranks = sorted(item.ndim for item in node.inputs)
+        return {(1, 1): "Dot", (1, 2): "Gemv", (2, 2): "Gemm"}[ranks[0], ranks[1]]
+    return node.op.family or node.op.name
+
+
+class NodeView:
+    """A node of a compiled graph."""
+
+    def __init__(self, node: Apply) -> None:
+        self.node = node
+        self.op = op_class(_class_name(node))(node.op, node.label)
+        self.inputs = list(node.inputs)
+        self.outputs = list(node.outputs)
+
+    @property
+    def nin(self) -> int:
+        """Number of inputs."""
+        return len(self.inputs)
+
+    @property
+    def nout(self) -> int:
+        """Number of outputs."""
+        return len(self.outputs)
+
+    def __str__(self) -> str:
+        return str(self.node)
+
+    __repr__ = __str__
+
+
+class FunctionGraph:
+    """The rewritten graph of a function.
+
+    Attributes
+    ----------
+    inputs, outputs
+        Its variables; outputs are followed by the updates' values.
+    """
+
+    def __init__(self, compiled: Compiled) -> None:
+        self.inputs = [record.variable for record in compiled.source.inputs]
+        self.inputs += list(compiled.states)
+        self.outputs: list[Variable] = list(compiled.graph)
+        self.nodes = [NodeView(node) for node in walk.toposort(self.outputs)]
+
+    def toposort(self) -> list[NodeView]:
+        """Return the nodes, each after those that compute its inputs."""
+        return list(self.nodes)
+
+    @property
+    def apply_nodes(self) -> set[NodeView]:
+        """The nodes."""
+        return set(self.nodes)
+
+    @property
+    def variables(self) -> set[Variable]:
+        """The variables."""
+        return set(walk.ancestors(self.outputs))
+
+    def __iter__(self) -> Iterator[NodeView]:
+        return iter(self.nodes)
+
+    def __str__(self) -> str:
+        return f"[{', '.join(map(str, self.nodes))}]"
+
+
+class Maker:
+    """What ``f.maker`` is: how to get at the compiled graph."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        self.fgraph = FunctionGraph(compiled)
+        self.inputs = list(compiled.source.inputs)
+        self.outputs = list(compiled.source.outputs)
+        self.mode: Any = compiled.mode

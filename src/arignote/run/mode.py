@@ -1,0 +1,191 @@
+"""How a function runs: natively, as its NumPy reference, or both; and what watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from arignote.config import config
+from arignote.graph.dtypes import Array
+from arignote.plan.plan import Step
+
+Watcher = Callable[[int, Step, Sequence[Array], Sequence[Array] | None], None]
+"""Called before (outputs None) and after each step with its number, the step and its arrays."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A way to run functions.
+
+    Parameters
+    ----------
+    linker
+        ``"native"`` (the C++ runtime), ``"reference"`` (NumPy) or ``"check"`` (both, step by step). Of
+        Theano's names ``"py"`` means the reference, ``"c"``, ``"c|py"``, ``"cvm"``, ``"vm"`` the runtime.
+    optimizer
+        ``"fast_run"``; or None (``"None"``) to run the graph as it was written, which only merges equal nodes.
+        ``"fast_compile"`` is ``"fast_run"``: compiling is fast.
+    excluded
+        Names of rewrite rules to leave out, or ``"fusion"``.
+    watcher
+        Called around every step.
+
+    Raises
+    ------
+    ValueError
+        If there is no such linker, optimizer or rule.
+
+    Examples
+    --------
+    >>> Mode("py").linker
+    'reference'
+    """
+
+    linker: str = "native"
+    optimizer: str | None = "fast_run"
+    excluded: frozenset[str] = frozenset()
+    watcher: Watcher | None = None
+
+    def __post_init__(self) -> None:
+        linker = _LINKERS.get(self.linker or "native")
+        if linker is None:
+            raise ValueError(f"[Mode] linker must be one of {', '.join(_LINKERS)}: {self.linker!r}")
+        object.__setattr__(self, "linker", linker)
+        if self.optimizer not in _OPTIMIZERS:
+            raise ValueError(
+                f"[Mode] optimizer must be one of {', '.join(map(repr, _OPTIMIZERS))}: "
+                f"{self.optimizer!r}"
+            )
+        object.__setattr__(self, "optimizer", _OPTIMIZERS[self.optimizer])
+
+    def excluding(self, *names: str) -> Mode:
+        """Return this mode without some rewrite rules."""
+        from arignote.rewrite.pipeline import RULE_NAMES  # noqa: PLC0415
+
+        unknown = set(names) - RULE_NAMES - {"fusion"}
+        if unknown:
+            raise ValueError(f"[Mode] there is no rewrite rule {', '.join(sorted(unknown))}")
+        return replace(self, excluded=self.excluded | set(names))
+
+    def including(self, *names: str) -> Mode:
+        """Return this mode with rules that were excluded."""
+        return replace(self, excluded=self.excluded - set(names))
+
+
+_LINKERS: Final = {
+    "native": "native",
+    "reference": "reference",
+    "check": "check",
+    "py": "reference",
+    "c": "native",
+    "c|py": "native",
+    "c|py_nogc": "native",
+    "cvm": "native",
+    "cvm_nogc": "native",
+    "vm": "native",
+    "vm_nogc": "native",
+}
+_OPTIMIZERS: Final[dict[str | None, str | None]] = {
+    "fast_run": "fast_run",
+    "fast_compile": "fast_run",
+    "default": "fast_run",
+    "None": None,
+    "merge": None,
+    None: None,
+}
+_PREDEFINED: Final = {
+    "native": Mode(),
+    "reference": Mode("reference"),
+    "check": Mode("check"),
+    "Mode": Mode(),
+    "FAST_RUN": Mode(),
+    "FAST_COMPILE": Mode(),
+    "DebugMode": Mode("check"),
+    "DEBUG_MODE": Mode("check"),
+}
+
+
+def get_mode(mode: Mode | str | None) -> Mode:
+    """Return a mode given as itself, by name, or None for the configured one.
+
+    Raises
+    ------
+    Exception
+        If no mode has the name.
+
+    Examples
+    --------
+    >>> get_mode("FAST_RUN").linker
+    'native'
+    """
+    if isinstance(mode, Mode):
+        return mode
+    name = config.mode if mode is None else mode
+    if name not in _PREDEFINED:
+        raise Exception(f"No predefined mode exist for string: {name}")  # noqa: TRY002 (Theano's)
+    return _PREDEFINED[name]
+
+
+def get_default_mode() -> Mode:
+    """Return the mode that functions have when they are given none.
+
+    >>> get_default_mode().linker
+    'native'
+    """
+    return get_mode(None)
+
+
+def DebugMode(**options: Any) -> Mode:  # noqa: N802 (Theano's name)
+    """Return the mode that runs every step natively and in NumPy and compares them."""
+    if options:
+        raise TypeError(f"[DebugMode] unknown options: {', '.join(options)}")
+    return Mode("check")
+
+
+def NanGuardMode(  # noqa: N802 (Theano's name)
+    nan_is_error: bool = True, inf_is_error: bool = True, big_is_error: bool = True
+) -> Mode:
+    """Return a mode that raises at the first step that yields a NaN, an infinity or a huge number.
+
+    Parameters
+    ----------
+    nan_is_error, inf_is_error, big_is_error
+        What to look for; big means a magnitude above 1e10.
+
+    Raises
+    ------
+    AssertionError
+        By the function's call, naming the step.
+
+    Examples
+    --------
+    >>> NanGuardMode().linker
+    'native'
+    """
+
+    def watch(
+        number: int, step: Step, inputs: Sequence[Array], outputs: Sequence[Array] | None
+    ) -> None:
+        for array in outputs or ():
+            if array.dtype.kind not in "fc":
+                continue
+            found = [
+                name
+                for name, wanted, test in (
+                    ("NaN", nan_is_error, np.isnan),
+                    ("Inf", inf_is_error, np.isinf),
+                    ("Big value", big_is_error, lambda a: np.isfinite(a) & (np.abs(a) > 1e10)),
+                )
+                if wanted and bool(np.any(test(array)))
+            ]
+            if found:
+                raise AssertionError(
+                    f"{' and '.join(found)} detected in the output of step {number}: {step.op} "
+                    f"{' '.join(step.inputs)} -> {' '.join(step.outputs)}\n"
+                    f"The node was built at: {step.origin}"
+                )
+
+    return Mode(watcher=watch)

@@ -1,0 +1,237 @@
+"""Shared variables: values that live between calls and that functions update."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from arignote.graph import dtypes
+from arignote.graph.dtypes import Array
+from arignote.graph.type import GenericType, TensorType
+from arignote.graph.variable import SharedVariable
+from arignote.run.native import Storage
+
+
+class Container:
+    """The value of a shared tensor: one aligned buffer that compiled functions use in place."""
+
+    def __init__(
+        self,
+        type: TensorType,
+        value: Array,
+        borrow: bool,
+        strict: bool = False,
+        allow_downcast: bool | None = None,
+    ) -> None:
+        self.type = type
+        self.strict = strict
+        self.allow_downcast = allow_downcast
+        self.storage = Storage(value, borrow)
+
+    @property
+    def data(self) -> Array:
+        """The array itself."""
+        return self.storage.array
+
+    value = data
+
+    def copy(self) -> Array:
+        """Return a copy of the array."""
+        return self.storage.copy()
+
+    def set(self, value: Any, borrow: bool = False) -> None:
+        """Replace the value, after checking that the type can hold it."""
+        array = filter_value(self.type, value, self.allow_downcast, self.strict)
+        self.storage.set(array, borrow and array is value)
+
+    def __reduce__(self) -> tuple[type[Container], tuple[Any, ...]]:
+        return Container, (
+            self.type,
+            self.storage.copy(),
+            False,
+            self.strict,
+            self.allow_downcast,
+        )
+
+
+class GenericContainer:
+    """The value of a shared Python object."""
+
+    def __init__(self, value: Any) -> None:
+        self.data = value
+
+    @property
+    def value(self) -> Any:
+        """The object itself."""
+        return self.data
+
+
+class GenericSharedVariable(SharedVariable):
+    """A shared Python object that is no array. No op takes it."""
+
+    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
+        """Return the object, a deep copy unless ``borrow``."""
+        return self.container.data if borrow else copy.deepcopy(self.container.data)
+
+    def set_value(self, value: Any, borrow: bool = False) -> None:
+        """Replace the object, by a deep copy unless ``borrow``."""
+        self.container.data = value if borrow else copy.deepcopy(value)
+
+
+def filter_value(
+    type_: TensorType, value: Any, allow_downcast: bool | None = False, strict: bool = False
+) -> Array:
+    """Return a value as an array that the type can hold.
+
+    Parameters
+    ----------
+    type_
+        The type.
+    value
+        An array, a number or nested lists of numbers.
+    allow_downcast
+        Whether any conversion is allowed. None allows a Python float to be rounded to ``floatX``. Otherwise
+        integers become floats if the dtype holds them all, and lists and Python numbers are taken if
+        every value survives.
+    strict
+        Whether only arrays of the very dtype are taken.
+
+    Raises
+    ------
+    TypeError
+        If the type cannot hold the value, saying why.
+    """
+    if isinstance(value, np.memmap | np.ndarray) and value.dtype == type_.dtype:
+        array: Array = value
+    elif strict:
+        raise TypeError(
+            f"{type_} expected a ndarray object of dtype {type_.dtype}: "
+            f"{describe_value(value)} was given (strict)"
+        )
+    else:
+        array = _convert(type_, value, allow_downcast)
+    _check_shape(type_, array)
+    return array
+
+
+def describe_value(value: Any) -> str:
+    """Return what a value is, in few words."""
+    if isinstance(value, np.ndarray):
+        return f"an array of dtype {value.dtype} and shape {value.shape}"
+    return f"a {type(value).__name__}"
+
+
+def _convert(type_: TensorType, value: Any, allow_downcast: bool | None) -> Array:
+    from_array = isinstance(value, np.ndarray | np.generic)
+    try:
+        given = np.asarray(value)
+        if given.dtype.name not in dtypes.ALL:
+            given = np.asarray(value, dtype=type_.dtype)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{type_} needs numbers that form an array: {describe_value(value)} does not"
+        ) from error
+    if allow_downcast:
+        return given.astype(type_.dtype)
+    if dtypes.upcast(given.dtype.name, type_.dtype) == type_.dtype:
+        return given.astype(type_.dtype)
+    if from_array:
+        raise TypeError(
+            f"{type_} cannot store a value of dtype {given.dtype} without risking loss of precision. "
+            "If you do not mind this loss, you can: 1) explicitly cast your data to "
+            f'{type_.dtype}, or 2) set "allow_input_downcast=True" when calling "function".'
+        )
+    is_float = isinstance(value, float) and type_.ndim == 0
+    with np.errstate(all="ignore"):
+        converted = given.astype(type_.dtype)
+        survives = np.array_equal(converted, given, equal_nan=given.dtype.kind in "fc")
+    if survives or (
+        allow_downcast is None and is_float and type_.dtype == dtypes.normalize("floatX")
+    ):
+        return converted
+    raise TypeError(
+        f"{type_} cannot store accurately value {value!r}, it would be represented as "
+        f"{converted.tolist()!r}. If you do not mind this precision loss, you can: 1) explicitly convert "
+        f'your data to a numpy array of dtype {type_.dtype}, or 2) set "allow_input_downcast=True" '
+        'when calling "function".'
+    )
+
+
+def _check_shape(type_: TensorType, array: Array) -> None:
+    if array.ndim != type_.ndim:
+        raise TypeError(
+            f"Wrong number of dimensions: expected {type_.ndim}, got {array.ndim} with shape "
+            f"{array.shape}."
+        )
+    for axis, (flag, length) in enumerate(zip(type_.broadcastable, array.shape, strict=True)):
+        if flag and length != 1:
+            raise TypeError(
+                f"Non-unit value on shape on a broadcastable dimension: dimension {axis} of {type_} "
+                f"must have length 1: {length} in shape {array.shape}"
+            )
+
+
+def shared(
+    value: Any,
+    name: str | None = None,
+    strict: bool = False,
+    allow_downcast: bool | None = None,
+    borrow: bool = False,
+    broadcastable: tuple[bool, ...] | None = None,
+    **unknown: Any,
+) -> Any:
+    """Return a shared variable: its value lives between calls and functions can update it.
+
+    Parameters
+    ----------
+    value
+        A number or an array; of its dtype the variable will be: float64 for a Python float whatever
+        ``floatX`` is, int64 for an int. Anything else (a list, say) is kept as a Python object that no
+        op takes.
+    name
+        Of the variable.
+    strict
+        Whether ``set_value`` takes only arrays of the variable's dtype.
+    allow_downcast
+        Whether ``set_value`` may round.
+    borrow
+        Whether to use the caller's array itself instead of a copy. Updates then change it.
+    broadcastable
+        For each dimension, whether its length is always 1; by default none is.
+
+    Returns
+    -------
+    TensorSharedVariable
+
+    Raises
+    ------
+    TypeError
+        If the value is a symbolic variable, or does not fit ``broadcastable``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> w = shared(np.zeros(3), name="w")
+    >>> w.get_value()
+    array([0., 0., 0.])
+    """
+    if unknown:
+        raise TypeError(f"[shared] unknown argument: {', '.join(unknown)}")
+    from arignote.graph.variable import Variable  # noqa: PLC0415
+
+    if isinstance(value, Variable):
+        raise TypeError(
+            f"Shared variable constructor needs numeric values and not symbolic variables: {value}"
+        )
+    if not isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
+        return GenericSharedVariable(GenericType(), GenericContainer(value), name)
+    array = np.asarray(value)
+    if isinstance(value, np.memmap):
+        array = value
+    pattern = (False,) * array.ndim if broadcastable is None else tuple(broadcastable)
+    type_ = TensorType(array.dtype.name, pattern)
+    _check_shape(type_, array)
+    container = Container(type_, array, borrow, strict, allow_downcast)
+    return type_.shared_class(type_, container, name)
