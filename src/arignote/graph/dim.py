@@ -127,6 +127,8 @@ def _fold(op: str, a: Dim, b: Dim) -> Dim | None:
         return b
     if op == "sub" and a == b:
         return 0
+    if op == "sub" and a == 0 and isinstance(b, Expr) and b.op == "sub":
+        return build("sub", *reversed(_operands(b)))
     if op == "mul" and 1 in (a, b):
         return b if a == 1 else a
     if op == "mul" and 0 in (a, b):
@@ -135,9 +137,31 @@ def _fold(op: str, a: Dim, b: Dim) -> Dim | None:
         return a
     if op in ("min", "max") and a == b:
         return a
+    if op == "max" and 0 in (a, b):
+        other = b if a == 0 else a
+        return other if is_length(other) else None
     if op == "wrap" and isinstance(a, int) and a >= 0:
         return a
     return None
+
+
+def _operands(expr: Expr) -> list[Dim]:
+    return [arg for arg in expr.args if not isinstance(arg, str)]
+
+
+def is_length(dim: Dim) -> bool:
+    """Return whether a dim is known not to be negative.
+
+    >>> is_length(Expr("shape", ("x", 0))), is_length(Expr("value", ("n",)))
+    (True, False)
+    """
+    if isinstance(dim, int):
+        return dim >= 0
+    if dim.op == "shape":
+        return True
+    if dim.op == "max":
+        return any(map(is_length, _operands(dim)))
+    return dim.op in ("add", "mul", "min") and all(map(is_length, _operands(dim)))
 
 
 def minimum(a: Dim, b: Dim) -> Dim:

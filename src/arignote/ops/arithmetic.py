@@ -68,8 +68,12 @@ def _round_half_away(x: Array) -> Array:
 
 
 add: ElementwiseOp = elementwise("add", "x y", np.add, lambda i, o, g: (g, g))
-sub: ElementwiseOp = elementwise("sub", "x y", np.subtract, lambda i, o, g: (g, neg(g)), rule=number_rule)
-mul: ElementwiseOp = elementwise("mul", "x y", np.multiply, lambda i, o, g: (mul(g, i[1]), mul(g, i[0])))
+sub: ElementwiseOp = elementwise(
+    "sub", "x y", np.subtract, lambda i, o, g: (g, neg(g)), rule=number_rule
+)
+mul: ElementwiseOp = elementwise(
+    "mul", "x y", np.multiply, lambda i, o, g: (mul(g, i[1]), mul(g, i[0]))
+)
 true_div: ElementwiseOp = elementwise(
     "true_div",
     "x y",
@@ -88,12 +92,18 @@ mod: ElementwiseOp = elementwise(
     rule=number_rule,
 )
 pow_: ElementwiseOp = elementwise("pow", "x y", _power, _power_partials, rule=number_rule, ulp=2)
-neg: ElementwiseOp = elementwise("neg", "x", np.negative, lambda i, o, g: (neg(g),), rule=number_rule)
-sqr: ElementwiseOp = elementwise("sqr", "x", np.square, lambda i, o, g: (mul(g, mul(2, i[0])),), rule=number_rule)
+neg: ElementwiseOp = elementwise(
+    "neg", "x", np.negative, lambda i, o, g: (neg(g),), rule=number_rule
+)
+sqr: ElementwiseOp = elementwise(
+    "sqr", "x", np.square, lambda i, o, g: (mul(g, mul(2, i[0])),), rule=number_rule
+)
 inv: ElementwiseOp = elementwise(
     "inv", "x", np.reciprocal, lambda i, o, g: (neg(mul(g, sqr(o))),), rule=float_rule
 )
-abs_: ElementwiseOp = elementwise("abs", "x", np.abs, lambda i, o, g: (mul(g, sgn(i[0])),), rule=magnitude_rule)
+abs_: ElementwiseOp = elementwise(
+    "abs", "x", np.abs, lambda i, o, g: (mul(g, sgn(i[0])),), rule=magnitude_rule
+)
 sgn: ElementwiseOp = elementwise("sgn", "x", np.sign, no_partials, rule=number_rule)
 identity: ElementwiseOp = elementwise("identity", "x", np.positive, lambda i, o, g: (g,))
 maximum: ElementwiseOp = elementwise(
@@ -113,7 +123,9 @@ clip: ElementwiseOp = elementwise(
 ceil: ElementwiseOp = elementwise("ceil", "x", np.ceil, no_partials, rule=float_rule)
 floor: ElementwiseOp = elementwise("floor", "x", np.floor, no_partials, rule=float_rule)
 trunc: ElementwiseOp = elementwise("trunc", "x", np.trunc, no_partials, rule=float_rule)
-round_half_to_even: ElementwiseOp = elementwise("round_half_to_even", "x", np.rint, no_partials, rule=float_rule)
+round_half_to_even: ElementwiseOp = elementwise(
+    "round_half_to_even", "x", np.rint, no_partials, rule=float_rule
+)
 round_half_away: ElementwiseOp = elementwise(
     "round_half_away",
     "x",
@@ -123,19 +135,39 @@ round_half_away: ElementwiseOp = elementwise(
     display="round_half_away_from_zero",
 )
 
-eq: ElementwiseOp = elementwise("eq", "x y", np.equal, no_partials, rule=comparison_rule, display="EQ")
-neq: ElementwiseOp = elementwise("neq", "x y", np.not_equal, no_partials, rule=comparison_rule, display="NEQ")
-lt: ElementwiseOp = elementwise("lt", "x y", np.less, no_partials, rule=comparison_rule, display="LT")
-le: ElementwiseOp = elementwise("le", "x y", np.less_equal, no_partials, rule=comparison_rule, display="LE")
-gt: ElementwiseOp = elementwise("gt", "x y", np.greater, no_partials, rule=comparison_rule, display="GT")
-ge: ElementwiseOp = elementwise("ge", "x y", np.greater_equal, no_partials, rule=comparison_rule, display="GE")
+eq: ElementwiseOp = elementwise(
+    "eq", "x y", np.equal, no_partials, rule=comparison_rule, display="EQ"
+)
+neq: ElementwiseOp = elementwise(
+    "neq", "x y", np.not_equal, no_partials, rule=comparison_rule, display="NEQ"
+)
+lt: ElementwiseOp = elementwise(
+    "lt", "x y", np.less, no_partials, rule=comparison_rule, display="LT"
+)
+le: ElementwiseOp = elementwise(
+    "le", "x y", np.less_equal, no_partials, rule=comparison_rule, display="LE"
+)
+gt: ElementwiseOp = elementwise(
+    "gt", "x y", np.greater, no_partials, rule=comparison_rule, display="GT"
+)
+ge: ElementwiseOp = elementwise(
+    "ge", "x y", np.greater_equal, no_partials, rule=comparison_rule, display="GE"
+)
 isnan: ElementwiseOp = elementwise("isnan", "x", np.isnan, no_partials, rule=predicate_rule)
 isinf: ElementwiseOp = elementwise("isinf", "x", np.isinf, no_partials, rule=predicate_rule)
 
-and_: ElementwiseOp = elementwise("and_", "x y", np.bitwise_and, no_partials, rule=bitwise_rule, display="AND")
-or_: ElementwiseOp = elementwise("or_", "x y", np.bitwise_or, no_partials, rule=bitwise_rule, display="OR")
-xor: ElementwiseOp = elementwise("xor", "x y", np.bitwise_xor, no_partials, rule=bitwise_rule, display="XOR")
-invert: ElementwiseOp = elementwise("invert", "x", np.invert, no_partials, rule=bitwise_rule, display="INVERT")
+and_: ElementwiseOp = elementwise(
+    "and_", "x y", np.bitwise_and, no_partials, rule=bitwise_rule, display="AND"
+)
+or_: ElementwiseOp = elementwise(
+    "or_", "x y", np.bitwise_or, no_partials, rule=bitwise_rule, display="OR"
+)
+xor: ElementwiseOp = elementwise(
+    "xor", "x y", np.bitwise_xor, no_partials, rule=bitwise_rule, display="XOR"
+)
+invert: ElementwiseOp = elementwise(
+    "invert", "x", np.invert, no_partials, rule=bitwise_rule, display="INVERT"
+)
 
 switch: ElementwiseOp = elementwise(
     "switch",
@@ -148,8 +180,12 @@ switch: ElementwiseOp = elementwise(
     ),
     rule=_switch_rule,
 )
-real: ElementwiseOp = elementwise("real", "x", np.real, lambda i, o, g: (g,), rule=magnitude_rule, native=False)
-imag: ElementwiseOp = elementwise("imag", "x", np.imag, no_partials, rule=magnitude_rule, native=False)
+real: ElementwiseOp = elementwise(
+    "real", "x", np.real, lambda i, o, g: (g,), rule=magnitude_rule, native=False
+)
+imag: ElementwiseOp = elementwise(
+    "imag", "x", np.imag, no_partials, rule=magnitude_rule, native=False
+)
 conj: ElementwiseOp = elementwise("conj", "x", np.conj, lambda i, o, g: (conj(g),), native=False)
 
 

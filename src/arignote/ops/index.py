@@ -62,6 +62,8 @@ def regions(context: ShapeContext, node: Apply, shape: Shape) -> list[Region]:
 
 
 def _slice_region(start: Dim | None, stop: Dim | None, step: Dim, length: Dim) -> Region:
+    if step == 1 and start is None and stop is None:
+        return Region(0, length, 1, kept=True)
     # Python's rule: bounds are counted from the end if negative, then cut to [low, high].
     backward = build("lt", step, 0)
     low = build("sub", 0, backward)
@@ -74,7 +76,8 @@ def _slice_region(start: Dim | None, stop: Dim | None, step: Dim, length: Dim) -
 
     first = bound(start, build("mul", backward, high))
     last = bound(stop, build("sub", build("mul", build("sub", 1, backward), length), backward))
-    count = build("sub", 0, build("floordiv", build("sub", first, last), step))
+    backward_count = build("floordiv", build("sub", first, last), step)
+    count = build("sub", 0, backward_count)
     return Region(first, maximum(count, 0), step, kept=True)
 
 

@@ -26,14 +26,18 @@ def _softplus(x: Array) -> Array:
 sqrt: ElementwiseOp = elementwise(
     "sqrt", "x", np.sqrt, lambda i, o, g: (true_div(mul(g, 0.5), o),), rule=float_rule
 )
-exp: ElementwiseOp = elementwise("exp", "x", np.exp, lambda i, o, g: (mul(g, o),), rule=float_rule, ulp=2)
+exp: ElementwiseOp = elementwise(
+    "exp", "x", np.exp, lambda i, o, g: (mul(g, o),), rule=float_rule, ulp=2
+)
 exp2: ElementwiseOp = elementwise(
     "exp2", "x", np.exp2, lambda i, o, g: (mul(g, mul(o, _LOG2)),), rule=float_rule, ulp=2
 )
 expm1: ElementwiseOp = elementwise(
     "expm1", "x", np.expm1, lambda i, o, g: (mul(g, add(o, 1)),), rule=float_rule, ulp=4
 )
-log: ElementwiseOp = elementwise("log", "x", np.log, lambda i, o, g: (true_div(g, i[0]),), rule=float_rule, ulp=4)
+log: ElementwiseOp = elementwise(
+    "log", "x", np.log, lambda i, o, g: (true_div(g, i[0]),), rule=float_rule, ulp=4
+)
 log1p: ElementwiseOp = elementwise(
     "log1p", "x", np.log1p, lambda i, o, g: (true_div(g, add(i[0], 1)),), rule=float_rule, ulp=4
 )
@@ -48,7 +52,9 @@ log10: ElementwiseOp = elementwise(
     rule=float_rule,
     ulp=4,
 )
-sin: ElementwiseOp = elementwise("sin", "x", np.sin, lambda i, o, g: (mul(g, cos(i[0])),), rule=float_rule, ulp=4)
+sin: ElementwiseOp = elementwise(
+    "sin", "x", np.sin, lambda i, o, g: (mul(g, cos(i[0])),), rule=float_rule, ulp=4
+)
 cos: ElementwiseOp = elementwise(
     "cos", "x", np.cos, lambda i, o, g: (neg(mul(g, sin(i[0]))),), rule=float_rule, ulp=4
 )

@@ -1,29 +1,22 @@
-"""Plans as text, and text as plans: ``parse(str(plan)) == plan``.
+"""Plans as text; :mod:`arignote.plan.parse` reads it back: ``parse(str(plan)) == plan``.
 
-One line per buffer, check and step. Dims are written as Python expressions in which ``x.0`` is the length
-of a dimension, ``x.s0`` its stride in bytes, ``x.value`` the integer that ``x`` holds when the call starts, and
-``x.read`` the one that a step gave it.
+One line per buffer, check and step. Dims are written as Python expressions in which ``x.0`` is the
+length of a dimension, ``x.s0`` its stride in bytes, ``x.value`` the integer that ``x`` holds when the
+call starts, and ``x.read`` the one that a step gave it. Longer ones have a line and a name of their own.
 """
 
 from __future__ import annotations
 
-import ast
 import base64
-import re
-
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from arignote.errors import PlanError
-from arignote.graph import dtypes
-from arignote.graph.dim import OPERATIONS, Dim, Expr
-from arignote.graph.op import Params
-from arignote.graph.type import TensorType
-from arignote.ops.program import Instruction, Program, Result
+from arignote.graph.dim import Dim, Expr
+from arignote.graph.dtypes import Array
+from arignote.ops.program import Program
 from arignote.plan.plan import (
     Buffer,
-    Check,
     Const,
     Input,
     Plan,
@@ -35,65 +28,142 @@ from arignote.plan.plan import (
     View,
 )
 
-_SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%"}
+SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%"}
 
 
-def format_dim(dim: Dim) -> str:
-    """Return a dim as text.
-
-    >>> format_dim(Expr("mul", (Expr("shape", ("x", 0)), 4)))
-    '(x.0 * 4)'
-    """
-    if isinstance(dim, int):
-        return str(dim)
-    if dim.op == "shape":
-        return f"{dim.args[0]}.{dim.args[1]}"
-    if dim.op == "stride":
-        return f"{dim.args[0]}.s{dim.args[1]}"
-    if dim.op in ("value", "read"):
-        return f"{dim.args[0]}.{dim.op}"
-    args = [format_dim(arg) for arg in dim.args if not isinstance(arg, str)]
-    if dim.op in _SYMBOLS:
-        return f"({args[0]} {_SYMBOLS[dim.op]} {args[1]})"
-    return f"{dim.op}({', '.join(args)})"
+def format_plan(plan: Plan) -> str:
+    """Return a plan as text."""
+    return _Formatter(plan).text()
 
 
-def _dims(dims: tuple[Dim, ...]) -> str:
-    return ", ".join(map(format_dim, dims))
+def _arguments(dim: Expr) -> list[Dim]:
+    return [arg for arg in dim.args if not isinstance(arg, str)]
 
 
-def _type(buffer: Buffer) -> str:
-    marks = "".join("1" if flag else "n" for flag in buffer.type.broadcastable)
-    return f"{buffer.type.dtype}[{_dims(buffer.shape)}]" + (f":{marks}" if "1" in marks else "")
+def _is_source(dim: Dim) -> bool:
+    return isinstance(dim, Expr) and dim.op in ("shape", "stride", "value", "read")
 
 
-def _format_buffer(buffer: Buffer) -> str:
-    head = f"{buffer.name} {_type(buffer)}"
-    if isinstance(buffer, Input):
-        return f"input  {head}"
-    if isinstance(buffer, State):
-        return f"state  {head}"
-    if isinstance(buffer, Const):
-        return f"const  {head} = {_format_array(buffer.value)}"
-    if isinstance(buffer, Scalar):
-        return f"scalar {head} = {format_dim(buffer.value)}"
-    if isinstance(buffer, View):
-        return (
-            f"view   {head} of {buffer.base} at {format_dim(buffer.offset)} "
-            f"strides ({_dims(buffer.strides)})"
-        )
-    if isinstance(buffer, Reshaped):
-        return f"reshaped {head} of {buffer.base}"
-    return f"temp   {head}" + (f" in {buffer.storage}" if buffer.storage else "")
+def _is_long(dim: Dim) -> bool:
+    """Return whether a dim holds an operation on the result of another."""
+    return (
+        isinstance(dim, Expr)
+        and not _is_source(dim)
+        and any(isinstance(arg, Expr) and not _is_source(arg) for arg in _arguments(dim))
+    )
 
 
-def _format_array(array: Any) -> str:
+def dims_of(plan: Plan) -> Iterator[Dim]:
+    """Yield every dim that a plan names."""
+    for buffer in plan.buffers:
+        yield from buffer.shape
+        if isinstance(buffer, View):
+            yield buffer.offset
+            yield from buffer.strides
+        elif isinstance(buffer, Scalar):
+            yield buffer.value
+    for check in plan.checks:
+        yield check.found
+        yield check.expected
+    for step in plan.steps:
+        yield from step.dims
+
+
+class _Formatter:
+    """Writes one plan, in which long dims have names."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.names: dict[Dim, str] = {}
+        self.definitions: list[str] = []
+        taken = {buffer.name for buffer in plan.buffers}
+        for dim in dims_of(plan):
+            if _is_long(dim) and dim not in self.names:
+                name = f"d{len(self.names)}"
+                while name in taken:
+                    name += "_"
+                self.definitions.append(f"dim    {name} = {self.dim(dim)}")
+                self.names[dim] = name
+
+    def text(self) -> str:
+        plan = self.plan
+        lines = [f"plan {plan.name}", *self.definitions]
+        lines += map(self.buffer, plan.buffers)
+        for check in plan.checks:
+            sides = f"{self.dim(check.found)}, {self.dim(check.expected)}"
+            lines.append(f"check  {check.kind} {sides} [{check.op}] {check.text}")
+        for number, step in enumerate(plan.steps):
+            lines += self.step(number, step)
+        lines += [f"update {state} <- {value}" for state, value in plan.updates]
+        lines.append(" ".join(["output", *plan.outputs]))
+        return "\n".join(lines)
+
+    def dim(self, dim: Dim) -> str:
+        if isinstance(dim, int):
+            return str(dim)
+        if dim in self.names:
+            return self.names[dim]
+        if dim.op == "shape":
+            return f"{dim.args[0]}.{dim.args[1]}"
+        if dim.op == "stride":
+            return f"{dim.args[0]}.s{dim.args[1]}"
+        if dim.op in ("value", "read"):
+            return f"{dim.args[0]}.{dim.op}"
+        args = list(map(self.dim, _arguments(dim)))
+        if dim.op in SYMBOLS:
+            return f"({args[0]} {SYMBOLS[dim.op]} {args[1]})"
+        return f"{dim.op}({', '.join(args)})"
+
+    def dims(self, dims: Sequence[Dim]) -> str:
+        return ", ".join(map(self.dim, dims))
+
+    def buffer(self, buffer: Buffer) -> str:
+        marks = "".join("1" if flag else "n" for flag in buffer.type.broadcastable)
+        pattern = f":{marks}" if "1" in marks else ""
+        head = f"{buffer.name} {buffer.type.dtype}[{self.dims(buffer.shape)}]{pattern}"
+        if isinstance(buffer, Input):
+            return f"input  {head}"
+        if isinstance(buffer, State):
+            return f"state  {head}"
+        if isinstance(buffer, Const):
+            return f"const  {head} = {format_array(buffer.value)}"
+        if isinstance(buffer, Scalar):
+            return f"scalar {head} = {self.dim(buffer.value)}"
+        if isinstance(buffer, View):
+            place = f"{self.dim(buffer.offset)} strides ({self.dims(buffer.strides)})"
+            return f"view   {head} of {buffer.base} at {place}"
+        if isinstance(buffer, Reshaped):
+            return f"reshaped {head} of {buffer.base}"
+        assert isinstance(buffer, Temp)
+        return f"temp   {head}" + (f" in {buffer.storage}" if buffer.storage else "")
+
+    def step(self, number: int, step: Step) -> list[str]:
+        parts = [str(number), "host " + step.op if step.host else step.op]
+        params = {k: v for k, v in step.params.items() if not isinstance(v, Program)}
+        if params:
+            parts.append("{" + ", ".join(f"{k}={v!r}" for k, v in params.items()) + "}")
+        if step.dims:
+            parts.append(f"({self.dims(step.dims)})")
+        parts.append(f"{' '.join(step.inputs)} -> {' '.join(step.outputs)}")
+        if step.guards:
+            conditions = [name if wanted else f"not {name}" for name, wanted in step.guards]
+            parts.append("when " + " and ".join(conditions))
+        lines = [" ".join(parts)]
+        program = step.params.get("program")
+        return lines + format_program(program) if isinstance(program, Program) else lines
+
+
+def format_array(array: Array) -> str:
+    """Return a constant's value as text: a number, or the bytes in base 64."""
     if array.size == 1 and array.dtype.kind in "biuf" and np.isfinite(array).all():
-        return repr(array.reshape(())[()].item())
+        number = array.reshape(())[()]
+        # The shortest text that reads back as the same float of this dtype.
+        return str(number) if array.dtype.kind == "f" else repr(number.item())
     return "base64:" + base64.b64encode(array.tobytes()).decode()
 
 
-def _format_program(program: Program) -> list[str]:
+def format_program(program: Program) -> list[str]:
+    """Return the lines of a program: an instruction each, and its results."""
     count = len(program.input_dtypes)
     lines = [
         f"    r{count + k} = {item.op}({', '.join(f'r{s}' for s in item.sources)}) {item.dtype}"
@@ -106,255 +176,3 @@ def _format_program(program: Program) -> list[str]:
         for item in program.results
     ]
     return [*lines, f"    -> {', '.join(results)}"]
-
-
-def _format_step(number: int, step: Step) -> list[str]:
-    parts = [str(number), "host " + step.op if step.host else step.op]
-    params = {k: v for k, v in step.params.items() if not isinstance(v, Program)}
-    if params:
-        parts.append("{" + ", ".join(f"{k}={v!r}" for k, v in params.items()) + "}")
-    if step.dims:
-        parts.append(f"({_dims(step.dims)})")
-    parts.append(f"{' '.join(step.inputs)} -> {' '.join(step.outputs)}")
-    if step.guards:
-        conditions = [name if wanted else f"not {name}" for name, wanted in step.guards]
-        parts.append("when " + " and ".join(conditions))
-    lines = [" ".join(parts)]
-    program = step.params.get("program")
-    return lines + _format_program(program) if isinstance(program, Program) else lines
-
-
-def format_plan(plan: Plan) -> str:
-    """Return a plan as text."""
-    lines = [f"plan {plan.name}"]
-    lines += map(_format_buffer, plan.buffers)
-    lines += [
-        f"check  {c.kind} {format_dim(c.found)}, {format_dim(c.expected)} [{c.op}] {c.text}"
-        for c in plan.checks
-    ]
-    for number, step in enumerate(plan.steps):
-        lines += _format_step(number, step)
-    lines += [f"update {state} <- {value}" for state, value in plan.updates]
-    lines.append(" ".join(["output", *plan.outputs]))
-    return "\n".join(lines)
-
-
-# --- parsing
-
-
-def parse_dim(text: str) -> Dim:
-    """Return the dim that a text stands for.
-
-    >>> parse_dim("max(x.0 - 1, 0)")
-    max((shape(x, 0) - 1), 0)
-    """
-    # ``x.0`` is no Python: the axis becomes an attribute that is.
-    source = re.sub(r"([A-Za-z_]\w*)\.(\d+)", r"\1.a\2", text)
-    try:
-        return _dim_of(ast.parse(source, mode="eval").body)
-    except (SyntaxError, KeyError, AttributeError) as error:
-        raise PlanError(f"[plan] a dim must be an integer expression: {text!r}") from error
-
-
-def _dim_of(node: Any) -> Dim:
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
-        return node.value
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        inner = _dim_of(node.operand)
-        return -inner if isinstance(inner, int) else Expr("sub", (0, inner))
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        name, attribute = node.value.id, node.attr
-        if attribute in ("value", "read"):
-            return Expr(attribute, (name,))
-        kind = {"a": "shape", "s": "stride"}[attribute[0]]
-        return Expr(kind, (name, int(attribute[1:])))
-    if isinstance(node, ast.BinOp):
-        names = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul"}
-        names |= {ast.FloorDiv: "floordiv", ast.Mod: "mod"}
-        return Expr(names[type(node.op)], (_dim_of(node.left), _dim_of(node.right)))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        if node.func.id not in OPERATIONS:
-            raise KeyError(node.func.id)
-        return Expr(node.func.id, tuple(map(_dim_of, node.args)))
-    raise KeyError(ast.dump(node))
-
-
-def _split(text: str) -> list[str]:
-    """Return the parts of a list at its outermost commas."""
-    parts, depth, start = [], 0, 0
-    for position, character in enumerate(text):
-        depth += (character in "([{") - (character in ")]}")
-        if character == "," and depth == 0:
-            parts.append(text[start:position])
-            start = position + 1
-    parts.append(text[start:])
-    return [part.strip() for part in parts if part.strip()]
-
-
-def _parse_dims(text: str) -> tuple[Dim, ...]:
-    return tuple(map(parse_dim, _split(text)))
-
-
-_HEAD = re.compile(
-    r"(?P<name>\w+) (?P<dtype>\w+)\[(?P<dims>[^\]]*)\](?::(?P<marks>[1n]+))?(?P<rest>.*)"
-)
-
-
-def _parse_buffer(kind: str, text: str) -> Buffer:
-    match = _HEAD.fullmatch(text)
-    if match is None:
-        raise PlanError(f"[plan] a buffer must read 'name dtype[dims]': {text!r}")
-    name, shape = match["name"], _parse_dims(match["dims"])
-    marks = match["marks"] or "n" * len(shape)
-    type_ = TensorType(match["dtype"], tuple(mark == "1" for mark in marks))
-    rest = match["rest"].strip()
-    if kind == "input":
-        return Input(name, type_, shape)
-    if kind == "state":
-        return State(name, type_, shape)
-    if kind == "const":
-        return Const(name, type_, _parse_array(rest.removeprefix("= "), type_.dtype, shape))
-    if kind == "scalar":
-        return Scalar(name, type_, parse_dim(rest.removeprefix("= ")))
-    if kind == "view":
-        base, _, place = rest.removeprefix("of ").partition(" at ")
-        offset, _, strides = place.partition(" strides ")
-        return View(name, type_, base, parse_dim(offset), shape, _parse_dims(strides[1:-1]))
-    if kind == "reshaped":
-        return Reshaped(name, type_, rest.removeprefix("of "), shape)
-    return Temp(name, type_, shape, rest.removeprefix("in ") or None)
-
-
-def _parse_array(text: str, dtype: str, shape: tuple[Dim, ...]) -> dtypes.Array:
-    lengths = [int(dim) for dim in shape if isinstance(dim, int)]
-    if text.startswith("base64:"):
-        data = base64.b64decode(text.removeprefix("base64:"))
-        return np.frombuffer(data, dtype).reshape(lengths)
-    return np.full(lengths, ast.literal_eval(text), dtype)
-
-
-def _parse_check(text: str) -> Check:
-    match = re.fullmatch(r"(\w+) (.*?) \[(\w*)\] (.*)", text)
-    if match is None:
-        raise PlanError(f"[plan] a check must read 'kind a, b [op] text': {text!r}")
-    found, expected = _parse_dims(match[2])
-    return Check(match[1], found, expected, match[3], match[4])
-
-
-_STEP = re.compile(
-    r"\d+ (?P<host>host )?(?P<op>\w+)(?: \{(?P<params>.*?)\})?(?: \((?P<dims>.*)\))?"
-    r" (?P<inputs>[\w ]*)-> (?P<outputs>[\w ]*?)(?: when (?P<guards>.*))?"
-)
-
-
-def _parse_step(text: str, program: Program | None) -> Step:
-    match = _STEP.fullmatch(text)
-    if match is None:
-        raise PlanError(f"[plan] a step must read 'number op inputs -> outputs': {text!r}")
-    params: dict[str, Any] = {}
-    for item in _split(match["params"] or ""):
-        key, _, value = item.partition("=")
-        try:
-            params[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError) as error:
-            raise PlanError(f"[plan] this parameter cannot be read back: {item!r}") from error
-    if program is not None:
-        params["program"] = program
-    guards = tuple(
-        (item.removeprefix("not "), not item.startswith("not "))
-        for item in (match["guards"].split(" and ") if match["guards"] else ())
-    )
-    return Step(
-        match["op"],
-        Params(params),
-        tuple(match["inputs"].split()),
-        tuple(match["outputs"].split()),
-        _parse_dims(match["dims"] or ""),
-        guards,
-        match["host"] is not None,
-    )
-
-
-def _parse_program(lines: list[str], inputs: list[str]) -> Program:
-    instructions = []
-    for line in lines[:-1]:
-        match = re.fullmatch(r"r\d+ = (\w+)\(([r\d, ]*)\) (\w+)", line)
-        if match is None:
-            raise PlanError(f"[plan] an instruction must read 'r = op(registers) dtype': {line!r}")
-        sources = tuple(int(item[1:]) for item in _split(match[2]))
-        instructions.append(Instruction(match[1], sources, match[3]))
-    results = []
-    for item in _split(lines[-1].removeprefix("-> ")):
-        match = re.fullmatch(r"(\w+)\(r(\d+)((?:, \d+)*)\)", item)
-        if match is None:
-            results.append(Result(int(item[1:])))
-        else:
-            axes = tuple(map(int, _split(match[3])))
-            results.append(Result(int(match[2]), match[1], axes))
-    return Program(tuple(inputs), tuple(instructions), tuple(results))
-
-
-class _Parser:
-    """Reads a plan line by line."""
-
-    def __init__(self, text: str) -> None:
-        self.lines = [line for line in text.splitlines() if line.strip()]
-        self.buffers: list[Buffer] = []
-        self.checks: list[Check] = []
-        self.steps: list[Step] = []
-        self.updates: list[tuple[str, str]] = []
-        self.outputs: tuple[str, ...] = ()
-
-    def run(self) -> Plan:
-        if not self.lines or not self.lines[0].startswith("plan "):
-            raise PlanError("[plan] the text must start with 'plan NAME'")
-        name = self.lines.pop(0).removeprefix("plan ")
-        while self.lines:
-            self._line(self.lines.pop(0))
-        return Plan(
-            name,
-            tuple(self.buffers),
-            tuple(self.checks),
-            tuple(self.steps),
-            self.outputs,
-            tuple(self.updates),
-        )
-
-    def _line(self, line: str) -> None:
-        kind, _, rest = line.partition(" ")
-        rest = rest.strip()
-        if kind in ("input", "state", "const", "scalar", "view", "reshaped", "temp"):
-            self.buffers.append(_parse_buffer(kind, rest))
-        elif kind == "check":
-            self.checks.append(_parse_check(rest))
-        elif kind == "update":
-            state, _, value = rest.partition(" <- ")
-            self.updates.append((state, value))
-        elif kind == "output":
-            self.outputs = tuple(rest.split())
-        elif kind.isdigit():
-            self.steps.append(_parse_step(line, self._program(line)))
-        else:
-            raise PlanError(f"[plan] a line must start with what it defines: {line!r}")
-
-    def _program(self, line: str) -> Program | None:
-        body = []
-        while self.lines and self.lines[0].startswith("    "):
-            body.append(self.lines.pop(0).strip())
-        if not body:
-            return None
-        match = _STEP.fullmatch(line)
-        names = match["inputs"].split() if match is not None else []
-        types = {buffer.name: buffer.type.dtype for buffer in self.buffers}
-        return _parse_program(body, [types[name] for name in names])
-
-
-def parse(text: str) -> Plan:
-    """Return the plan that a text describes.
-
-    Raises
-    ------
-    PlanError
-        If a line is not understood.
-    """
-    return _Parser(text).run()
