@@ -380,7 +380,7 @@ def jacobian(
         return grad(expression, wrt, **options)
     index = ops.scalar_input("int64")
     rows = grad(ops.subtensor(expression, index), as_list(wrt), **options)
-    return _like(wrt, ops.map_rows(index, ops.length(expression, 0), rows))
+    return _like(wrt, ops.map_rows(index, ops.length(expression, 0), rows, as_list(wrt)))
 
 
 def hessian(

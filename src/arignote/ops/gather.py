@@ -171,7 +171,7 @@ def nonzero(x: Any) -> list[Variable]:
     variable = ops.as_variable(x)
     if variable.ndim == 0:
         raise nonzero_op.type_error("x must have at least one dimension: 0")
-    count = ops.sum_(ops.neq(variable, 0))
+    count = ops.sum_(variable if variable.dtype == "bool" else ops.neq(variable, 0))
     return list(nonzero_op.make([variable, count]).outputs)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ class Body:
     free: tuple[Variable, ...]
     rows: tuple[Variable, ...]
 
-    def evaluate(self, index: int, arrays: Sequence[Array]) -> list[Array]:
+    def evaluate(self, index: int, *arrays: Array) -> list[Array]:
         """Compute the rows for one index with NumPy."""
         values: dict[Variable, Array] = dict(zip(self.free, arrays, strict=True))
         values[self.index] = np.asarray(index, dtype="int64")
@@ -40,20 +40,31 @@ def _infer(params: Params, types: Types) -> Types:
 
 def _shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
     count = maximum(context.value(node.inputs[0]), 0)
-    return [(count, *context.shape_of(row)) for row in node.params["body"].rows]
+    return [(count, *shape) for shape in shapes[1 : 1 + len(node.params["body"].rows)]]
 
 
-def _reference(call: Call, count: Array, *arrays: Array) -> tuple[Array, ...]:
-    body: Body = call.params["body"]
-    rows = [body.evaluate(index, arrays) for index in range(int(count))]
+def run_rows(
+    call: Call, row: Callable[..., Sequence[Array]], count: Array, *operands: Array
+) -> tuple[Array, ...]:
+    """Return the stacked results of ``row(index, *free)`` for each index."""
+    number = len(call.output_types)
+    models, free = operands[:number], operands[number:]
+    rows = [row(index, *free) for index in range(int(count))]
     if not rows:
-        return tuple(np.zeros((0,) * t.ndim, t.dtype) for t in call.output_types)
+        return tuple(
+            np.zeros((0, *model.shape), type_.dtype)
+            for model, type_ in zip(models, call.output_types, strict=True)
+        )
     return tuple(np.stack(column) for column in zip(*rows, strict=True))
+
+
+def _reference(call: Call, *operands: Array) -> tuple[Array, ...]:
+    return run_rows(call, call.params["body"].evaluate, *operands)
 
 
 rows_op = Op(
     name="map_rows",
-    arguments=("count", "*free"),
+    arguments=("count", "*operands"),
     infer=_infer,
     shape=_shape,
     reference=_reference,
@@ -68,8 +79,13 @@ def scalar_input(dtype: str) -> Variable:
     return TensorType(dtype, ()).make_variable()
 
 
-def map_rows(index: Variable, count: Variable, rows: Sequence[Variable]) -> list[Variable]:
-    """Return, for each of ``rows``, its values for ``index`` from 0 to ``count`` - 1, stacked."""
+def map_rows(
+    index: Variable, count: Variable, rows: Sequence[Variable], models: Sequence[Variable]
+) -> list[Variable]:
+    """Return, for each of ``rows``, its values for ``index`` from 0 to ``count`` - 1, stacked.
+
+    A row has the shape of its model.
+    """
     dependent = {index}
     outside: dict[Variable, None] = {}
     nodes = walk.toposort(rows)
@@ -83,4 +99,4 @@ def map_rows(index: Variable, count: Variable, rows: Sequence[Variable]) -> list
     outside.update(dict.fromkeys(row for row in rows if row not in dependent))
     free = tuple(item for item in outside if not isinstance(item, Constant))
     body = Body(index, free, tuple(rows))
-    return list(rows_op.make([count, *free], Params({"body": body})).outputs)
+    return list(rows_op.make([count, *models, *free], Params({"body": body})).outputs)

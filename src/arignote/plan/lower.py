@@ -109,8 +109,7 @@ class _Lowering:
         return self.buffer_of[variable]
 
     def _temp(self, variable: Variable) -> str:
-        wanted = self.shapes.reads.get(variable, variable.name)
-        name = self.names.give(wanted, "t")
+        name = self.shapes.reads.get(variable) or self.names.give(variable.name, "t")
         return self._define(variable, Temp(name, variable.type, self.shapes.shape_of(variable)))
 
     # Units
@@ -210,14 +209,20 @@ class _Lowering:
     def result(self, variable: Variable, taken: set[str]) -> str:
         """Return a buffer of its own for an output."""
         name = self.read(variable)
-        buffer = self.buffers[name]
-        if isinstance(buffer, Temp) and name not in taken:
-            return name
+        fresh = isinstance(self.buffers[name], Temp) and name not in taken
+        return name if fresh else self._copy(variable, name)
+
+    def new_value(self, variable: Variable) -> str:
+        """Return the buffer that a state takes: never one that lies in a state itself."""
+        name = self.read(variable)
+        base, _ = self.layouts[name]
+        return self._copy(variable, name) if isinstance(self.buffers[base], State) else name
+
+    def _copy(self, variable: Variable, name: str) -> str:
         copied = self.names.give(None, "t")
-        self.buffers[copied] = Temp(copied, variable.type, buffer.shape)
-        self.steps.append(
-            Step(ops.copy_op.name, Params({}), (name,), (copied,), origin=variable.origin)
-        )
+        self.buffers[copied] = Temp(copied, variable.type, self.buffers[name].shape)
+        step = Step(ops.copy_op.name, Params({}), (name,), (copied,), origin=variable.origin)
+        self.steps.append(step)
         return copied
 
 
@@ -261,12 +266,16 @@ def lower(
     results: list[str] = []
     for output in outputs:
         results.append(lowering.result(output, set(results)))
+    values = [lowering.new_value(value) for _, value in updates]
     plan = Plan(
         name,
         tuple(map(lowering.canonical, lowering.buffers.values())),
         tuple(lowering.shapes.checks),
         tuple(lowering.steps),
         tuple(results),
-        tuple((lowering.buffer_of[state], lowering.read(value)) for state, value in updates),
+        tuple(
+            (lowering.buffer_of[state], value)
+            for (state, _), value in zip(updates, values, strict=True)
+        ),
     )
     return place(plan), lowering.states

@@ -7,14 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-import numpy as np
-
 from arignote.config import config
 from arignote.errors import CheckModeError, add_note, with_origin
 from arignote.graph import walk
 from arignote.graph.dtypes import Array
 from arignote.graph.variable import SharedVariable, Variable
-from arignote.ops.loop import Body
+from arignote.ops.loop import Body, run_rows
 from arignote.plan import reference
 from arignote.plan.lower import lower
 from arignote.plan.plan import Plan, Step
@@ -83,13 +81,7 @@ def _body_call(plan: Plan, step: Step, body: Body) -> native.HostCall:
     """Return a call that runs the body natively for each index."""
     rows = function([body.index, *body.free], list(body.rows), on_unused_input="ignore")
 
-    def call(count: Array, *free: Array) -> tuple[Array, ...]:
-        results = [rows(index, *free) for index in range(int(count))]
-        if results:
-            return tuple(np.stack(column) for column in zip(*results, strict=True))
-        return reference.run_step(plan, step, (count, *free))
-
-    return call
+    return lambda *operands: run_rows(plan.call(step), rows, *operands)
 
 
 class Function(native.Function):
