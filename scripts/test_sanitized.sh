@@ -21,4 +21,4 @@ python3 -m venv "$environment"
 runtime=$([ "$sanitizers" = thread ] && echo libtsan.so || echo libasan.so)
 export LD_PRELOAD="$(g++ -print-file-name="$runtime") $(g++ -print-file-name=libstdc++.so)"
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
-"$environment/bin/python" -m pytest -m 'not slow' tests/ops tests/run "$@"
+"$environment/bin/python" -m pytest -m 'not slow' tests/native tests/ops tests/seeds "$@"

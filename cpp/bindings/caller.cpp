@@ -228,11 +228,12 @@ void Caller::fail(PyObject* function, PyObject* const* arguments, const Status& 
 
 std::byte* Caller::output(int number, const Layout& layout) {
   hold_gil();
-  if (core_.borrow_outputs[number] && reusable(number, layout)) {
+  const OutputRule& rule = core_.outputs[number];
+  if (rule.borrow && reusable(number, layout)) {
     outputs_[number] = new_ref(borrowed_[number].get());
   } else {
-    outputs_[number] = new_array(layout);
-    if (core_.borrow_outputs[number]) borrowed_[number] = new_ref(outputs_[number].get());
+    outputs_[number] = new_array(rule.descr.get(), layout);
+    if (rule.borrow) borrowed_[number] = new_ref(outputs_[number].get());
   }
   if (!outputs_[number]) return nullptr;
   return static_cast<std::byte*>(PyArray_DATA(as_array(outputs_[number])));

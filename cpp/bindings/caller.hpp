@@ -38,6 +38,11 @@ struct Profile {
   std::vector<Times> steps;
 };
 
+struct OutputRule {
+  bool borrow = false;  // the next call may write into the same array
+  Ref descr;            // NumPy's dtype
+};
+
 enum class Returns { kOne, kList, kDict };
 
 // What a function is made of. Nothing but the callers and the profile changes after it is made.
@@ -53,7 +58,7 @@ struct FunctionCore {
   std::vector<int> written;         // numbers of the states that have an update
   std::vector<int> in_place;        // of those that steps write into
   std::vector<InputRule> inputs;
-  std::vector<bool> borrow_outputs;
+  std::vector<OutputRule> outputs;
   Returns returns = Returns::kList;
   Ref keys;
 

@@ -138,18 +138,23 @@ bool take_returns(FunctionCore& core, PyObject* returns) {
   return false;
 }
 
-bool take_borrowed(FunctionCore& core, PyObject* flags) {
+bool take_outputs(FunctionCore& core, PyObject* flags) {
   const Ref tuple(PySequence_Tuple(flags));
   if (!tuple) return false;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(tuple.get()); ++i) {
-    const int flag = PyObject_IsTrue(PyTuple_GET_ITEM(tuple.get(), i));
-    if (flag < 0) return false;
-    core.borrow_outputs.push_back(flag != 0);
+  const Plan& plan = core.loaded.program.plan;
+  const auto count = static_cast<std::size_t>(PyTuple_GET_SIZE(tuple.get()));
+  if (count != plan.outputs.size()) {
+    PyErr_Format(PyExc_ValueError,
+                 "[Function] borrow_outputs must have a flag for each of the %zu outputs: %zu",
+                 plan.outputs.size(), count);
+    return false;
   }
-  if (core.borrow_outputs.size() == core.loaded.program.plan.outputs.size()) return true;
-  PyErr_Format(PyExc_ValueError, "[Function] borrow_outputs must have a flag for each of the %zu outputs: %zu",
-               core.loaded.program.plan.outputs.size(), core.borrow_outputs.size());
-  return false;
+  for (std::size_t i = 0; i < count; ++i) {
+    const int flag = PyObject_IsTrue(PyTuple_GET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i)));
+    if (flag < 0) return false;
+    core.outputs.push_back({flag != 0, descr_of(plan.buffer(plan.outputs[i]).dtype)});
+  }
+  return true;
 }
 
 int function_init(PyObject* self, PyObject* args, PyObject* kwargs) {
@@ -164,7 +169,7 @@ int function_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   try {
     auto core = std::make_unique<FunctionCore>(program, *loaded);
     count_allocation();
-    if (!take_states(*core, states) || !take_returns(*core, returns) || !take_borrowed(*core, flags)) {
+    if (!take_states(*core, states) || !take_returns(*core, returns) || !take_outputs(*core, flags)) {
       return -1;
     }
     if (self_of(self).core) {

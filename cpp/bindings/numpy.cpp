@@ -61,9 +61,13 @@ Range range_of(PyArrayObject* array) {
   return range;
 }
 
-Ref new_array(const Layout& layout) {
-  PyArray_Descr* descr = PyArray_DescrFromType(type_num_of(layout.dtype));
-  return Ref(PyArray_NewFromDescr(&PyArray_Type, descr, layout.ndim,
+Ref descr_of(DType dtype) {
+  return Ref(reinterpret_cast<PyObject*>(PyArray_DescrFromType(type_num_of(dtype))));
+}
+
+Ref new_array(PyObject* descr, const Layout& layout) {
+  Py_INCREF(descr);  // the array takes it over
+  return Ref(PyArray_NewFromDescr(&PyArray_Type, reinterpret_cast<PyArray_Descr*>(descr), layout.ndim,
                                   reinterpret_cast<const npy_intp*>(layout.shape.data()), nullptr,
                                   nullptr, 0, nullptr));
 }
@@ -94,7 +98,7 @@ Ref new_aligned_array(DType dtype, int ndim, const npy_intp* shape) {
 }
 
 Ref copy_elements(const std::byte* data, const Layout& layout) {
-  Ref array = new_array(layout);
+  Ref array = new_array(descr_of(layout.dtype).get(), layout);
   if (!array) return nullptr;
   Layout target = layout;
   make_contiguous(target);

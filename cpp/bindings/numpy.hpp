@@ -57,8 +57,11 @@ struct Range {
 };
 Range range_of(PyArrayObject* array);
 
-// A new C-contiguous array; aligned ones start at a multiple of 64 bytes.
-Ref new_array(const Layout& layout);
+Ref descr_of(DType dtype);
+
+// A new C-contiguous array of NumPy's dtype `descr`.
+Ref new_array(PyObject* descr, const Layout& layout);
+// One that starts at a multiple of 64 bytes.
 Ref new_aligned_array(DType dtype, int ndim, const npy_intp* shape);
 
 // A new array with a copy of the strided elements at `data`.

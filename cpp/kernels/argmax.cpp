@@ -75,7 +75,8 @@ Best<T> scan_stretch(const Stretch& run, Best<T> best) noexcept {
       const T extreme = block_extreme<T, kMin>(block);
       if (!beats<T, kMin>(extreme, best.value)) continue;
       std::int64_t at = 0;
-      for (T value; value = load<T>(block + at * run.stride), value == value && value != extreme;) ++at;
+      for (T value; value = load<T>(block + at * run.stride), value == value && value != extreme;)
+        ++at;
       best = {extreme, run.index + i + at};
     }
   }
@@ -209,7 +210,8 @@ class ArgExtreme final : public Kernel {
     return {};
   }
   std::size_t workspace_bytes() const override {
-    return pieces_ > 1 ? static_cast<std::size_t>(kept_.size() * pieces_) * sizeof(std::int64_t) : 0;
+    return pieces_ > 1 ? static_cast<std::size_t>(kept_.size() * pieces_) * sizeof(std::int64_t)
+                       : 0;
   }
   double cost() const override {
     return 20.0 + static_cast<double>(kept_.size()) * (10.0 + static_cast<double>(reduced_.size()));
@@ -228,7 +230,8 @@ class ArgExtreme final : public Kernel {
 
  private:
   void plan_work() {
-    const std::int64_t run = kept_.ndim == 0 ? 1 : kept_.shape[static_cast<std::size_t>(kept_.ndim - 1)];
+    const std::int64_t run =
+        kept_.ndim == 0 ? 1 : kept_.shape[static_cast<std::size_t>(kept_.ndim - 1)];
     // Side by side in memory, or so few to choose from that the choices overlap better this way.
     constexpr std::int64_t kShort = 32;
     by_columns_ = run >= 8 && reduced_.size() <= INT32_MAX &&
@@ -276,19 +279,20 @@ class ArgExtreme final : public Kernel {
   }
 
   void run_columns(const RunArgs& args) const noexcept {
-    parallel_ranges(kept_.size(), std::max(kColumns, grain_), [&](std::int64_t first, std::int64_t last) {
-      for_each_run(kept_, first, last, [&](const auto& offsets, std::int64_t count) {
-        for (std::int64_t done = 0; done < count; done += kColumns) {
-          const std::int64_t columns = std::min(kColumns, count - done);
-          std::int64_t indices[kColumns];
-          functions_.scan_columns(args.inputs[0] + offsets[0] + done * kept_.run_stride(0),
-                                  kept_.run_stride(0), columns, reduced_, indices);
-          for (std::int64_t i = 0; i < columns; ++i) {
-            store(args.outputs[0] + offsets[1] + (done + i) * kept_.run_stride(1), indices[i]);
-          }
-        }
-      });
-    });
+    parallel_ranges(
+        kept_.size(), std::max(kColumns, grain_), [&](std::int64_t first, std::int64_t last) {
+          for_each_run(kept_, first, last, [&](const auto& offsets, std::int64_t count) {
+            for (std::int64_t done = 0; done < count; done += kColumns) {
+              const std::int64_t columns = std::min(kColumns, count - done);
+              std::int64_t indices[kColumns];
+              functions_.scan_columns(args.inputs[0] + offsets[0] + done * kept_.run_stride(0),
+                                      kept_.run_stride(0), columns, reduced_, indices);
+              for (std::int64_t i = 0; i < columns; ++i) {
+                store(args.outputs[0] + offsets[1] + (done + i) * kept_.run_stride(1), indices[i]);
+              }
+            }
+          });
+        });
   }
 
   Functions functions_;

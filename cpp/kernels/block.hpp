@@ -13,9 +13,9 @@
 
 namespace arignote {
 
-// out[i] = op(in[0][i], in[1][i], …) for i < count. Blocks are contiguous and aligned to their element
-// type, no more. out may be one of the inputs if its elements have the same size; it never partly
-// overlaps one. bool is stored as bytes 0 and 1.
+// out[i] = op(in[0][i], in[1][i], …) for i < count. Blocks are contiguous and aligned to their
+// element type, no more. out may be one of the inputs if its elements have the same size; it never
+// partly overlaps one. bool is stored as bytes 0 and 1.
 using BlockFn = void (*)(const void* const* in, void* out, std::size_t count) noexcept;
 
 struct BlockOp {
@@ -30,16 +30,16 @@ struct BlockOp {
 std::span<const BlockOp> elementwise_ops();
 const BlockOp* find_block_op(std::string_view name, std::span<const DType> in, DType out);
 
-// A reduction works on an accumulator of a wider type (float32 sums in float64). An accumulator takes
-// acc_bytes, which may be more than the size of `acc` (a float64 sum carries its rounding error
-// along); an array of them is 8-byte aligned and acc + i * acc_bytes is the i-th.
+// A reduction works on an accumulator of a wider type (float32 sums in float64). An accumulator
+// takes acc_bytes, which may be more than the size of `acc` (a float64 sum carries its rounding
+// error along); an array of them is 8-byte aligned and acc + i * acc_bytes is the i-th.
 //   start:  fills count accumulators with the neutral element
 //   fold:   acc[0]  = acc[0] ⊕ in[0] ⊕ … ⊕ in[count - 1]       (along the block)
 //   merge:  acc[i]  = acc[i] ⊕ in[i]                            (across rows), in is of type `in`
 //   join:   acc[i]  = acc[i] ⊕ other[i]                         (partial results, in task order)
 //   finish: out[i]  = acc[i] converted to `out`
-// The order of the additions inside fold depends on count alone, not on the SIMD target's
-// alignment or the thread.
+// The order of the operations inside fold depends on count alone: a sum has the same bits on every
+// SIMD target, for any alignment and on any thread.
 struct BlockReduction {
   std::string_view name;  // sum prod max min all any
   DType in;
@@ -51,7 +51,7 @@ struct BlockReduction {
   void (*merge)(const void* in, void* acc, std::size_t count) noexcept;
   void (*join)(const void* other, void* acc, std::size_t count) noexcept;
   void (*finish)(const void* acc, void* out, std::size_t count) noexcept;
-  float cost;
+  float cost;  // rough nanoseconds per 64 bytes of input to fold, on one core
 };
 
 std::span<const BlockReduction> reductions();

@@ -1,8 +1,7 @@
 // Arithmetic that is exact or rounds once: plain loops that the compiler vectorises.
 
 #include <cmath>
-#include <cstddef>
-#include <cstdint>
+#include <string_view>
 #include <type_traits>
 
 #include "kernels/block_table.hpp"

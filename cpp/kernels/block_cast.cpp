@@ -1,7 +1,6 @@
 // Conversions between any two dtypes, with the results NumPy gives on x86: integers wrap, floating
 // point truncates, and what does not fit becomes what the processor's conversion makes of it.
 
-#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -23,7 +22,7 @@ namespace {
 template <class Integer, class Float>
 HWY_INLINE Integer truncate(Float a) {
   constexpr auto kLimit = static_cast<Float>(std::uint64_t{1} << (8 * sizeof(Integer) - 1));
-  return static_cast<Integer>((a >= -kLimit) & (a < kLimit) ? a : -kLimit);
+  return static_cast<Integer>(((a >= -kLimit) & (a < kLimit)) ? a : -kLimit);
 }
 
 // Covers the unsigned range; negative numbers wrap.

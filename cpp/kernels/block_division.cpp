@@ -1,8 +1,7 @@
 // Floor division and remainder, with the signs of Python: scalar loops.
 
 #include <cmath>
-#include <cstddef>
-#include <cstdint>
+#include <string_view>
 #include <type_traits>
 
 #include "kernels/block_table.hpp"
@@ -19,8 +18,8 @@ HWY_BEFORE_NAMESPACE();
 namespace arignote::HWY_NAMESPACE {
 namespace {
 
-// Division by zero gives 0. Dividing by -1 is a negation that wraps: the processor would trap on the
-// least integer.
+// Division by zero gives 0. Dividing by -1 is a negation that wraps: the processor would trap on
+// the least integer.
 struct IntegerFloorDivide {
   template <class T>
   static HWY_INLINE T apply(T a, T b) {
@@ -42,7 +41,8 @@ struct IntegerRemainder {
     if constexpr (std::is_signed_v<T>) {
       if (b == -1) return 0;
       const T rest = static_cast<T>(a % b);
-      return static_cast<T>(rest + static_cast<T>((rest != 0) & ((rest < 0) != (b < 0)) ? b : 0));
+      const bool other_sign = (rest != 0) & ((rest < 0) != (b < 0));
+      return static_cast<T>(rest + (other_sign ? b : T{0}));
     } else {
       return static_cast<T>(a % b);
     }

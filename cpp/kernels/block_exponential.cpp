@@ -1,6 +1,6 @@
 // Exponential and hyperbolic functions.
 
-#include <cstddef>
+#include <string_view>
 
 #include "kernels/block_table.hpp"
 

@@ -1,6 +1,7 @@
 // Floating-point operations that are one vector instruction or a few.
 
-#include <cstddef>
+#include <limits>
+#include <string_view>
 
 #include "kernels/block_table.hpp"
 

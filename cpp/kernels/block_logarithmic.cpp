@@ -1,6 +1,6 @@
 // Logarithms and the inverse hyperbolic functions.
 
-#include <cstddef>
+#include <string_view>
 
 #include "kernels/block_table.hpp"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <type_traits>
+#include <string_view>
 
 #include "kernels/block_table.hpp"
 
@@ -20,12 +20,12 @@ HWY_BEFORE_NAMESPACE();
 namespace arignote::HWY_NAMESPACE {
 namespace {
 
-#define ARN_BINARY(Name, expression)      \
-  struct Name {                           \
-    template <class R, class T>           \
-    static HWY_INLINE R apply(T a, T b) { \
-      return static_cast<R>(expression);  \
-    }                                     \
+#define ARN_BINARY(Name, expression)                                                               \
+  struct Name {                                                                                    \
+    template <class R, class T>                                                                    \
+    static HWY_INLINE R apply(T a, T b) {                                                          \
+      return static_cast<R>(expression);                                                           \
+    }                                                                                              \
   }
 
 ARN_BINARY(Equal, a == b);
@@ -34,7 +34,7 @@ ARN_BINARY(Less, a < b);
 ARN_BINARY(LessEqual, a <= b);
 ARN_BINARY(Greater, a > b);
 ARN_BINARY(GreaterEqual, a >= b);
-ARN_BINARY(And, a & b);
+ARN_BINARY(And, a& b);
 ARN_BINARY(Or, a | b);
 ARN_BINARY(Xor, a ^ b);
 

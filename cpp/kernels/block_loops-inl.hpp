@@ -19,6 +19,8 @@
 // the compiler keeps a scalar copy of each loop for overlapping operands and runs it in place.
 #undef ARN_INDEPENDENT_LOOP
 #if defined(__clang__)
+// Said of every loop, also of those that cannot be vectorised.
+#pragma clang diagnostic ignored "-Wpass-failed"
 #define ARN_INDEPENDENT_LOOP _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define ARN_INDEPENDENT_LOOP _Pragma("GCC ivdep")

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include "kernels/block_table.hpp"
@@ -64,12 +65,12 @@ struct WidenedPower {
     const V magnitude = Exp::apply(d, hn::Mul(y, Log::apply(d, hn::Abs(x))));
     const V half = hn::Mul(y, hn::Set(d, 0.5));
     const auto whole = hn::Eq(hn::Round(y), y);
-    const auto odd = hn::And(whole, hn::Ne(hn::Round(half), half));
+    const auto odd = hn::AndNot(hn::Eq(hn::Round(half), half), whole);
     const V sign = hn::IfThenElseZero(odd, hn::And(hn::SignBit(d), x));
     const V power = hn::Xor(magnitude, sign);
     const V infinity = hn::Set(d, std::numeric_limits<double>::infinity());
     const auto finite_negative = hn::And(hn::Lt(x, zero), hn::Gt(x, hn::Neg(infinity)));
-    const auto unreal = hn::And(finite_negative, hn::Ne(hn::Round(y), y));
+    const auto unreal = hn::AndNot(whole, finite_negative);
     const auto is_one = hn::Or(hn::Eq(x, one), hn::Eq(y, zero));
     const auto of_minus_one = hn::And(hn::Eq(x, hn::Neg(one)), hn::Eq(hn::Abs(y), infinity));
     return hn::IfThenElse(hn::Or(is_one, of_minus_one), one,

@@ -1,7 +1,6 @@
 // Trigonometric functions and their inverses.
 
-#include <cmath>
-#include <cstddef>
+#include <string_view>
 
 #include "kernels/block_table.hpp"
 

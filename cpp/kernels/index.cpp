@@ -17,7 +17,8 @@ namespace {
 Layout without_leading(const Layout& layout, int axes) {
   Layout rest{.dtype = layout.dtype, .ndim = layout.ndim - axes};
   for (int axis = 0; axis < rest.ndim; ++axis) {
-    rest.shape[static_cast<std::size_t>(axis)] = layout.shape[static_cast<std::size_t>(axis + axes)];
+    rest.shape[static_cast<std::size_t>(axis)] =
+        layout.shape[static_cast<std::size_t>(axis + axes)];
     rest.strides[static_cast<std::size_t>(axis)] =
         layout.strides[static_cast<std::size_t>(axis + axes)];
   }
@@ -71,16 +72,16 @@ class Take final : public Kernel {
     return {};
   }
   double cost() const override {
-    return 10.0 + static_cast<double>(indices_.count()) * (1.5 + 0.1 * static_cast<double>(row_bytes_));
+    return 10.0 +
+           static_cast<double>(indices_.count()) * (1.5 + 0.1 * static_cast<double>(row_bytes_));
   }
 
   Status run(const RunArgs& args) noexcept override {
     const auto indices = args.inputs.subspan(1);
     FirstBad bad;
-    parallel_ranges(indices_.count(), items_per_task(row_bytes_ + 16),
-                    [&](std::int64_t first, std::int64_t last) {
-                      bad.note(take(args, first, last));
-                    });
+    parallel_ranges(
+        indices_.count(), items_per_task(row_bytes_ + 16),
+        [&](std::int64_t first, std::int64_t last) { bad.note(take(args, first, last)); });
     if (bad.found()) return indices_.error_at(indices, bad.position());
     return {};
   }
@@ -136,7 +137,8 @@ bool is_nonzero(const std::byte* at) noexcept {
   }
 }
 
-// Writes to found, in order, which of the elements 0 … count - 1 are not zero; returns their number.
+// Writes to found, in order, which of the elements 0 … count - 1 are not zero; returns their
+// number.
 template <class T>
 std::int64_t find_run(const std::byte* x, std::int64_t stride, std::int64_t count,
                       std::int64_t* found) noexcept {
@@ -224,7 +226,8 @@ class Nonzero final : public Kernel {
         std::int64_t found[kBlock];
         const std::int64_t number = find_(args.inputs[0] + offsets[0] + done * stride, stride,
                                           std::min(kBlock, length - done), found);
-        if (number > 0) write_found(args, at + done, {found, static_cast<std::size_t>(number)}, slot);
+        if (number > 0)
+          write_found(args, at + done, {found, static_cast<std::size_t>(number)}, slot);
         slot += number;
       }
       at += length;
@@ -248,8 +251,8 @@ class Nonzero final : public Kernel {
     }
   }
 
-  std::int64_t (*find_)(const std::byte*, std::int64_t, std::int64_t, std::int64_t*) noexcept =
-      nullptr;
+  std::int64_t (*find_)(const std::byte*, std::int64_t, std::int64_t,
+                        std::int64_t*) noexcept = nullptr;
   std::int64_t (*count_)(const std::byte*, std::int64_t, std::int64_t) noexcept = nullptr;
   Axes<1> axes_;
   std::int64_t size_ = 0;

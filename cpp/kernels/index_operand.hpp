@@ -36,8 +36,9 @@ class IndexOperands {
   std::int64_t count() const { return count_; }
   int arrays() const { return static_cast<int>(operands_.size()); }
 
-  // offsets[i] belongs to position first + i. Negative indices count from the end. Returns the first
-  // position at which an index is out of range (offsets from there on are undefined), or kNone.
+  // offsets[i] belongs to position first + i. Negative indices count from the end. Returns the
+  // first position at which an index is out of range (offsets from there on are undefined), or
+  // kNone.
   std::int64_t resolve(std::span<std::byte* const> indices, std::int64_t first, std::int64_t last,
                        std::int64_t* offsets) const noexcept;
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/blas.hpp"
 #include "kernels/product.hpp"
@@ -40,7 +41,8 @@ Layout with_fitting_strides(Layout matrix) {
   const auto item = static_cast<std::int64_t>(size_of(matrix.dtype));
   if (matrix.shape[1] == 1) matrix.strides[1] = item;
   if (matrix.shape[0] == 1) {
-    matrix.strides[0] = matrix.strides[1] == item ? matrix.shape[1] * item : item;
+    const std::int64_t length = std::min(matrix.shape[1], blas::kMaxExtent);
+    matrix.strides[0] = matrix.strides[1] == item ? length * item : item;
   }
   return matrix;
 }
@@ -55,8 +57,11 @@ Layout packed(Layout matrix) {
 bool has_dense_rows(const Layout& matrix) {
   const auto item = static_cast<std::int64_t>(size_of(matrix.dtype));
   const std::int64_t step = matrix.strides[0] / item;
+  const bool one_row = matrix.shape[0] == 1;
+  const std::int64_t length =
+      one_row ? std::min(matrix.shape[1], blas::kMaxExtent) : matrix.shape[1];
   return matrix.strides[1] == item && matrix.strides[0] % item == 0 &&
-         step >= std::max<std::int64_t>(1, matrix.shape[1]) && step <= blas::kMaxExtent;
+         step >= std::max<std::int64_t>(1, length) && step <= blas::kMaxExtent;
 }
 
 enum class Need { kAnySteps, kDenseRows, kDenseRowsOrColumns };
@@ -73,6 +78,8 @@ class Operand {
     copy_.plan(packed(layout_), layout_);
     layout_ = with_fitting_strides(packed(layout_));
   }
+  // Not so even for a copy, if its rows are longer than a BLAS can state.
+  bool is_dense() const { return dense_rows() || dense_columns(); }
   bool dense_rows() const { return has_dense_rows(layout_); }
   bool dense_columns() const { return has_dense_rows(transposed(layout_)); }
   std::size_t workspace_bytes() const {
@@ -102,42 +109,26 @@ class Operand {
   bool copied_ = false;
 };
 
-// For products so small that calling a BLAS would take longer, and for what it leaves out.
-template <class T>
-void plain_product(const ProductShape& shape, T alpha, const Factor<T>& a, const Factor<T>& b,
-                   bool add, const Result<T>& out) noexcept {
-  for (std::int64_t i = 0; i < shape.m; ++i) {
-    for (std::int64_t j = 0; j < shape.n; ++j) {
-      T sum{};
-      for (std::int64_t p = 0; p < shape.k; ++p) {
-        sum += a.data[i * a.row_step + p * a.column_step] * b.data[p * b.row_step + j * b.column_step];
-      }
-      T& target = out.data[i * out.row_step + j];
-      target = add ? target + alpha * sum : alpha * sum;
-    }
-  }
-}
-
-// result = alpha * a * b, or added to it. Integers, as unsigned T, take neither factor nor addition.
+// result = alpha * a * b, or added to it. Integers, as unsigned T, take neither factor nor
+// addition.
 template <class T, bool kLogical = false>
 class Product {
  public:
   explicit Product(DType dtype) : a_(dtype), b_(dtype) {}
 
-  // A product of nothing, and alpha = 0, must still give the NaN of 0 * inf: "plain" asks for that.
+  // plain: never by the BLAS.
   void plan(const Layout& a, const Layout& b, bool plain) noexcept {
     constexpr std::int64_t kTiny = 128;
     shape_ = {.m = a.shape[0], .n = b.shape[1], .k = a.shape[1]};
     plain_ = plain || shape_.multiplications() <= kTiny;
     if constexpr (kIsReal) {
-      const Need need = plain_ ? Need::kAnySteps : Need::kDenseRowsOrColumns;
-      a_.plan(a, need);
-      b_.plan(b, need);
-      if (!plain_) blas_.plan(shape_, a_.dense_rows(), b_.dense_columns());
-    } else {
-      a_.plan(a, Need::kAnySteps);
-      b_.plan(b, Need::kDenseRows);
+      a_.plan(a, Need::kDenseRowsOrColumns);
+      b_.plan(b, Need::kDenseRowsOrColumns);
+      plain_ = plain_ || !a_.is_dense() || !b_.is_dense();
+      if (!plain_) return blas_.plan(shape_, a_.dense_rows(), b_.dense_columns());
     }
+    a_.plan(a, Need::kAnySteps);
+    b_.plan(b, kIsReal ? Need::kAnySteps : Need::kDenseRows);
   }
   std::size_t workspace_bytes() const {
     std::size_t bytes = a_.workspace_bytes() + b_.workspace_bytes();
@@ -173,8 +164,8 @@ class Product {
   bool plain_ = false;
   Operand a_;
   Operand b_;
-  [[no_unique_address]] std::conditional_t<kIsReal, RealProduct<std::conditional_t<kIsReal, T, float>>,
-                                           Nothing> blas_;
+  [[no_unique_address]] std::conditional_t<
+      kIsReal, RealProduct<std::conditional_t<kIsReal, T, float>>, Nothing> blas_;
 };
 
 template <class T, bool kLogical = false>
@@ -186,11 +177,11 @@ class Dot final : public Kernel {
     const Layout a = as_matrix(inputs[0], true);
     const Layout b = as_matrix(inputs[1], false);
     const Layout& out = outputs[0];
-    int axis = 0;
-    bool fits = a.shape[1] == b.shape[0] && out.contiguous();
-    if (inputs[0].ndim == 2) fits = fits && out.shape[0] == a.shape[0] && ++axis > 0;
-    if (inputs[1].ndim == 2) fits = fits && out.shape[static_cast<std::size_t>(axis)] == b.shape[1];
-    if (!fits) return Status::bad_plan("[dot] a and b must fit, and out be contiguous");
+    const bool columns_fit = inputs[1].ndim == 1 || out.shape[out.ndim - 1U] == b.shape[1];
+    const bool rows_fit = inputs[0].ndim == 1 || out.shape[0] == a.shape[0];
+    if (a.shape[1] != b.shape[0] || !rows_fit || !columns_fit || !out.contiguous()) {
+      return Status::bad_plan("[dot] a and b must fit, and out be contiguous");
+    }
     product_.plan(a, b, false);
     return {};
   }
@@ -270,6 +261,7 @@ class Gemm final : public Kernel {
     if (!base_.plan(target, c)) return Status::bad_plan("[gemm] c must fit out");
     result_.plan(out, target);
     row_step_ = target.strides[0] / static_cast<std::int64_t>(sizeof(T));
+    // A BLAS takes alpha = 0 to mean that a and b are not there; 0 * NaN is NaN.
     product_.plan(a, b, alpha_ == T{0});
     return {};
   }
@@ -310,7 +302,7 @@ class Gemm final : public Kernel {
   T alpha_;
   T beta_;
   bool shares_;
-  Transfer base_;    // c to where the product is added
+  Transfer base_;  // c to where the product is added
   Transfer result_;  // and from there to out, if that is somewhere else
   Product<T> product_;
   bool swapped_ = false;

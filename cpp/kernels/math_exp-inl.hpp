@@ -31,7 +31,11 @@ HWY_INLINE V estrin(D d, const V* powers, const Coefficients& c) {
   if constexpr (kCount == 1) {
     return hn::Set(d, c[kFirst]);
   } else {
-    constexpr std::size_t kLog = kCount <= 2 ? 0 : kCount <= 4 ? 1 : kCount <= 8 ? 2 : kCount <= 16 ? 3 : 4;
+    constexpr std::size_t kLog = kCount <= 2    ? 0
+                                 : kCount <= 4  ? 1
+                                 : kCount <= 8  ? 2
+                                 : kCount <= 16 ? 3
+                                                : 4;
     constexpr std::size_t kLow = std::size_t{1} << kLog;
     return hn::MulAdd(estrin<kFirst + kLow, kCount - kLow>(d, powers, c), powers[kLog],
                       estrin<kFirst, kLow>(d, powers, c));
@@ -50,12 +54,12 @@ HWY_INLINE V polynomial(D d, V x, const T (&c)[kCount]) {
 // Keeps NaN.
 template <class D, class V, class T = hn::TFromD<D>>
 HWY_INLINE V clamp(D d, V x, T low, T high) {
-#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  // x86 returns the second operand if one is NaN.
+  return hn::Max(hn::Set(d, low), hn::Min(hn::Set(d, high), x));
+#else
   x = hn::IfThenElse(hn::Gt(x, hn::Set(d, high)), hn::Set(d, high), x);
   return hn::IfThenElse(hn::Lt(x, hn::Set(d, low)), hn::Set(d, low), x);
-#else
-  // x86 returns the second operand if one is NaN, Arm returns NaN.
-  return hn::Max(hn::Set(d, low), hn::Min(hn::Set(d, high), x));
 #endif
 }
 
@@ -77,7 +81,7 @@ struct ExpConstants<float> {
   static constexpr float kLowestM1 = -20.0F;  // e^x - 1 is -1 from here on
   static constexpr float kSubnormalScale = 0x1p24F;
   // (e^r - 1 - r) / r^2, |r| <= ln(2)/2
-  static constexpr float kPolynomial[] = {0.5F,         0.16666648F,  0.041666485F,
+  static constexpr float kPolynomial[] = {0.5F,         0.16666648F,   0.041666485F,
                                           0.008337973F, 0.0013932737F, 0.00017237233F};
 };
 
@@ -219,9 +223,10 @@ struct TanhConstants<float> {
 template <>
 struct TanhConstants<double> {
   static constexpr double kPolynomial[] = {
-      -0.33333333333333326,   0.13333333333331207,   -0.05396825396667845,   0.02186948848245161,
-      -0.008863234495228937,  0.0035921155608321315, -0.0014557348271753913, 0.0005894857910902022,
-      -0.00023709830135253758, 9.16990542557762e-05, -3.0319116641679387e-05, 6.096805736254084e-06};
+      -0.33333333333333326,   0.13333333333331207,     -0.05396825396667845,
+      0.02186948848245161,    -0.008863234495228937,   0.0035921155608321315,
+      -0.0014557348271753913, 0.0005894857910902022,   -0.00023709830135253758,
+      9.16990542557762e-05,   -3.0319116641679387e-05, 6.096805736254084e-06};
 };
 
 struct Tanh {
@@ -242,10 +247,10 @@ struct Sinh {
   template <class D, class V>
   static HWY_INLINE V apply(D d, V x) {
     // (sinh(x) / x - 1) / x^2 in x^2, |x| <= 1
-    static constexpr double kPolynomial[] = {
-        0.16666666666666669,    0.008333333333332867,   0.00019841269841638432,
-        2.755731909038077e-06,  2.505213377458633e-08,  1.6056436500421626e-10,
-        7.783435407139769e-13};
+    static constexpr double kPolynomial[] = {0.16666666666666669,    0.008333333333332867,
+                                             0.00019841269841638432, 2.755731909038077e-06,
+                                             2.505213377458633e-08,  1.6056436500421626e-10,
+                                             7.783435407139769e-13};
     const V a = hn::Abs(x);
     const V h = half_exp(d, a);
     const V large = hn::Sub(h, hn::Div(hn::Set(d, 0.25), h));

@@ -92,10 +92,9 @@ HWY_INLINE V repair_logarithm(D d, V x, V result) {
 template <class D, class V>
 HWY_INLINE V logarithm_tail(D d, V f, V half_square) {
   // (log((1 + s) / (1 - s)) / s - 2) / s^2 in s^2, |s| <= 0.1716
-  static constexpr double kPolynomial[] = {0.666666666666671,    0.39999999999541963,
-                                           0.28571428718712094,  0.22222200695375435,
-                                           0.1818346531544693,   0.15316367325224392,
-                                           0.14774462485995826};
+  static constexpr double kPolynomial[] = {
+      0.666666666666671,  0.39999999999541963, 0.28571428718712094, 0.22222200695375435,
+      0.1818346531544693, 0.15316367325224392, 0.14774462485995826};
   const V s = hn::Div(f, hn::Add(f, hn::Set(d, 2)));
   const V z = hn::Mul(s, s);
   return hn::Mul(s, hn::MulAdd(z, polynomial(d, z, kPolynomial), half_square));
@@ -153,8 +152,7 @@ HWY_INLINE V based_logarithm(D d, V x, double scale_high, double scale_low, doub
   const auto [k, f] = split_logarithm(d, x);
   const V half_square = hn::Mul(hn::Mul(f, f), hn::Set(d, 0.5));
   const auto leading = hn::Set(du, std::uint64_t{0xffffffff00000000});
-  const V high =
-      hn::BitCast(d, hn::And(hn::BitCast(du, hn::Sub(f, half_square)), leading));
+  const V high = hn::BitCast(d, hn::And(hn::BitCast(du, hn::Sub(f, half_square)), leading));
   const V low = hn::Add(hn::Sub(hn::Sub(f, high), half_square), logarithm_tail(d, f, half_square));
   const V product = hn::Mul(high, hn::Set(d, scale_high));
   const V whole = hn::Mul(k, hn::Set(d, k_high));
@@ -201,19 +199,19 @@ struct SoftplusConstants;
 // (log(1 + e) - e) / e^2, 0 <= e <= 1
 template <>
 struct SoftplusConstants<float> {
-  static constexpr float kPolynomial[] = {-0.49999994F, 0.33332896F, -0.24990949F,
-                                          0.19911934F,  -0.16177595F, 0.12569694F, -0.08443731F,
-                                          0.04308523F,  -0.01412959F, 0.002168982F};
+  static constexpr float kPolynomial[] = {-0.49999994F, 0.33332896F, -0.24990949F, 0.19911934F,
+                                          -0.16177595F, 0.12569694F, -0.08443731F, 0.04308523F,
+                                          -0.01412959F, 0.002168982F};
 };
 template <>
 struct SoftplusConstants<double> {
   static constexpr double kPolynomial[] = {
-      -0.49999999999999994,   0.33333333333331244,   -0.24999999999801914,
-      0.19999999991233025,   -0.16666666440901823,   0.14285710491556639,   -0.12499955353034524,
-      0.11110725432847326,   -0.09997470476022399,   0.09077994742121596,   -0.08281018609745397,
-      0.07521597634183112,   -0.06688475848418961,   0.05669024774998314,   -0.044226833191379704,
-      0.030535137670211165,  -0.017906125853285007,  0.008536381829812673,  -0.003141847207190677,
-      0.0008311590126948983, -0.00013990088469670976, 1.12124603162248e-05};
+      -0.49999999999999994,    0.33333333333331244,  -0.24999999999801914,  0.19999999991233025,
+      -0.16666666440901823,    0.14285710491556639,  -0.12499955353034524,  0.11110725432847326,
+      -0.09997470476022399,    0.09077994742121596,  -0.08281018609745397,  0.07521597634183112,
+      -0.06688475848418961,    0.05669024774998314,  -0.044226833191379704, 0.030535137670211165,
+      -0.017906125853285007,   0.008536381829812673, -0.003141847207190677, 0.0008311590126948983,
+      -0.00013990088469670976, 1.12124603162248e-05};
 };
 
 // log(1 + e^x) = max(x, 0) + log(1 + e^-|x|)
@@ -252,7 +250,8 @@ struct ArcCosh {
     const V small = hn::Add(t, hn::Sqrt(hn::MulAdd(t, t, hn::Add(t, t))));
     const V result = Log1p::apply(d, hn::IfThenElse(huge, x, small));
     const V doubled = hn::Add(result, hn::Set(d, ExpConstants<double>::kLn2));
-    return hn::IfThenElse(hn::Lt(t, hn::Zero(d)), hn::NaN(d), hn::IfThenElse(huge, doubled, result));
+    return hn::IfThenElse(hn::Lt(t, hn::Zero(d)), hn::NaN(d),
+                          hn::IfThenElse(huge, doubled, result));
   }
 };
 

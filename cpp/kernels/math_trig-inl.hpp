@@ -57,7 +57,7 @@ HWY_INLINE ReducedAngle<V> reduce_angle(D d, V x) {
 template <class D, class V>
 HWY_INLINE V sin_reduced(D d, V r, V tail) {
   // (sin(r) / r - 1) / r^2 in r^2
-  static constexpr double kPolynomial[] = {-0.1666666666666664,    0.008333333333323992,
+  static constexpr double kPolynomial[] = {-0.1666666666666664,     0.008333333333323992,
                                            -0.00019841269830814595, 2.7557313985278615e-06,
                                            -2.50507980112496e-08,   1.589885139920229e-10};
   const V z = hn::Mul(r, r);
@@ -141,12 +141,11 @@ struct Tan {
     const hn::RebindToUnsigned<D> du;
     const auto [shifted, r, tail] = reduce_angle(d, x);
     const auto bit = hn::And(hn::BitCast(du, shifted), hn::Set(du, std::uint64_t{1}));
-    const auto odd = hn::MaskFromVec(
-        hn::BitCast(d, hn::VecFromMask(du, hn::Ne(bit, hn::Zero(du)))));
+    const auto odd =
+        hn::MaskFromVec(hn::BitCast(d, hn::VecFromMask(du, hn::Ne(bit, hn::Zero(du)))));
     const V s = sin_reduced(d, r, tail);
     const V c = cos_reduced(d, r, tail);
-    const V quotient =
-        hn::Div(hn::IfThenElse(odd, hn::Neg(c), s), hn::IfThenElse(odd, s, c));
+    const V quotient = hn::Div(hn::IfThenElse(odd, hn::Neg(c), s), hn::IfThenElse(odd, s, c));
     return keep_zero(d, x, repair_far(d, x, quotient, static_cast<Function>(std::tan)));
   }
 };
@@ -160,8 +159,8 @@ template <class D, class V>
 HWY_INLINE V arctan_of_quotient(D d, V numerator, V denominator, V octant, V sign) {
   // (arctan(q) / q - 1) / q^2 in q^2, |q| <= tan(pi/8)
   static constexpr double kPolynomial[] = {
-      -0.3333333333333333,  0.199999999999987,    -0.1428571428548927,  0.11111111093382633,
-      -0.09090908304734285, 0.07692285924226996,  -0.06666268349429784, 0.05877389286233098,
+      -0.3333333333333333,   0.199999999999987,   -0.1428571428548927,  0.11111111093382633,
+      -0.09090908304734285,  0.07692285924226996, -0.06666268349429784, 0.05877389286233098,
       -0.052205629079213604, 0.04511632009836588, -0.03364907229369274, 0.015360790487045074};
   constexpr double kTanPi8 = 0.41421356237309503;
   const V zero = hn::Zero(d);
@@ -225,8 +224,8 @@ struct ArcTan2 {
     const auto high = hn::Gt(large, hn::Set(d, 0x1p900));
     if (HWY_LIKELY(hn::AllFalse(d, hn::Or(low, high)))) return;
     const V infinity = hn::Set(d, kInfinity);
-    const V scale = hn::IfThenElse(low, hn::Set(d, 0x1p200),
-                                   hn::IfThenElse(high, hn::Set(d, 0x1p-200), one));
+    const V scale =
+        hn::IfThenElse(low, hn::Set(d, 0x1p200), hn::IfThenElse(high, hn::Set(d, 0x1p-200), one));
     const auto infinite = hn::Eq(large, infinity);
     const V indicator = hn::IfThenElse(hn::Eq(small, infinity), one, zero);
     small = hn::IfThenElse(infinite, indicator, hn::Mul(small, scale));
@@ -239,9 +238,9 @@ struct ArcTan2 {
 template <class D, class V>
 HWY_INLINE V arcsin_tail(D d, V s, V z) {
   static constexpr double kPolynomial[] = {
-      0.16666666666666663,  0.07500000000001748,  0.04464285714038606, 0.03038194461162216,
-      0.022372152558954007, 0.0173529270267991,   0.01396211380285053, 0.01158375225766682,
-      0.009496579716310285, 0.00995177697477259,  0.000865750951693092, 0.024444569546660216,
+      0.16666666666666663,   0.07500000000001748, 0.04464285714038606,  0.03038194461162216,
+      0.022372152558954007,  0.0173529270267991,  0.01396211380285053,  0.01158375225766682,
+      0.009496579716310285,  0.00995177697477259, 0.000865750951693092, 0.024444569546660216,
       -0.025680011526324032, 0.03338517934836479};
   return hn::Mul(hn::Mul(s, z), polynomial(d, z, kPolynomial));
 }

@@ -17,10 +17,10 @@
 namespace arignote {
 namespace {
 
-constexpr std::int64_t kBlockLength = 8192;    // input and output together fit an L1 cache or nearly
+constexpr std::int64_t kBlockLength = 8192;  // input and output together fit an L1 cache or nearly
 constexpr std::int64_t kTaskElements = 1 << 15;
-constexpr std::int64_t kGroup = 64;            // short rows whose sums are on the stack together
-constexpr std::int64_t kRowsToShareOut = 8;    // with fewer long rows, their blocks are the tasks
+constexpr std::int64_t kGroup = 64;  // short rows whose sums are on the stack together
+constexpr std::int64_t kRowsToShareOut = 8;  // with fewer long rows, their blocks are the tasks
 
 // exp(max - total_max), by which what is relative to max becomes relative to total_max. NaN for
 // equal infinities, as in the formula.
@@ -32,7 +32,9 @@ double weight(double max, double total_max) noexcept {
 ExpSum total_of(const ExpSum* sums, std::int64_t blocks) noexcept {
   ExpSum total{.max = -std::numeric_limits<double>::infinity(), .sum = 0.0};
   for (std::int64_t i = 0; i < blocks; ++i) total.max = std::max(total.max, sums[i].max);
-  for (std::int64_t i = 0; i < blocks; ++i) total.sum += sums[i].sum * weight(sums[i].max, total.max);
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    total.sum += sums[i].sum * weight(sums[i].max, total.max);
+  }
   return total;
 }
 
@@ -111,9 +113,9 @@ class Softmax final : public Kernel {
       staged.strides[axis] = stride;
       stride *= out.shape[axis];
     }
-    staging_ = dense_rows(x) && dense_rows(out)   ? Staging::kNone
-               : out.contiguous() && !shares_ ? Staging::kOut
-                                              : Staging::kWorkspace;
+    staging_ = dense_rows(x) && dense_rows(out) ? Staging::kNone
+               : out.contiguous() && !shares_   ? Staging::kOut
+                                                : Staging::kWorkspace;
     gather_.plan(staged, x);
     scatter_.plan(out, staged);
     rows_.ndim = 0;
@@ -127,7 +129,8 @@ class Softmax final : public Kernel {
   }
 
   void run_short_rows(const Run& run) const noexcept {
-    const std::int64_t grain = std::max<std::int64_t>(1, kTaskElements / std::max<std::int64_t>(1, length_));
+    const std::int64_t grain =
+        std::max<std::int64_t>(1, kTaskElements / std::max<std::int64_t>(1, length_));
     parallel_ranges(count_, grain, [&](std::int64_t first, std::int64_t last) {
       for_each_run(rows_, first, last, [&](const auto& offsets, std::int64_t count) {
         RowBlock block{.x = run.x + offsets[0],
@@ -147,19 +150,11 @@ class Softmax final : public Kernel {
   }
 
   void run_group(const RowBlock& block) const noexcept {
+    if (!log_) return functions_.softmax(block);
     ExpSum sums[kGroup];
-    double factors[kGroup];
-    (log_ ? functions_.sums : functions_.exponentials)(block, sums);
-    for (std::int64_t row = 0; row < block.rows; ++row) {
-      sums[row] = total_of(&sums[row], 1);
-      factors[row] = 1.0 / sums[row].sum;
-    }
-    if (log_) {
-      functions_.log_sums(sums, block.rows);
-      functions_.shift(block, sums);
-    } else {
-      functions_.scale(block, factors);
-    }
+    functions_.sums(block, sums);
+    functions_.log_sums(sums, block.rows);
+    functions_.shift(block, sums);
   }
 
   void run_long_rows(const Run& run) const noexcept {
@@ -198,13 +193,14 @@ class Softmax final : public Kernel {
     (log_ ? functions_.sums : functions_.exponentials)(block_of(run, row, block), sum);
   }
 
-  void end_block(const Run& run, std::int64_t row, std::int64_t block, ExpSum total) const noexcept {
+  void end_block(const Run& run, std::int64_t row, std::int64_t block,
+                 ExpSum total) const noexcept {
     if (log_) {
       total.sum = std::log(total.sum);
       functions_.shift(block_of(run, row, block), &total);
     } else {
       const double factor = weight(run.sums[row * blocks_ + block].max, total.max) / total.sum;
-      functions_.scale(block_of(run, row, block), &factor);
+      functions_.scale(block_of(run, row, block), factor);
     }
   }
 

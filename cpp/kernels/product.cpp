@@ -11,11 +11,11 @@ namespace {
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// The length of equal pieces, at most about `wanted`, that cover `extent`. Their number is a multiple
-// of four, so that a few threads end together.
-std::int64_t piece_length(std::int64_t extent, std::int64_t wanted) {
+// The length of equal pieces that cover `extent`, at most about `wanted`; they number a multiple of
+// `together`.
+std::int64_t piece_length(std::int64_t extent, std::int64_t wanted, std::int64_t together) {
   if (extent <= wanted) return extent;
-  const std::int64_t pieces = ceil_div(ceil_div(extent, wanted), 4) * 4;
+  const std::int64_t pieces = ceil_div(ceil_div(extent, wanted), together) * together;
   return ceil_div(ceil_div(extent, pieces), 8) * 8;
 }
 
@@ -27,9 +27,8 @@ blas::Matrix<T> stored(const Factor<T>& factor) {
 
 // y += alpha * matrix * x
 template <class T>
-void add_vector_product(T alpha, const Factor<T>& matrix, std::int64_t rows,
-                               std::int64_t columns, const T* x, std::int64_t x_step, T* y,
-                               std::int64_t y_step) noexcept {
+void add_vector_product(T alpha, const Factor<T>& matrix, std::int64_t rows, std::int64_t columns,
+                        const T* x, std::int64_t x_step, T* y, std::int64_t y_step) noexcept {
   if (rows == 1) {
     *y += alpha * blas::dot(columns, matrix.data, matrix.column_step, x, x_step);
   } else if (matrix.column_step == 1) {
@@ -55,22 +54,27 @@ void RealProduct<T>::plan(const ProductShape& shape, bool dense_a_rows,
   }
 }
 
-// Measured on OpenBLAS: a large tile of some hundreds of rows and columns reaches the rate of the
-// whole product. With few columns, tiles below a million multiplications are up to twice as fast,
-// since OpenBLAS then multiplies in place instead of packing its operands first.
+// Measured on OpenBLAS: a tile of some hundreds of rows and columns reaches the rate of the whole
+// product. With few columns, tiles below a million multiplications are up to twice as fast, since
+// OpenBLAS then multiplies in place instead of packing its operands first; multiples of 32 rows
+// suit it best.
 template <class T>
 void RealProduct<T>::plan_matrix() noexcept {
   constexpr std::int64_t kFewColumns = 32;
   constexpr std::int64_t kSmall = 1'000'000;
   constexpr std::int64_t kWorthATask = 1 << 18;
+  constexpr std::int64_t kTogether = 4;  // so that a few threads end at the same time
   const auto [m, n, k] = shape_;
   tile_depth_ = std::min(k, kMostDepth);
-  tile_columns_ = n <= 768 ? n : piece_length(n, 512);
+  tile_columns_ = n <= 768 ? n : piece_length(n, 512, 1);
   const std::int64_t row = tile_columns_ * tile_depth_;
   const std::int64_t least = std::max<std::int64_t>(16, kWorthATask / row);
-  std::int64_t rows = std::clamp<std::int64_t>(m / 4, 64, 256);
-  if (tile_columns_ <= kFewColumns) rows = std::clamp<std::int64_t>(kSmall / row / 16 * 16, 32, 96);
-  tile_rows_ = piece_length(m, std::max(least, rows));
+  if (n <= kFewColumns) {
+    tile_rows_ = std::max(least, std::clamp<std::int64_t>(kSmall / row / 32 * 32, 32, 96));
+  } else {
+    const std::int64_t wanted = std::clamp<std::int64_t>(m / kTogether, 64, 256);
+    tile_rows_ = piece_length(m, std::max(least, wanted), kTogether);
+  }
 }
 
 template <class T>
@@ -87,7 +91,8 @@ void RealProduct<T>::plan_vector(std::int64_t outputs, bool dense_rows) noexcept
     tile_rows_ = std::max(kManyOutputs / 4, items_per_task(row_bytes));
   } else {
     // Parts of the depth, each a sum of its own, are read in memory order.
-    tile_depth_ = std::min(tile_depth_, std::max<std::int64_t>(64, items_per_task(outputs * kItem)));
+    tile_depth_ =
+        std::min(tile_depth_, std::max<std::int64_t>(64, items_per_task(outputs * kItem)));
   }
 }
 
@@ -113,16 +118,17 @@ void RealProduct<T>::run(T alpha, const Factor<T>& a, const Factor<T>& b, bool a
 template <class T>
 void RealProduct<T>::run_matrix(T alpha, const Factor<T>& a, const Factor<T>& b, bool add,
                                 const Result<T>& out) const noexcept {
-  const auto [m, n, k] = shape_;
-  const std::int64_t across = ceil_div(n, tile_columns_);
-  parallel_for(ceil_div(m, tile_rows_) * across, [&, m = m, n = n, k = k](std::int64_t tile) {
+  const std::int64_t across = ceil_div(shape_.n, tile_columns_);
+  parallel_for(ceil_div(shape_.m, tile_rows_) * across, [&](std::int64_t tile) {
     const std::int64_t row = tile / across * tile_rows_;
     const std::int64_t column = tile % across * tile_columns_;
-    for (std::int64_t depth = 0; depth < k; depth += tile_depth_) {
-      blas::gemm(std::min(tile_rows_, m - row), std::min(tile_columns_, n - column),
-                 std::min(tile_depth_, k - depth), alpha, stored(a.from(row, depth)),
-                 stored(b.from(depth, column)), add || depth > 0 ? T{1} : T{0},
-                 out.data + row * out.row_step + column, out.row_step);
+    const std::int64_t rows = std::min(tile_rows_, shape_.m - row);
+    const std::int64_t columns = std::min(tile_columns_, shape_.n - column);
+    for (std::int64_t depth = 0; depth < shape_.k; depth += tile_depth_) {
+      blas::gemm(rows, columns, std::min(tile_depth_, shape_.k - depth), alpha,
+                 stored(a.from(row, depth)), stored(b.from(depth, column)),
+                 add || depth > 0 ? T{1} : T{0}, out.data + row * out.row_step + column,
+                 out.row_step);
     }
   });
 }
@@ -159,6 +165,29 @@ void RealProduct<T>::run_vector(T alpha, const VectorProduct& product, bool add,
 template class RealProduct<float>;
 template class RealProduct<double>;
 
+template <class T>
+void plain_product(const ProductShape& shape, T alpha, const Factor<T>& a, const Factor<T>& b,
+                   bool add, const Result<T>& out) noexcept {
+  const std::int64_t grain = (1 << 16) / std::max<std::int64_t>(1, shape.k) + 1;
+  parallel_ranges(shape.m * shape.n, grain, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t at = first; at < last; ++at) {
+      const T* row = a.data + at / shape.n * a.row_step;
+      const T* column = b.data + at % shape.n * b.column_step;
+      T sum{};
+      for (std::int64_t p = 0; p < shape.k; ++p) {
+        sum += row[p * a.column_step] * column[p * b.row_step];
+      }
+      T& target = out.data[at / shape.n * out.row_step + at % shape.n];
+      target = add ? target + alpha * sum : alpha * sum;
+    }
+  });
+}
+
+template void plain_product(const ProductShape&, float, const Factor<float>&, const Factor<float>&,
+                            bool, const Result<float>&) noexcept;
+template void plain_product(const ProductShape&, double, const Factor<double>&,
+                            const Factor<double>&, bool, const Result<double>&) noexcept;
+
 namespace {
 
 // Products wrap as two's complement does; types that would be promoted to int are made wider first,
@@ -177,7 +206,8 @@ T multiply_add(T sum, T a, T b) noexcept {
 template <class T, bool kLogical>
 void integer_rows(const ProductShape& shape, const Factor<T>& a, const Factor<T>& b,
                   const Result<T>& out, std::int64_t first, std::int64_t last) noexcept {
-  const std::int64_t depth = std::max<std::int64_t>(8, (1 << 15) / std::max<std::int64_t>(1, shape.n));
+  const std::int64_t depth =
+      std::max<std::int64_t>(8, (1 << 15) / std::max<std::int64_t>(1, shape.n));
   for (std::int64_t start = 0; start < shape.k; start += depth) {
     const std::int64_t end = std::min(shape.k, start + depth);
     for (std::int64_t i = first; i < last; ++i) {
@@ -185,7 +215,9 @@ void integer_rows(const ProductShape& shape, const Factor<T>& a, const Factor<T>
       for (std::int64_t p = start; p < end; ++p) {
         const T factor = a.data[i * a.row_step + p * a.column_step];
         const T* line = b.data + p * b.row_step;
-        for (std::int64_t j = 0; j < shape.n; ++j) row[j] = multiply_add<T, kLogical>(row[j], factor, line[j]);
+        for (std::int64_t j = 0; j < shape.n; ++j) {
+          row[j] = multiply_add<T, kLogical>(row[j], factor, line[j]);
+        }
       }
     }
   }
@@ -198,7 +230,8 @@ void integer_column(const ProductShape& shape, const Factor<T>& a, const Factor<
   for (std::int64_t i = first; i < last; ++i) {
     T sum{};
     for (std::int64_t p = 0; p < shape.k; ++p) {
-      sum = multiply_add<T, kLogical>(sum, a.data[i * a.row_step + p * a.column_step], b.data[p * b.row_step]);
+      sum = multiply_add<T, kLogical>(sum, a.data[i * a.row_step + p * a.column_step],
+                                      b.data[p * b.row_step]);
     }
     out.data[i * out.row_step] = sum;
   }
@@ -220,15 +253,14 @@ void integer_product(const ProductShape& shape, const Factor<T>& a, const Factor
   });
 }
 
-template void integer_product<std::uint8_t, true>(const ProductShape&, const Factor<std::uint8_t>&,
-    const Factor<std::uint8_t>&, const Result<std::uint8_t>&) noexcept;
-template void integer_product<std::uint8_t, false>(const ProductShape&, const Factor<std::uint8_t>&,
-    const Factor<std::uint8_t>&, const Result<std::uint8_t>&) noexcept;
-template void integer_product<std::uint16_t, false>(const ProductShape&, const Factor<std::uint16_t>&,
-    const Factor<std::uint16_t>&, const Result<std::uint16_t>&) noexcept;
-template void integer_product<std::uint32_t, false>(const ProductShape&, const Factor<std::uint32_t>&,
-    const Factor<std::uint32_t>&, const Result<std::uint32_t>&) noexcept;
-template void integer_product<std::uint64_t, false>(const ProductShape&, const Factor<std::uint64_t>&,
-    const Factor<std::uint64_t>&, const Result<std::uint64_t>&) noexcept;
+#define ARN_INSTANTIATE(T, LOGICAL)                                                                \
+  template void integer_product<T, LOGICAL>(const ProductShape&, const Factor<T>&,                 \
+                                            const Factor<T>&, const Result<T>&) noexcept
+ARN_INSTANTIATE(std::uint8_t, true);
+ARN_INSTANTIATE(std::uint8_t, false);
+ARN_INSTANTIATE(std::uint16_t, false);
+ARN_INSTANTIATE(std::uint32_t, false);
+ARN_INSTANTIATE(std::uint64_t, false);
+#undef ARN_INSTANTIATE
 
 }  // namespace arignote

@@ -35,8 +35,8 @@ struct ProductShape {
 };
 
 // out (m x n) = alpha * a (m x k) * b (k x n), or added to out, through tiles that follow from the
-// shape alone. For float and double. Of the steps of a factor one must be 1 and the other at least
-// the extent that the first one spans, both within blas::kMaxExtent.
+// shape alone, for float and double. Of the steps of a factor one must be 1, and the other at least
+// the length that the first one runs over and at most blas::kMaxExtent.
 template <class T>
 class RealProduct {
  public:
@@ -68,8 +68,14 @@ class RealProduct {
   std::int64_t tile_depth_ = 1;
 };
 
+// The same by its definition, for any steps: for products so small that calling a BLAS would take
+// longer, and for what a BLAS leaves out.
+template <class T>
+void plain_product(const ProductShape& shape, T alpha, const Factor<T>& a, const Factor<T>& b,
+                   bool add, const Result<T>& out) noexcept;
+
 // out (m x n) = a (m x k) * b (k x n) for unsigned integers, which wrap (as signed ones do, bit for
-// bit); logical: out is the "or" of "and"s. b.column_step must be 1, or n.
+// bit); logical: out is the "or" of "and"s. b.column_step must be 1 unless n is.
 template <class T, bool kLogical>
 void integer_product(const ProductShape& shape, const Factor<T>& a, const Factor<T>& b,
                      const Result<T>& out) noexcept;

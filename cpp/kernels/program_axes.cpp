@@ -51,6 +51,40 @@ std::int64_t extent_of(std::int64_t length, std::int64_t block) {
   return std::min(block, (even + kGrain - 1) / kGrain * kGrain);
 }
 
+// Rows of a tile where operands cross: enough to use up the cache lines that are touched.
+constexpr std::int64_t kCrossingRows = 32;
+
+// The axis along which an operand has its shortest steps, -1 if it stands still.
+int closest_axis(std::span<const Axis> axes, std::size_t operand) {
+  int closest = -1;
+  std::int64_t shortest = 0;
+  for (std::size_t axis = 0; axis < axes.size(); ++axis) {
+    const std::int64_t step = std::abs(axes[axis].strides[operand]);
+    if (step != 0 && (closest < 0 || step <= shortest)) {
+      closest = static_cast<int>(axis);
+      shortest = step;
+    }
+  }
+  return closest;
+}
+
+// Where an operand is walked across its rows (a transposed one), tiles must be about square, or each
+// of its cache lines would be fetched again for every element. Brings the axis of that operand's
+// rows next to the innermost one; false if there is none, or nothing to gain.
+bool bring_crossing_axis(std::vector<Axis>& axes, std::int64_t block) {
+  const auto last = static_cast<int>(axes.size()) - 1;
+  if (last < 1 || block < kCrossingRows * kCrossingRows / 2) return false;
+  if (axes.back().length <= block / kCrossingRows) return false;
+  for (std::size_t operand = 0; operand < axes.back().strides.size(); ++operand) {
+    const int closest = closest_axis(axes, operand);
+    const bool crosses = closest >= 0 && closest != last && axes.back().strides[operand] != 0;
+    if (!crosses || axes[closest].length < kCrossingRows / 2) continue;
+    std::rotate(axes.begin() + closest, axes.begin() + closest + 1, axes.end() - 1);
+    return true;
+  }
+  return false;
+}
+
 TileAxis tile_axis(const Axis& axis) {
   TileAxis tile;
   tile.length = axis.length;
@@ -104,22 +138,27 @@ void arrange(std::vector<Axis>& axes) {
   axes = std::move(joined);
 }
 
-Tiling make_tiling(std::span<const Axis> axes, std::int64_t block, std::size_t n_operands) {
+Tiling make_tiling(std::span<const Axis> arranged, std::int64_t block, std::size_t n_operands) {
+  std::vector<Axis> axes(arranged.begin(), arranged.end());
   Tiling tiling;
   tiling.row.strides.assign(n_operands, 0);
   tiling.col.strides.assign(n_operands, 0);
-  if (!axes.empty()) tiling.col = tile_axis(axes.back());
-  tiling.col.extent = extent_of(tiling.col.length, block);
-  // Several short rows make one tile, so that the work on a tile outweighs the way to it.
-  const std::int64_t rows = block / tiling.col.extent;
-  const bool whole = tiling.col.extent == tiling.col.length;
-  std::size_t outer = axes.empty() ? 0 : axes.size() - 1;
-  if (outer > 0 && whole && rows > 1) {
-    tiling.row = tile_axis(axes[--outer]);
-    tiling.row.extent = extent_of(tiling.row.length, rows);
+  const bool crossed = bring_crossing_axis(axes, block);
+  if (!axes.empty()) {
+    tiling.col = tile_axis(axes.back());
+    tiling.col.extent = extent_of(tiling.col.length, crossed ? block / kCrossingRows : block);
+    axes.pop_back();
   }
-  for (const Axis& axis : axes.first(outer)) {
-    loops_of(tiling, axis.reduced).push_back({axis.length, axis.strides});
+  // Several short rows make one tile, so that the work on a tile outweighs the way to it.
+  const std::int64_t rows = crossed ? kCrossingRows : block / tiling.col.extent;
+  const bool whole = tiling.col.extent == tiling.col.length;
+  if (!axes.empty() && rows > 1 && (whole || crossed)) {
+    tiling.row = tile_axis(axes.back());
+    tiling.row.extent = extent_of(tiling.row.length, rows);
+    axes.pop_back();
+  }
+  for (Axis& axis : axes) {
+    loops_of(tiling, axis.reduced).push_back({axis.length, std::move(axis.strides)});
   }
   add_tile_loop(tiling, tiling.row);
   add_tile_loop(tiling, tiling.col);

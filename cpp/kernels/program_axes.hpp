@@ -44,7 +44,7 @@ class Walk {
  private:
   std::span<const Loop> loops_;
   std::span<std::int64_t> distances_;
-  std::array<std::int64_t, kMaxLoops> index_{};
+  std::array<std::int64_t, kMaxLoops> index_;  // as far as there are loops, once seek() was called
 };
 
 // Orders axes by how far their steps reach and joins neighbours.
@@ -76,6 +76,6 @@ struct Tiling {
 };
 
 // Cuts arranged axes into tiles of at most `block` elements. `n_operands` is the length of strides.
-Tiling make_tiling(std::span<const Axis> axes, std::int64_t block, std::size_t n_operands);
+Tiling make_tiling(std::span<const Axis> arranged, std::int64_t block, std::size_t n_operands);
 
 }  // namespace arignote

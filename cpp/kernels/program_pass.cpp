@@ -59,25 +59,18 @@ class TaskRun {
         sweep_(pass.tiling_.sweep, {sweep_distance_, pass.items_.size()}) {}
 
   void run(std::int64_t task) {
-    const std::int64_t first = task / pass_.parts_ * pass_.groups_per_task_;
-    const std::int64_t last = std::min(first + pass_.groups_per_task_, pass_.tiling_.n_groups);
-    const std::int64_t part = task % pass_.parts_;
-    const std::int64_t tiles = pass_.tiling_.n_sweep;
-    const std::int64_t begin = tiles * part / pass_.parts_;
-    const std::int64_t end = tiles * (part + 1) / pass_.parts_;
-    if (pass_.parts_ > 1) use_part(task);
-    group_.seek(first);
-    if (tiles > 0) {
-      sweep_.seek(begin);
-      prepare();
+    if (pass_.parts_ > 1) {
+      run_part(task);
+      return;
     }
+    const std::int64_t first = task * pass_.groups_per_task_;
+    const std::int64_t last = std::min(first + pass_.groups_per_task_, pass_.tiling_.n_groups);
+    group_.seek(first);
+    begin_sweep(0);
     for (std::int64_t i = first; i < last; ++i) {
       start();
-      for (std::int64_t tile = begin; tile < end; ++tile) {
-        run_tile();
-        sweep_.next();
-      }
-      if (pass_.parts_ == 1) finish();
+      run_tiles(pass_.tiling_.n_sweep);
+      finish();
       group_.next();
     }
   }
@@ -98,6 +91,32 @@ class TaskRun {
   }
 
  private:
+  // The task's share of one group's sweep. Its accumulators wait in the workspace for the others.
+  void run_part(std::int64_t task) {
+    const std::int64_t group = task / pass_.parts_;
+    const std::int64_t part = task % pass_.parts_;
+    const std::int64_t begin = pass_.tiling_.n_sweep * part / pass_.parts_;
+    const std::int64_t end = pass_.tiling_.n_sweep * (part + 1) / pass_.parts_;
+    use_part(task);
+    group_.seek(group);
+    begin_sweep(begin);
+    start();
+    run_tiles(end - begin);
+  }
+
+  void begin_sweep(std::int64_t tile) {
+    if (pass_.tiling_.n_sweep == 0) return;
+    sweep_.seek(tile);
+    prepare();
+  }
+
+  void run_tiles(std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      run_tile();
+      sweep_.next();
+    }
+  }
+
   std::byte* part_of(std::int64_t task) const {
     return args_.workspace + static_cast<std::size_t>(task) * pass_.accumulator_bytes_;
   }
@@ -185,7 +204,7 @@ class TaskRun {
     }
     const std::size_t row_bytes =
         static_cast<std::size_t>(cols) * size_of(reduction.in);
-    const std::size_t step = reduces_rows ? 0 : size_of(reduction.acc);
+    const std::size_t step = reduces_rows ? 0 : reduction.acc_bytes;
     const auto count = static_cast<std::size_t>(cols);
     for (std::int64_t row = 0; row < rows; ++row) {
       (reduces_cols ? reduction.fold : reduction.merge)(block, accumulator, count);
@@ -262,7 +281,7 @@ void Pass::lay_out_scratch(std::size_t n_operands) {
   for (Reduced& reduced : reduced_) {
     if (reduced.reduction == nullptr) continue;
     reduced.offset = accumulator_bytes_;
-    accumulator_bytes_ += align_up(cells * size_of(reduced.reduction->acc));
+    accumulator_bytes_ += align_up(cells * reduced.reduction->acc_bytes);
     finished = std::max(finished, align_up(cells * size_of(reduced.reduction->out)));
   }
   block_bytes_ = align_up(elements * tile_.item_bytes);

@@ -47,11 +47,17 @@ class TileCompiler {
     const TileAxis& row = tiling_.row;
     const TileAxis& col = tiling_.col;
     return (col.extent == 1 || col.strides[operand] == size) &&
-           (row.extent == 1 || row.strides[operand] == size * col.extent);
+           (row.extent == 1 ||
+            (whole_rows() && row.strides[operand] == size * col.extent));
   }
 
-  // The same memory for every tile.
+  // Whether the rows of all tiles have the same length.
+  bool whole_rows() const { return tiling_.col.extent == tiling_.col.length; }
+
+  // The same block for every tile, or the beginning of it.
   bool fixed(int operand) const {
+    const bool constant = tiling_.row.strides[operand] == 0 && tiling_.col.strides[operand] == 0;
+    if (tiling_.row.extent > 1 && !whole_rows() && !constant) return false;
     const auto still = [&](const Loop& loop) { return loop.strides[operand] == 0; };
     return std::ranges::all_of(tiling_.groups, still) && std::ranges::all_of(tiling_.sweep, still);
   }

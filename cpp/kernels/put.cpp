@@ -124,7 +124,8 @@ class Put final : public Kernel {
     return true;
   }
 
-  void put_elements(std::byte* out, const std::byte* v, const std::int64_t* offsets) const noexcept {
+  void put_elements(std::byte* out, const std::byte* v,
+                    const std::int64_t* offsets) const noexcept {
     const std::int64_t stride = values_.run_stride(0);
     for_each_run(values_, 0, indices_.count(), [&](const auto& starts, std::int64_t count) {
       scatter_(out, offsets, v + starts[0], stride, count);
@@ -160,14 +161,14 @@ class Put final : public Kernel {
 };
 
 std::unique_ptr<Kernel> make_put(const StepSpec& spec, Status& status) {
-  const bool well_formed =
-      is_index_step(spec, 2) && spec.ints.size() == 2 && (spec.ints[1] == 0 || spec.ints[1] == 1) &&
-      spec.input_dtypes[1] == spec.output_dtypes[0] && shares_only(spec, {0}) &&
-      spec.output_ndims[0] == spec.input_ndims[0];
+  const bool well_formed = is_index_step(spec, 2) && spec.ints.size() == 2 &&
+                           (spec.ints[1] == 0 || spec.ints[1] == 1) &&
+                           spec.input_dtypes[1] == spec.output_dtypes[0] &&
+                           shares_only(spec, {0}) && spec.output_ndims[0] == spec.input_ndims[0];
   const Update update = well_formed && spec.ints[1] == 1 ? Update::kAdd : Update::kSet;
   if (!well_formed || run_of(update, spec.output_dtypes[0]) == nullptr) {
     status = Status::bad_plan(
-        "[put] x, v, k index arrays, out of x's dtype (a number for increments); ints = [k, 0 or 1]");
+        "[put] x, v, k index arrays, out of x's dtype (increments: a number); ints = [k, 0 or 1]");
     return nullptr;
   }
   return std::make_unique<Put>(spec, update);
@@ -238,10 +239,10 @@ class SliceUpdate final : public Kernel {
 };
 
 std::unique_ptr<Kernel> make_slice_update(const StepSpec& spec, Status& status) {
-  const bool well_formed =
-      spec.input_dtypes.size() == 2 && spec.output_dtypes.size() == 1 && spec.ints.size() == 1 &&
-      (spec.ints[0] == 0 || spec.ints[0] == 1) && spec.input_dtypes[0] == spec.output_dtypes[0] &&
-      spec.input_dtypes[1] == spec.output_dtypes[0] && shares_only(spec, {0});
+  const bool well_formed = spec.input_dtypes.size() == 2 && spec.output_dtypes.size() == 1 &&
+                           spec.ints.size() == 1 && (spec.ints[0] == 0 || spec.ints[0] == 1) &&
+                           spec.input_dtypes[0] == spec.output_dtypes[0] &&
+                           spec.input_dtypes[1] == spec.output_dtypes[0] && shares_only(spec, {0});
   const Update update = well_formed && spec.ints[0] == 1 ? Update::kAdd : Update::kSet;
   if (!well_formed || run_of(update, spec.output_dtypes[0]) == nullptr) {
     status = Status::bad_plan(

@@ -36,6 +36,10 @@ struct Greatest {
   static HWY_INLINE auto vector_precedes(V a, V b) {
     return hn::Gt(a, b);
   }
+  template <class D, class V>
+  static HWY_INLINE auto of_lanes(D d, V v) {
+    return hn::GetLane(hn::MaxOfLanes(d, v));
+  }
 };
 
 struct Least {
@@ -53,6 +57,10 @@ struct Least {
   template <class V>
   static HWY_INLINE auto vector_precedes(V a, V b) {
     return hn::Lt(a, b);
+  }
+  template <class D, class V>
+  static HWY_INLINE auto of_lanes(D d, V v) {
+    return hn::GetLane(hn::MinOfLanes(d, v));
   }
 };
 
@@ -80,41 +88,48 @@ struct FloatExtremum {
 
   static HWY_INLINE Acc neutral() { return Order::template neutral<T>(); }
   static HWY_INLINE Acc lift(In x) { return x; }
-  static HWY_INLINE Acc combine(Acc a, Acc b) {
-    return (Order::precedes(a, b) | (a != a)) ? a : b;
-  }
+  static HWY_INLINE Acc combine(Acc a, Acc b) { return (Order::precedes(a, b) | (a != a)) ? a : b; }
   static HWY_INLINE Out result(Acc a) { return a; }
 
   static HWY_INLINE Acc total(const In* x, std::size_t count) {
     const hn::ScalableTag<T> d;
-    if (count < kVectors * hn::Lanes(d)) return plain_total<FloatExtremum>(x, count);
+    if (count < hn::Lanes(d)) return plain_total<FloatExtremum>(x, count);
     return vector_total(d, x, count);
   }
 
  private:
   static constexpr std::size_t kVectors = 4;
 
-  // Comparisons with NaN fail, so it is looked for apart. The last vectors overlap the ones before:
+  template <class V>
+  static HWY_INLINE V better(V a, V b) {
+    return hn::IfThenElse(Order::vector_precedes(a, b), a, b);
+  }
+
+  // Comparisons with NaN fail, so it is looked for apart. The last vector overlaps the ones before:
   // an element may count twice.
   template <class D>
   static HWY_INLINE Acc vector_total(D d, const In* x, std::size_t count) {
-    using V = hn::Vec<D>;
-    const std::size_t step = kVectors * hn::Lanes(d);
-    V best[kVectors];
-    for (auto& v : best) v = hn::Set(d, neutral());
-    auto unordered = hn::Ne(best[0], best[0]);
-    for (std::size_t i = 0; i < count; i += step) {
-      const In* from = x + (i + step <= count ? i : count - step);
+    const std::size_t lanes = hn::Lanes(d);
+    hn::Vec<D> best[kVectors];
+    ARN_UNROLL
+    for (std::size_t k = 0; k < kVectors; ++k) best[k] = hn::Set(d, neutral());
+    auto unordered = hn::IsNaN(best[0]);
+    std::size_t i = 0;
+    for (; i + kVectors * lanes <= count; i += kVectors * lanes) {
+      ARN_UNROLL
       for (std::size_t k = 0; k < kVectors; ++k) {
-        const V v = hn::LoadU(d, from + k * hn::Lanes(d));
-        best[k] = hn::IfThenElse(Order::vector_precedes(v, best[k]), v, best[k]);
-        unordered = hn::Or(unordered, hn::Ne(v, v));
+        const auto v = hn::LoadU(d, x + i + k * lanes);
+        best[k] = better(v, best[k]);
+        unordered = hn::Or(unordered, hn::IsNaN(v));
       }
     }
+    for (; i < count; i += lanes) {
+      const auto v = hn::LoadU(d, x + (i + lanes <= count ? i : count - lanes));
+      best[0] = better(v, best[0]);
+      unordered = hn::Or(unordered, hn::IsNaN(v));
+    }
     if (!hn::AllFalse(d, unordered)) return std::numeric_limits<T>::quiet_NaN();
-    HWY_ALIGN T lanes[kVectors * hn::MaxLanes(D())];
-    for (std::size_t k = 0; k < kVectors; ++k) hn::Store(best[k], d, lanes + k * hn::Lanes(d));
-    return plain_total<FloatExtremum>(lanes, step);
+    return Order::of_lanes(d, better(better(best[0], best[1]), better(best[2], best[3])));
   }
 };
 

@@ -99,7 +99,7 @@ struct DoubleSum {
   static HWY_INLINE Acc total(const In* x, std::size_t count) {
     Acc sum = neutral();
     std::size_t i = 0;
-    if (count >= 2 * kGroup) i = add_groups(x, count, sum);
+    if (count >= 2 * kLanes) i = add_rows(x, count, sum);
     for (; i < count; ++i) sum = combine(sum, lift(x[i]));
     return sum;
   }
@@ -108,41 +108,66 @@ struct DoubleSum {
   using D = hn::ScalableTag<double>;
   using V = hn::Vec<D>;
 
-  // Eight rows of eight elements are added up plainly, in a tree, and only their sums with care:
-  // an error of three roundings of each element at most, for a fifth of the work. The eight lanes
-  // are the same on every target.
+  // Eight lanes on every target, in one vector or several.
   static constexpr std::size_t kLanes = 8;
-  static constexpr std::size_t kGroup = 64;
   static constexpr std::size_t kVectors = kLanes / hn::MaxLanes(D());
+  // Eight rows are added up plainly, in a tree, and only their sums with care: an error of three
+  // roundings of each element at most, for a fifth of the work.
+  static constexpr std::size_t kGroup = 8 * kLanes;
 
-  static HWY_INLINE V row_sum(D d, const double* x) {
-    const auto at = [&](std::size_t row) HWY_ATTR { return hn::LoadU(d, x + row * kLanes); };
-    return hn::Add(hn::Add(hn::Add(at(0), at(1)), hn::Add(at(2), at(3))),
-                   hn::Add(hn::Add(at(4), at(5)), hn::Add(at(6), at(7))));
+  static HWY_INLINE V row(const double* x, std::size_t index) {
+    return hn::LoadU(D(), x + index * kLanes);
   }
 
-  static HWY_INLINE std::size_t add_groups(const double* x, std::size_t count, Acc& total) {
+  static HWY_INLINE V add_up_group(const double* x) {
+    const V first = hn::Add(hn::Add(row(x, 0), row(x, 1)), hn::Add(row(x, 2), row(x, 3)));
+    const V second = hn::Add(hn::Add(row(x, 4), row(x, 5)), hn::Add(row(x, 6), row(x, 7)));
+    return hn::Add(first, second);
+  }
+
+  static HWY_INLINE void add_carefully(V x, V& sum, V& error) {
+    const V next = hn::Add(sum, x);
+    const V added = hn::Sub(next, sum);
+    const V lost = hn::Add(hn::Sub(sum, hn::Sub(next, added)), hn::Sub(x, added));
+    error = hn::Add(error, lost);
+    sum = next;
+  }
+
+  // Returns how many elements it took: all whole rows.
+  static HWY_INLINE std::size_t add_rows(const double* x, std::size_t count, Acc& total) {
     const D d;
     V sums[kVectors];
     V errors[kVectors];
+    ARN_UNROLL
     for (std::size_t k = 0; k < kVectors; ++k) sums[k] = errors[k] = hn::Zero(d);
     std::size_t i = 0;
     for (; i + kGroup <= count; i += kGroup) {
+      ARN_UNROLL
       for (std::size_t k = 0; k < kVectors; ++k) {
-        const V row = row_sum(d, x + i + k * hn::Lanes(d));
-        const V sum = hn::Add(sums[k], row);
-        const V added = hn::Sub(sum, sums[k]);
-        const V lost = hn::Add(hn::Sub(sums[k], hn::Sub(sum, added)), hn::Sub(row, added));
-        errors[k] = hn::Add(errors[k], lost);
-        sums[k] = sum;
+        add_carefully(add_up_group(x + i + k * hn::MaxLanes(d)), sums[k], errors[k]);
+      }
+    }
+    for (; i + kLanes <= count; i += kLanes) {
+      ARN_UNROLL
+      for (std::size_t k = 0; k < kVectors; ++k) {
+        add_carefully(row(x + i + k * hn::MaxLanes(d), 0), sums[k], errors[k]);
       }
     }
     HWY_ALIGN double lanes[2][kLanes];
+    ARN_UNROLL
     for (std::size_t k = 0; k < kVectors; ++k) {
-      hn::Store(sums[k], d, lanes[0] + k * hn::Lanes(d));
-      hn::Store(errors[k], d, lanes[1] + k * hn::Lanes(d));
+      hn::Store(sums[k], d, lanes[0] + k * hn::MaxLanes(d));
+      hn::Store(errors[k], d, lanes[1] + k * hn::MaxLanes(d));
     }
-    for (std::size_t k = 0; k < kLanes; ++k) total = combine(total, {lanes[0][k], lanes[1][k]});
+    for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
+      for (std::size_t k = 0; k < half; ++k) {
+        const Acc both =
+            combine({lanes[0][k], lanes[1][k]}, {lanes[0][k + half], lanes[1][k + half]});
+        lanes[0][k] = both.sum;
+        lanes[1][k] = both.error;
+      }
+    }
+    total = combine(total, {lanes[0][0], lanes[1][0]});
     return i;
   }
 };
@@ -158,8 +183,8 @@ void add_integer_sums(BlockTable& table, DType wide, Types<T...>) {
 void list_sum(BlockTable& table) {
   add_integer_sums(table, DType::kInt64, Types<bool>{} + SignedTypes{});
   add_integer_sums(table, DType::kUInt64, UnsignedTypes{});
-  table.add(ReductionOf<FloatSum>::entry("sum", DType::kFloat32, DType::kFloat64, DType::kFloat32,
-                                         2.0F));
+  table.add(
+      ReductionOf<FloatSum>::entry("sum", DType::kFloat32, DType::kFloat64, DType::kFloat32, 2.0F));
   table.add(ReductionOf<DoubleSum>::entry("sum", DType::kFloat64, DType::kFloat64, DType::kFloat64,
                                           1.0F));
 }

@@ -94,7 +94,8 @@ class Join final : public Kernel {
       : axis_(axis), parts_(parts, Part{Transfer(Update::kSet, dtype), 0}) {}
 
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
-    constexpr const char* kFit = "[join] inputs must fit out on every axis, and fill it on the joined";
+    constexpr const char* kFit =
+        "[join] inputs must fit out on every axis, and fill it on the joined";
     Layout piece = outputs[0];
     std::int64_t start = 0;
     for (std::size_t i = 0; i < parts_.size(); ++i) {
@@ -149,7 +150,8 @@ void arange_range(const std::byte* start, const std::byte* step, std::byte* out,
     if constexpr (std::is_same_v<T, bool>) {
       value = load<std::uint8_t>(start) != 0 || (i != 0 && load<std::uint8_t>(step) != 0);
     } else if constexpr (std::is_integral_v<T>) {
-      const auto product = static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(load<T>(step));
+      const auto product =
+          static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(load<T>(step));
       value = static_cast<T>(static_cast<std::uint64_t>(load<T>(start)) + product);
     } else {
       value = static_cast<T>(static_cast<double>(load<T>(start)) +

@@ -18,7 +18,7 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // AVX loads and stores under a mask do not touch the lanes that are off; the others' would.
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
 #define ARN_MASKED_MEMORY 1
 #else
 #define ARN_MASKED_MEMORY 0
@@ -85,8 +85,8 @@ template <class T>
 HWY_INLINE T row_max(const T* x, std::size_t length) {
   const hn::ScalableTag<T> d;
   const std::size_t lanes = hn::Lanes(d);
-  const T least = -std::numeric_limits<T>::infinity();
-  auto a = hn::Set(d, least);
+  constexpr T kLeast = -std::numeric_limits<T>::infinity();
+  auto a = hn::Set(d, kLeast);
   auto b = a;
   std::size_t i = 0;
   for (; i + 2 * lanes <= length; i += 2 * lanes) {
@@ -97,12 +97,12 @@ HWY_INLINE T row_max(const T* x, std::size_t length) {
     a = hn::Max(a, hn::LoadU(d, x + i));
     i += lanes;
   }
-  if (i < length) b = hn::Max(b, load_first(d, x + i, length - i, least));
+  if (i < length) b = hn::Max(b, load_first(d, x + i, length - i, kLeast));
   return hn::GetLane(hn::MaxOfLanes(d, hn::Max(a, b)));
 }
 
-// exp(x - reference). Where that is 0 the exponential of 0 is taken instead, and dropped: a processor
-// can take a hundred times longer to underflow, and -inf stands in every masked row.
+// exp(x - reference). Where that is 0 the exponential of 0 is taken instead, and dropped: a
+// processor can take a hundred times longer to underflow, and -inf stands in every masked row.
 template <class D, class V>
 HWY_INLINE V exp_of_difference(D d, V x, V reference) {
   const V difference = hn::Sub(x, reference);
@@ -153,20 +153,55 @@ void exp_sums(const RowBlock& block, ExpSum* sums) noexcept {
 }
 
 template <class T>
-void scale(const RowBlock& block, const double* factors) noexcept {
+HWY_INLINE void scale_row(T* out, std::size_t length, double factor) {
   const hn::ScalableTag<T> d;
   const std::size_t lanes = hn::Lanes(d);
-  const auto length = static_cast<std::size_t>(block.length);
+  const auto factors = hn::Set(d, static_cast<T>(factor));
+  std::size_t i = 0;
+  for (; i + lanes <= length; i += lanes) {
+    hn::StoreU(hn::Mul(hn::LoadU(d, out + i), factors), d, out + i);
+  }
+  if (i < length) {
+    const auto tail = load_first(d, out + i, length - i, T{0});
+    store_first(hn::Mul(tail, factors), d, out + i, length - i);
+  }
+}
+
+template <class T>
+void scale(const RowBlock& block, double factor) noexcept {
   for (std::int64_t row = 0; row < block.rows; ++row) {
     auto* out = reinterpret_cast<T*>(block.out + row * block.out_stride);
-    const auto factor = hn::Set(d, static_cast<T>(factors[row]));
-    std::size_t i = 0;
-    for (; i + lanes <= length; i += lanes) {
-      hn::StoreU(hn::Mul(hn::LoadU(d, out + i), factor), d, out + i);
-    }
-    if (i < length) {
-      const auto tail = load_first(d, out + i, length - i, T{0});
-      store_first(hn::Mul(tail, factor), d, out + i, length - i);
+    scale_row(out, static_cast<std::size_t>(block.length), factor);
+  }
+}
+
+// A row that fits one vector never leaves the registers.
+template <class T>
+HWY_INLINE void softmax_short_row(const T* x, T* out, std::size_t length) {
+  const hn::ScalableTag<T> d;
+  constexpr T kLeast = -std::numeric_limits<T>::infinity();
+  const auto v = load_first(d, x, length, kLeast);
+  const T max = hn::GetLane(hn::MaxOfLanes(d, v));
+  const auto e = exp_of_difference(d, v, hn::Set(d, max));
+  Sum<T> sum;
+  sum.add(e);
+  const auto factor = hn::Set(d, static_cast<T>(1.0 / sum.total()));
+  store_first(hn::Mul(e, factor), d, out, length);
+}
+
+template <class T>
+void softmax(const RowBlock& block) noexcept {
+  const hn::ScalableTag<T> d;
+  const auto length = static_cast<std::size_t>(block.length);
+  const bool is_short = length <= hn::Lanes(d);
+  for (std::int64_t row = 0; row < block.rows; ++row) {
+    const auto* x = reinterpret_cast<const T*>(block.x + row * block.x_stride);
+    auto* out = reinterpret_cast<T*>(block.out + row * block.out_stride);
+    if (is_short) {
+      softmax_short_row(x, out, length);
+    } else {
+      // The sum of a row of nothing but -inf is zero, and 0 * (1 / 0) the NaN that it should be.
+      scale_row(out, length, 1.0 / exp_sum<T, true>(x, out, length).sum);
     }
   }
 }
@@ -205,14 +240,12 @@ void log_sums(ExpSum* sums, std::int64_t count) noexcept {
 }
 
 template <class T>
-constexpr SoftmaxRows kRows = {&exp_sums<T, true>, &exp_sums<T, false>, &scale<T>, &shift<T>,
-                               &log_sums};
+constexpr SoftmaxRows kRows = {&softmax<T>, &exp_sums<T, true>, &exp_sums<T, false>,
+                               &scale<T>,   &shift<T>,          &log_sums};
 
 }  // namespace
 
-SoftmaxRows rows_of(DType dtype) {
-  return dtype == DType::kFloat32 ? kRows<float> : kRows<double>;
-}
+SoftmaxRows rows_of(DType dtype) { return dtype == DType::kFloat32 ? kRows<float> : kRows<double>; }
 
 }  // namespace arignote::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

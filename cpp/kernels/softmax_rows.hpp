@@ -26,15 +26,18 @@ struct ExpSum {
 };
 
 struct SoftmaxRows {
+  // out = softmax of each row.
+  void (*softmax)(const RowBlock& block) noexcept;
+  // For rows that are done in stretches, and for log_softmax:
   // sums[row] of each row, and out = exp(x - max).
   void (*exponentials)(const RowBlock& block, ExpSum* sums) noexcept;
   // sums[row] of each row; out is not written.
   void (*sums)(const RowBlock& block, ExpSum* sums) noexcept;
-  // out *= factors[row]; x is not read.
-  void (*scale)(const RowBlock& block, const double* factors) noexcept;
+  // out *= factor; x is not read.
+  void (*scale)(const RowBlock& block, double factor) noexcept;
   // out = x - totals[row].max - totals[row].sum
   void (*shift)(const RowBlock& block, const ExpSum* totals) noexcept;
-  // sums[i].sum = log(sums[i].sum) for sums that are positive or NaN.
+  // sums[i].sum = log(sums[i].sum)
   void (*log_sums)(ExpSum* sums, std::int64_t count) noexcept;
 };
 

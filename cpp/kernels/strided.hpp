@@ -114,15 +114,14 @@ void for_each_run(const Axes<N>& axes, std::int64_t first, std::int64_t last, Vi
   }
 }
 
-// Cuts count items into tasks of `grain` items (the last may be shorter) and calls body(first, last)
-// for each. The grain must follow from shapes alone.
+// Cuts count items into tasks of `grain` items (the last may be shorter) and calls body(first,
+// last) for each. The grain must follow from shapes alone.
 template <class Body>
 void parallel_ranges(std::int64_t count, std::int64_t grain, Body&& body) {
   if (count <= 0) return;
   const std::int64_t tasks = (count - 1) / grain + 1;
-  parallel_for(tasks, [&](std::int64_t task) {
-    body(task * grain, std::min(count, (task + 1) * grain));
-  });
+  parallel_for(tasks,
+               [&](std::int64_t task) { body(task * grain, std::min(count, (task + 1) * grain)); });
 }
 
 // Memory traffic worth a task of its own: some tens of microseconds, well above a thread's wake-up.
@@ -133,8 +132,7 @@ inline std::int64_t items_per_task(std::int64_t bytes_per_item) {
 }
 
 inline bool same_shape(const Layout& a, const Layout& b) {
-  return a.ndim == b.ndim &&
-         std::equal(a.shape.begin(), a.shape.begin() + a.ndim, b.shape.begin());
+  return a.ndim == b.ndim && std::equal(a.shape.begin(), a.shape.begin() + a.ndim, b.shape.begin());
 }
 
 // True for layouts that, from one address, name the same elements in the same order.

@@ -382,8 +382,8 @@ void find_kernel_of(const Plan& plan, int id, Step& step) {
   step.kernel = find_kernel(step.spec.kernel);
   require(step.kernel != nullptr, step_name(plan, id) + " must name a kernel that exists");
   Status status;
-  require(step.kernel->make(step.spec, status) != nullptr,
-          step_name(plan, id) + " must suit its kernel: " + status.what);
+  const bool made = step.kernel->make(step.spec, status) != nullptr;
+  require(made, step_name(plan, id) + " must suit its kernel: " + status.what);
 }
 
 }  // namespace

@@ -39,8 +39,11 @@ def normalize(dtype: Any) -> str:
     >>> normalize(np.float32), normalize("int8"), normalize(bool)
     ('float32', 'int8', 'bool')
     """
-    if dtype == "floatX":
-        return str(config.floatX)
+    if isinstance(dtype, str):
+        if dtype in ALL_INDEX:
+            return dtype
+        if dtype == "floatX":
+            return str(config.floatX)
     try:
         name = str(np.dtype(dtype).name)
     except TypeError:

@@ -99,12 +99,14 @@ class Strided:
 class Accuracy:
     """How far a native result may be from the NumPy one.
 
-    ``ulp`` counts units in the last place of each element. ``sums`` says that the result is a sum of
-    many terms: then it is the allowed error per element, in ulp of the sum of their magnitudes.
+    ``ulp`` counts units in the last place of each element, or of ``scale`` where that is larger: the
+    magnitude at which terms cancel. ``sums`` says that the result is a sum of many terms: then it is
+    the allowed error per element, in ulp of the sum of their magnitudes.
     """
 
     ulp: float = 0
     sums: bool = False
+    scale: float = 0
 
 
 EXACT: Final = Accuracy()
@@ -244,13 +246,14 @@ class Op:
         return f"{self.name}{{{node.params!r}}}" if node.params else self.name
 
     def compute(self, call: Call, *arrays: Array) -> tuple[Array, ...]:
-        """Compute all outputs with NumPy."""
-        result = self.reference(call, *arrays)
-        results = result if isinstance(result, tuple) else (result,)
-        return tuple(
-            np.asarray(array, dtype=type.dtype)
-            for array, type in zip(results, call.output_types, strict=True)
-        )
+        """Compute all outputs with NumPy; what overflows or is undefined does so silently."""
+        with np.errstate(all="ignore"):
+            result = self.reference(call, *arrays)
+            results = result if isinstance(result, tuple) else (result,)
+            return tuple(
+                np.asarray(array, dtype=type.dtype)
+                for array, type in zip(results, call.output_types, strict=True)
+            )
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

@@ -1,14 +1,15 @@
 """Pickling and deep-copying graphs of any depth.
 
-``pickle`` and ``deepcopy`` go from an object into what it refers to; a graph may be deeper than Python's
-stack. So the first variable they meet hands them all its ancestors, inputs first: whatever is then
-reached has its own inputs done already.
+``pickle`` and ``deepcopy`` go from an object into what it refers to; a graph may be deeper than
+Python's stack. So the first variable they meet hands them all its ancestors, inputs first: whatever
+is then reached has its own inputs done already.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Sequence
 from typing import Any, Final
 
 from arignote.graph import walk
@@ -18,34 +19,34 @@ from arignote.graph.variable import Apply, Variable
 _NOT_STATE: Final = frozenset({"type", "owner", "index", "data", "container", "_compiled"})
 
 
-class _Walk(threading.local):
-    """Whether this thread is within the ancestors of a variable."""
+class _State(threading.local):
+    """Within which list of ancestors this thread is; a list that failed is gone by itself."""
 
-    active = False
-
-
-_walk = _Walk()
+    start: weakref.ref[_Start] | None = None
 
 
-class _Ancestors:
-    """Is pickled and copied as the list of a variable's ancestors, itself last."""
-
-    def __init__(self, variable: Variable) -> None:
-        self.variable = variable
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (list, (), None, self._inputs_first())
-
-    def _inputs_first(self) -> Iterator[Variable]:
-        _walk.active = True
-        try:
-            yield from walk.ancestors([self.variable])
-        finally:
-            _walk.active = False
+_state = _State()
 
 
-def _last(variables: Sequence[Variable]) -> Variable:
-    return variables[-1]
+class _Start:
+    """Stands before the ancestors of a variable."""
+
+    def __reduce__(self) -> tuple[type[int], tuple[()]]:
+        _state.start = weakref.ref(self)
+        return (int, ())
+
+
+class _End:
+    """Stands behind them."""
+
+    def __reduce__(self) -> tuple[type[int], tuple[()]]:
+        _state.start = None
+        return (int, ())
+
+
+def _last(ancestors: Sequence[Any]) -> Variable:
+    variable: Variable = ancestors[-2]
+    return variable
 
 
 def _output(node: Apply, index: int) -> Variable:
@@ -54,9 +55,9 @@ def _output(node: Apply, index: int) -> Variable:
 
 def reduce_variable(variable: Variable, leaf_arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return how ``pickle`` and ``deepcopy`` make a variable again."""
+    if variable.owner is not None and (_state.start is None or _state.start() is None):
+        return (_last, ([_Start(), *walk.ancestors([variable]), _End()],))
     state = {name: value for name, value in variable.__dict__.items() if name not in _NOT_STATE}
     if variable.owner is None:
         return (type(variable), leaf_arguments, state)
-    if _walk.active:
-        return (_output, (variable.owner, variable.index), state)
-    return (_last, (_Ancestors(variable),))
+    return (_output, (variable.owner, variable.index), state)

@@ -64,7 +64,10 @@ def _clip_partials(
 
 
 def _round_half_away(x: Array) -> Array:
-    return np.asarray(np.copysign(np.floor(np.abs(x) + 0.5), x))
+    # Adding 0.5 first would round the largest number below 0.5 up.
+    magnitude = np.abs(x)
+    whole = np.trunc(magnitude)
+    return np.asarray(np.copysign(whole + (magnitude - whole >= 0.5), x))
 
 
 add: ElementwiseOp = elementwise("add", "x y", np.add, lambda i, o, g: (g, g))

@@ -186,9 +186,9 @@ def _infer(op: ElementwiseOp, types: Types) -> TensorType:
 
 
 def common_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Shape:
-    """Return the result's shape; dimensions that are not broadcastable must be equal."""
+    """Return the shape of operands together; dimensions that do not broadcast must be equal."""
     lengths: list[Dim] = []
-    for axis in range(node.outputs[0].ndim):
+    for axis in range(node.inputs[0].ndim):
         first: tuple[int, Dim] | None = None
         for position, (variable, shape) in enumerate(zip(node.inputs, shapes, strict=True)):
             if variable.broadcastable[axis]:

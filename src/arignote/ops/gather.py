@@ -25,7 +25,24 @@ def _check_indices(op: Op, x: TensorType, indices: Types) -> tuple[bool, ...]:
             raise op.type_error(
                 f"indices[{position}] must be integers of {indices[0].ndim} dimensions: {item}"
             )
-    return ops.common_pattern(indices)
+        if item.broadcastable != indices[0].broadcastable:
+            raise op.type_error(
+                "indices must broadcast in the same dimensions: "
+                f"{indices[0]} and {item} (indices[{position}])"
+            )
+    return indices[0].broadcastable
+
+
+def _spread(indices: Sequence[Variable]) -> list[Variable]:
+    """Return index arrays broadcast against each other, as windows of one shape."""
+    result = []
+    for item in indices:
+        spread = item
+        for other in indices:
+            if ops.common_pattern([spread.type, other.type]) != spread.broadcastable:
+                spread = ops.broadcast_like(spread, other)
+        result.append(spread)
+    return result
 
 
 def _index_shape(context: ShapeContext, node: Apply, first: int, shapes: Sequence[Shape]) -> Shape:
@@ -222,7 +239,7 @@ def split_advanced(x: Variable, items: Sequence[Any]) -> tuple[Variable, list[Va
     basic = [slice(None) if k in arrays else item for k, item in enumerate(expanded)]
     selected = ops.subtensor(x, tuple(basic))
     rank = max(ops.as_variable(expanded[k]).ndim for k in arrays)
-    indices = [ops.pad_left(ops.as_variable(expanded[k]), rank) for k in arrays]
+    indices = _spread([ops.pad_left(ops.as_variable(expanded[k]), rank) for k in arrays])
     others = [k for k in range(selected.ndim) if k not in arrays]
     together = arrays == list(range(arrays[0], arrays[0] + len(arrays)))
     place = arrays[0] if together else 0

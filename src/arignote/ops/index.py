@@ -136,9 +136,7 @@ def _label(node: Apply) -> str:
         return "" if place is None else "int64"
 
     entries = [
-        ":".join(map(part, entry)).rstrip(":") + ("" if any(entry) else "::")
-        if isinstance(entry, tuple)
-        else "int64"
+        ":".join(map(part, entry)) if isinstance(entry, tuple) else "int64"
         for entry in node.params["index"]
     ]
     return f"Subtensor{{{', '.join(entries)}}}"

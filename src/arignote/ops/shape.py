@@ -573,6 +573,9 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Variable:
     if not variables:
         raise join_op.type_error("at least one tensor is needed: none given")
     rank = variables[0].ndim
+    if any(item.ndim != rank for item in variables):
+        ranks = ", ".join(str(item.ndim) for item in variables)
+        raise join_op.type_error(f"tensors must have the same number of dimensions: {ranks}")
     place = axis % (rank + 1)
     order = (*range(place), "x", *range(place, rank))
     return join(place, *(dimshuffle(item, order) for item in variables))

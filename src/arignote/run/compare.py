@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from arignote.graph.dtypes import Array
-from arignote.graph.op import Call, Params, op_named
+from arignote.graph.op import Call, Op, Params, op_named
 from arignote.graph.type import TensorType
 from arignote.ops.program import Instruction, Program, Result
+from arignote.ops.reduce import prod_op
 from arignote.plan import reference
 from arignote.plan.plan import Plan, Step
 
@@ -31,7 +32,8 @@ def differences(
     else:
         full = _with_dims(plan, step, inputs, outputs)
         expected = list(reference.run_step(plan, step, full))
-        bounds = [_bound(plan, step, full, k, array) for k, array in enumerate(expected)]
+        call = plan.call(step)
+        bounds = [allowed_error(step.record, call, full, k, a) for k, a in enumerate(expected)]
     for name, found, wanted, bound in zip(step.outputs, outputs, expected, bounds, strict=True):
         text = compare(found, wanted, bound)
         if text is not None:
@@ -57,14 +59,26 @@ def unit(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype).eps) if dtype.kind in "fc" else 0.0
 
 
-def _bound(plan: Plan, step: Step, inputs: Sequence[Array], k: int, array: Array) -> Array:
-    accuracy = step.record.accuracy
+def allowed_error(op: Op, call: Call, inputs: Sequence[Array], k: int, output: Array) -> Array:
+    """Return how far a kernel may be from output ``k`` of an op's reference, by its accuracy."""
+    accuracy = op.accuracy
     if accuracy.sums:
         magnitudes = [np.abs(item) if item.dtype.kind in "fc" else item for item in inputs]
-        scale = np.abs(step.record.compute(plan.call(step), *magnitudes)[k])
+        scale = np.abs(op.compute(call, *magnitudes)[k])
     else:
-        scale = np.abs(array)
-    return np.asarray(scale * (accuracy.ulp * unit(array.dtype)))
+        scale = np.maximum(np.abs(output), accuracy.scale)
+    with np.errstate(invalid="ignore"):
+        bound = np.asarray(scale * (accuracy.ulp * unit(output.dtype)))
+    if op is prod_op and output.dtype.kind == "f":
+        bound = bound + _underflow(inputs[0], call.params["axis"], output.dtype)
+    return bound
+
+
+def _underflow(factors: Array, axes: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return what a product may lose if an intermediate one is too small, or too large, to hold."""
+    with np.errstate(all="ignore"):
+        growth = np.prod(np.maximum(np.abs(factors), 1), axis=axes, dtype=dtype)
+    return np.asarray(growth * float(np.finfo(dtype).smallest_subnormal))
 
 
 def compare(found: Array, wanted: Array, bound: Array) -> str | None:
@@ -151,8 +165,10 @@ def _result(item: Result, value: Array, error: Array) -> tuple[Array, Array]:
     scale = np.abs(value.astype("float64"))
     if item.reduction == "prod":
         relative = np.sum(spread / np.maximum(scale, 1e-300), axis=item.axes)
-        ulps = op.accuracy.ulp * unit(result.dtype)
-        return result, np.abs(result.astype("float64")) * (relative + ulps)
+        bound = np.abs(result.astype("float64")) * (relative + op.accuracy.ulp * unit(result.dtype))
+        if result.dtype.kind == "f":
+            bound = bound + _underflow(value, item.axes, result.dtype)
+        return result, bound
     magnitude = np.sum(scale, axis=item.axes) * (op.accuracy.ulp * unit(result.dtype))
     return result, np.asarray(np.sum(spread, axis=item.axes) + magnitude)
 

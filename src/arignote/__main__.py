@@ -1,0 +1,60 @@
+"""``python -m arignote run script.py``: run a Theano program as it is."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from arignote.aliases import alias
+
+
+def run_script(path: str, arguments: Sequence[str]) -> int:
+    """Run a program with ``theano`` standing for arignote, as ``python script.py`` would.
+
+    Parameters
+    ----------
+    path
+        Of the program.
+    arguments
+        What it finds in ``sys.argv`` after its own name.
+
+    Returns
+    -------
+    int
+        Exit status: 1 after an exception, which is printed without the frames of this function.
+    """
+    alias("theano")
+    main = ModuleType("__main__")
+    main.__file__ = path
+    sys.argv = [path, *arguments]
+    sys.path[0] = str(Path(path).resolve().parent)
+    sys.modules["__main__"] = main
+    try:
+        with io.open_code(str(Path(path).resolve())) as file:
+            code = compile(file.read(), path, "exec")
+        exec(code, main.__dict__)
+    except Exception as error:
+        # Without this function's frame, the traceback is the program's own.
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+        sys.excepthook(type(error), error, error.__traceback__)
+        return 1
+    return 0
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m arignote", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a Theano program as it is")
+    run.add_argument("script", help="the program")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own arguments")
+    options = parser.parse_args()
+    return run_script(options.script, options.arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

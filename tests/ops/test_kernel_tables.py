@@ -1,0 +1,71 @@
+"""The compiled module has the kernels that the op records name, no more and no less."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import helpers.samples_other  # noqa: F401 (completes SAMPLES)
+from arignote import ops
+from arignote.graph import dtypes
+from arignote.graph.op import OPS, Params
+from arignote.graph.type import tensor_type
+from arignote.ops.reduce import accumulator
+from arignote.run import native
+from arignote.run.mode import Mode
+from helpers.samples import dtypes_of, samples_of
+from helpers.values import Values
+
+# Kernels that no function uses yet, each with the reason for which it is there.
+UNUSED = {"gemm": "the products of a training step that do not fit one pass will need it"}
+# A step that the runtime itself carries out: it copies only what does not lie without gaps.
+BY_RUNTIME = {"reshape"}
+
+
+def test_kernels_are_those_the_records_name() -> None:
+    table = native.kernel_table()
+    assert len(set(table)) == len(table)
+    named = {op.kernel for op in OPS.values() if op.kernel is not None}
+    assert set(table) == named - BY_RUNTIME
+
+
+def test_every_kernel_is_used_by_a_plan() -> None:
+    used = set()
+    for name, op in OPS.items():
+        if name not in UNUSED:
+            for sample in samples_of(op, Values(0), dtypes_of(op)[-1 if name == "nonzero" else 0]):
+                plan = sample.function(Mode()).plan
+                used |= {step.record.kernel for step in plan.steps if not step.host}
+    assert set(native.kernel_table()) - used == set(UNUSED)
+
+
+def block_rows() -> set[tuple[str, tuple[str, ...], str]]:
+    """Return the block operations that the records of elementwise ops call for."""
+    rows = {("cast", (a,), b) for a, b in product(dtypes.NATIVE, dtypes.NATIVE)}
+    for name, op in OPS.items():
+        if not isinstance(op, ops.ElementwiseOp) or name.startswith("cast_"):
+            continue
+        if not ops.op_is_native(op):
+            continue
+        for dtype in set(dtypes_of(op)) & set(dtypes.NATIVE):
+            computed, result = op.rule((dtype,) * len(op.arguments))
+            rows.add((name, computed, result))
+    return rows
+
+
+def test_block_operations_are_those_the_records_name(target: str) -> None:
+    table = native.block_table()
+    assert len(set(table)) == len(table)
+    found, wanted = set(table), block_rows()
+    assert sorted(wanted - found) == []
+    assert sorted(found - wanted) == []
+
+
+def test_reductions_are_those_the_records_name(target: str) -> None:
+    table = native.reduction_table()
+    assert len(set(table)) == len(table)
+    wanted = set()
+    for op, dtype in product(ops.REDUCTIONS, dtypes.NATIVE):
+        result = op.infer(Params({"axis": (0,)}), (tensor_type(dtype, 1),))[0].dtype
+        held = accumulator(dtype) if op in (ops.sum_op, ops.prod_op) else result
+        wanted.add((op.name, dtype, held, result))
+    assert set(table) == wanted

@@ -1,0 +1,68 @@
+"""What ``import arignote`` costs, and what it does not bring along."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+OPTIONAL = {"graphviz", "hypothesis", "matplotlib", "pytest", "scipy", "sklearn", "tqdm"}
+
+
+def python(program: str) -> Any:
+    """Run a program in a fresh interpreter and return what it prints as JSON."""
+    command = [sys.executable, "-c", program]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def test_no_optional_package_is_imported() -> None:
+    imported = python("import arignote, json, sys; print(json.dumps(list(sys.modules)))")
+    assert OPTIONAL.isdisjoint(imported)
+
+
+def test_importing_takes_a_tenth_of_a_second() -> None:
+    timed = """
+import json, time
+import numpy
+start = time.process_time()  # a busy machine does not count
+import arignote
+print(json.dumps(time.process_time() - start))
+"""
+    assert min(python(timed) for _ in range(3)) < 0.15
+
+
+def bundles_openblas() -> bool:
+    module = importlib.util.find_spec("arignote._core")
+    assert module is not None
+    assert module.origin is not None
+    return Path(module.origin).with_name("libarignote_openblas.so").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+@pytest.mark.skipif(not bundles_openblas(), reason="built with a system BLAS")
+def test_the_blas_is_loaded_on_first_use_and_starts_no_thread() -> None:
+    before, after = python("""
+import json, os
+from pathlib import Path
+import numpy as np
+import arignote
+import arignote.tensor as T
+
+def seen():
+    maps = Path("/proc/self/maps").read_text()
+    return "libarignote_openblas" in maps, len(os.listdir("/proc/self/task"))
+
+arignote.config.threads = 1
+before = seen()
+x = T.dmatrix()
+product = arignote.function([x], T.dot(x, x))(np.ones((300, 300)))
+assert product[0, 0] == 300
+print(json.dumps([before, seen()]))
+""")
+    assert before[0] is False
+    assert after == [True, before[1]]
