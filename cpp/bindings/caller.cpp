@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bindings/unwinding.hpp"
 #include "core/buffer.hpp"
 
 namespace arignote {
@@ -24,7 +25,8 @@ const char* kind_of(Code code) {
 }  // namespace
 
 bool InputRule::accepts(PyArrayObject* array) const {
-  if (PyArray_NDIM(array) != ndim || dtype_of(PyArray_DESCR(array)) != dtype || !is_behaved(array)) {
+  if (PyArray_NDIM(array) != ndim || dtype_of(PyArray_DESCR(array)) != dtype ||
+      !is_behaved(array)) {
     return false;
   }
   for (const int axis : broadcastable) {
@@ -101,11 +103,12 @@ bool Caller::accept(PyObject* function, PyObject* const* arguments) {
 }
 
 bool Caller::accept_slowly(PyObject* function, std::size_t position, PyObject* value) {
-  Ref converted(PyObject_CallMethod(function, "_convert", "nO", static_cast<Py_ssize_t>(position), value));
+  Ref converted(call_method(function, "_convert", "nO", static_cast<Py_ssize_t>(position), value));
   if (!converted) return false;
   if (!PyArray_Check(converted.get()) || !core_.inputs[position].accepts(as_array(converted))) {
-    PyErr_Format(PyExc_TypeError, "[Function] _convert must return an array that fits input %zu: %R",
-                 position, converted.get());
+    PyErr_Format(PyExc_TypeError,
+                 "[Function] _convert must return an array that fits input %zu: %R", position,
+                 converted.get());
     return false;
   }
   take_array(position, as_array(converted));
@@ -217,10 +220,10 @@ void Caller::fail(PyObject* function, PyObject* const* arguments, const Status& 
     Py_INCREF(argument);
     PyTuple_SET_ITEM(tuple.get(), i, argument);
   }
-  const Ref returned(PyObject_CallMethod(
-      function, "_fail", "siLLLsO", kind_of(status.code), context_.step(),
-      static_cast<long long>(status.position), static_cast<long long>(status.value),
-      static_cast<long long>(status.other), status.what, tuple.get()));
+  const Ref returned(call_method(function, "_fail", "siLLLsO", kind_of(status.code),
+                                 context_.step(), static_cast<long long>(status.position),
+                                 static_cast<long long>(status.value),
+                                 static_cast<long long>(status.other), status.what, tuple.get()));
   if (returned) PyErr_SetString(PyExc_RuntimeError, "[Function] _fail must raise an exception");
 }
 
@@ -275,7 +278,7 @@ void Caller::expect(double nanoseconds) {
 
 void Caller::hold_gil() {
   if (released_ == nullptr) return;
-  PyEval_RestoreThread(released_);
+  restore_thread(released_);
   released_ = nullptr;
 }
 

@@ -1,5 +1,5 @@
-// The type Function: what Python calls. The way from the call to Caller::call is kept short, for it is
-// what a tiny model pays.
+// The type Function: what Python calls. The way from the call to Caller::call is kept short, for it
+// is what a tiny model pays.
 #include <Python.h>
 
 #include <structmember.h>
@@ -10,6 +10,7 @@
 #include "bindings/caller.hpp"
 #include "bindings/observers.hpp"
 #include "bindings/types.hpp"
+#include "bindings/unwinding.hpp"
 #include "core/buffer.hpp"
 
 namespace arignote {
@@ -70,8 +71,7 @@ void FunctionCore::give_back(std::unique_ptr<Caller> caller) {
 namespace {
 
 struct FunctionObject {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   std::unique_ptr<FunctionCore> core;
 };
 
@@ -79,7 +79,8 @@ FunctionObject& self_of(PyObject* self) { return *reinterpret_cast<FunctionObjec
 
 FunctionCore* core_of(PyObject* self) {
   FunctionCore* core = self_of(self).core.get();
-  if (core == nullptr) PyErr_SetString(PyExc_RuntimeError, "[Function] __init__ must be called first");
+  if (core == nullptr)
+    PyErr_SetString(PyExc_RuntimeError, "[Function] __init__ must be called first");
   return core;
 }
 
@@ -96,12 +97,14 @@ bool take_states(FunctionCore& core, PyObject* states) {
     return false;
   }
   for (std::size_t i = 0; i < count; ++i) {
-    StateCell* cell = state_cell(PyTuple_GET_ITEM(core.states_tuple.get(), static_cast<Py_ssize_t>(i)));
+    StateCell* cell =
+        state_cell(PyTuple_GET_ITEM(core.states_tuple.get(), static_cast<Py_ssize_t>(i)));
     if (cell == nullptr) return false;
     const BufferSpec& spec = plan.buffer(plan.state_buffers[i]);
     const Ref array = cell->current();
     if (cell->dtype != spec.dtype || PyArray_NDIM(as_array(array)) != spec.ndim()) {
-      PyErr_Format(PyExc_ValueError, "[Function] state %zu must have dtype %s and %d axes: %S and %d", i,
+      PyErr_Format(PyExc_ValueError,
+                   "[Function] state %zu must have dtype %s and %d axes: %S and %d", i,
                    std::string(name_of(spec.dtype)).c_str(), spec.ndim(),
                    reinterpret_cast<PyObject*>(PyArray_DESCR(as_array(array))),
                    PyArray_NDIM(as_array(array)));
@@ -131,10 +134,11 @@ bool take_returns(FunctionCore& core, PyObject* returns) {
     core.returns = Returns::kOne;
     if (PyUnicode_CompareWithASCIIString(returns, "one") == 0 && outputs == 1) return true;
   }
-  PyErr_Format(PyExc_ValueError,
-               "[Function] returns must be 'one' for one output, 'list', or a key for each of the %zu "
-               "outputs: %R",
-               outputs, returns);
+  PyErr_Format(
+      PyExc_ValueError,
+      "[Function] returns must be 'one' for one output, 'list', or a key for each of the %zu "
+      "outputs: %R",
+      outputs, returns);
   return false;
 }
 
@@ -160,8 +164,8 @@ bool take_outputs(FunctionCore& core, PyObject* flags) {
 int function_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   static const char* const names[] = {"program", "states", "returns", "borrow_outputs", nullptr};
   PyObject *program, *states, *returns, *flags;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO:Function", const_cast<char**>(names), &program,
-                                   &states, &returns, &flags)) {
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO:Function", const_cast<char**>(names),
+                                   &program, &states, &returns, &flags)) {
     return -1;
   }
   const LoadedProgram* loaded = loaded_program(program);
@@ -169,7 +173,8 @@ int function_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   try {
     auto core = std::make_unique<FunctionCore>(program, *loaded);
     count_allocation();
-    if (!take_states(*core, states) || !take_returns(*core, returns) || !take_outputs(*core, flags)) {
+    if (!take_states(*core, states) || !take_returns(*core, returns) ||
+        !take_outputs(*core, flags)) {
       return -1;
     }
     if (self_of(self).core) {
@@ -207,7 +212,8 @@ Ref run(PyObject* self, FunctionCore& core, PyObject* const* arguments) {
 
 // Keywords, or another number of arguments than there are inputs: Python sorts them out.
 PyObject* call_arranged(PyObject* self, FunctionCore& core, PyObject* args, PyObject* kwargs) {
-  const Ref arranged(PyObject_CallMethod(self, "_arrange", "OO", args, kwargs != nullptr ? kwargs : Py_None));
+  const Ref arranged(
+      call_method(self, "_arrange", "OO", args, kwargs != nullptr ? kwargs : Py_None));
   if (!arranged) return nullptr;
   if (!PyTuple_Check(arranged.get()) ||
       static_cast<std::size_t>(PyTuple_GET_SIZE(arranged.get())) != core.inputs.size()) {
@@ -253,8 +259,8 @@ PyObject* function_vectorcall(PyObject* self, PyObject* const* args, std::size_t
 PyObject* function_run_hooked(PyObject* self, PyObject* args) {
   FunctionCore* core = core_of(self);
   PyObject *arguments, *before, *after;
-  if (core == nullptr || !PyArg_ParseTuple(args, "O!OO:_run_hooked", &PyTuple_Type, &arguments, &before,
-                                           &after)) {
+  if (core == nullptr ||
+      !PyArg_ParseTuple(args, "O!OO:_run_hooked", &PyTuple_Type, &arguments, &before, &after)) {
     return nullptr;
   }
   if (static_cast<std::size_t>(PyTuple_GET_SIZE(arguments)) != core->inputs.size()) {
@@ -279,10 +285,12 @@ PyObject* function_run_hooked(PyObject* self, PyObject* args) {
 PyObject* function_arrange(PyObject* self, PyObject* args) {
   FunctionCore* core = core_of(self);
   PyObject *positional, *keywords;
-  if (core == nullptr || !PyArg_ParseTuple(args, "O!O:_arrange", &PyTuple_Type, &positional, &keywords)) {
+  if (core == nullptr ||
+      !PyArg_ParseTuple(args, "O!O:_arrange", &PyTuple_Type, &positional, &keywords)) {
     return nullptr;
   }
-  return PyErr_Format(PyExc_TypeError, "[Function] must be called with %zu arguments in order: %zd%s",
+  return PyErr_Format(PyExc_TypeError,
+                      "[Function] must be called with %zu arguments in order: %zd%s",
                       core->inputs.size(), PyTuple_GET_SIZE(positional),
                       keywords == Py_None ? "" : " and keywords");
 }
@@ -307,8 +315,9 @@ PyObject* function_fail(PyObject*, PyObject* args) {
   }
   PyObject* error = std::string_view(kind) == "index" ? PyExc_IndexError : PyExc_RuntimeError;
   if (std::string_view(kind) == "memory") return PyErr_NoMemory();
-  return PyErr_Format(error, "[Function] step %d failed (%s %s): position %lld, value %lld, other %lld", step,
-                      kind, what, position, value, other);
+  return PyErr_Format(error,
+                      "[Function] step %d failed (%s %s): position %lld, value %lld, other %lld",
+                      step, kind, what, position, value, other);
 }
 
 // --- profile
@@ -323,7 +332,8 @@ PyObject* function_profile(PyObject* self, PyObject* flag) {
     if (enable != 0) {
       core->profiles.push_back(std::make_unique<Profile>(core->loaded.program.plan.steps.size()));
     }
-    core->profile.store(enable != 0 ? core->profiles.back().get() : nullptr, std::memory_order_release);
+    core->profile.store(enable != 0 ? core->profiles.back().get() : nullptr,
+                        std::memory_order_release);
   } catch (...) {
     translate_exception();
     return nullptr;

@@ -1,5 +1,8 @@
 // Steps that run in Python.
+#include <algorithm>
+
 #include "bindings/caller.hpp"
+#include "bindings/unwinding.hpp"
 
 namespace arignote {
 namespace {
@@ -26,13 +29,12 @@ bool fits(PyObject* object, const Layout& layout) {
 // NumPy does the copy: it knows about byte order, and about results that overlap the output.
 bool copy_result(PyObject* array, const Operand& operand) {
   const Layout& layout = *operand.layout;
-  const Ref output(PyArray_NewFromDescr(
-      &PyArray_Type, PyArray_DescrFromType(type_num_of(layout.dtype)), layout.ndim,
-      reinterpret_cast<const npy_intp*>(layout.shape.data()),
-      reinterpret_cast<const npy_intp*>(layout.strides.data()), operand.data, NPY_ARRAY_BEHAVED,
-      nullptr));
-  return output &&
-         PyArray_CopyInto(as_array(output), reinterpret_cast<PyArrayObject*>(array)) == 0;
+  const Ref output(
+      PyArray_NewFromDescr(&PyArray_Type, PyArray_DescrFromType(type_num_of(layout.dtype)),
+                           layout.ndim, reinterpret_cast<const npy_intp*>(layout.shape.data()),
+                           reinterpret_cast<const npy_intp*>(layout.strides.data()), operand.data,
+                           NPY_ARRAY_BEHAVED, nullptr));
+  return output && PyArray_CopyInto(as_array(output), reinterpret_cast<PyArrayObject*>(array)) == 0;
 }
 
 Status run_host(PyObject* callable, const Context& context, const Step& step) {
@@ -40,7 +42,7 @@ Status run_host(PyObject* callable, const Context& context, const Step& step) {
   if (callable == nullptr) return Status::bad_plan("a host step must have its callable");
   const Ref inputs = copy_inputs(context, step);
   if (!inputs) return kPythonError;
-  const Ref results(PyObject_CallObject(callable, inputs.get()));
+  const Ref results(without_unwinding([&] { return PyObject_CallObject(callable, inputs.get()); }));
   if (!results) return kPythonError;
   const auto count = static_cast<Py_ssize_t>(step.outputs.size());
   if (!PyTuple_Check(results.get()) || PyTuple_GET_SIZE(results.get()) != count) {

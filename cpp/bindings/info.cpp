@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "bindings/unwinding.hpp"
 #include "core/buffer.hpp"
 #include "core/parallel.hpp"
 #include "kernels/blas.hpp"
@@ -64,8 +65,8 @@ void choose_threads(int count) {
 py::dict build_info() {
   py::dict info;
   info["compiler"] = std::string(__VERSION__);
-  info["highway"] = std::to_string(HWY_MAJOR) + "." + std::to_string(HWY_MINOR) + "." +
-                    std::to_string(HWY_PATCH);
+  info["highway"] =
+      std::to_string(HWY_MAJOR) + "." + std::to_string(HWY_MINOR) + "." + std::to_string(HWY_PATCH);
   // Naming it finds the library first.
   const bool found = blas::load().ok();
   info["blas"] = found ? std::string(blas::description()) : "none";
@@ -77,17 +78,19 @@ double fma_rate(const std::string& name) {
   if (dtype != DType::kFloat32 && dtype != DType::kFloat64) {
     throw py::value_error("[measure_fma_rate] dtype must be float32 or float64: " + name);
   }
-  const py::gil_scoped_release release;
+  const GilRelease release;
   return measure_fma_rate(*dtype);
 }
 
 double bandwidth(std::size_t size) {
   double rate = 0;
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     rate = measure_bandwidth(size);
   }
-  if (rate == 0) throw py::value_error("[measure_bandwidth] size must be memory that there is: " + std::to_string(size));
+  if (rate == 0)
+    throw py::value_error("[measure_bandwidth] size must be memory that there is: " +
+                          std::to_string(size));
   return rate;
 }
 

@@ -33,8 +33,9 @@ class Part {
     try {
       return value.cast<T>();
     } catch (const py::cast_error&) {
-      throw py::type_error(text(std::string(key) + " has the wrong type: " +
-                                py::str(py::type::handle_of(value).attr("__name__")).cast<std::string>()));
+      throw py::type_error(
+          text(std::string(key) + " has the wrong type: " +
+               py::str(py::type::handle_of(value).attr("__name__")).cast<std::string>()));
     }
   }
 
@@ -84,7 +85,8 @@ class Loader {
     const auto& [name, a, b] = row;
     constexpr std::array<std::string_view, 3> kKinds = {"equal", "index", "true"};
     const auto* const kind = std::find(kKinds.begin(), kKinds.end(), name);
-    if (kind == kKinds.end()) throw py::value_error("[plan] checks must be equal, index or true: " + name);
+    if (kind == kKinds.end())
+      throw py::value_error("[plan] checks must be equal, index or true: " + name);
     Check check{.kind = static_cast<CheckKind>(kind - kKinds.begin()),
                 .a = register_id(a),
                 .b = register_id(b)};
@@ -169,7 +171,8 @@ class Loader {
     if (step.spec.kernel == "host") {
       step.kind = StepKind::kHost;
       const py::object callable = part.object("host");
-      if (PyCallable_Check(callable.ptr()) == 0) throw py::type_error(part.text("host must be callable"));
+      if (PyCallable_Check(callable.ptr()) == 0)
+        throw py::type_error(part.text("host must be callable"));
       host = new_ref(callable.ptr());
     }
     loaded_->hosts.push_back(std::move(host));

@@ -14,12 +14,13 @@ namespace arignote {
 namespace {
 
 constexpr std::array<int, std::size(kDTypeNames)> kTypeNums = {
-    NPY_BOOL,   NPY_INT8,    NPY_INT16,   NPY_INT32,   NPY_INT64,   NPY_UINT8,     NPY_UINT16,
-    NPY_UINT32, NPY_UINT64,  NPY_FLOAT16, NPY_FLOAT32, NPY_FLOAT64, NPY_COMPLEX64, NPY_COMPLEX128};
+    NPY_BOOL,   NPY_INT8,   NPY_INT16,   NPY_INT32,   NPY_INT64,   NPY_UINT8,     NPY_UINT16,
+    NPY_UINT32, NPY_UINT64, NPY_FLOAT16, NPY_FLOAT32, NPY_FLOAT64, NPY_COMPLEX64, NPY_COMPLEX128};
 
 constexpr std::uint8_t kNoDType = 255;
 
-// By type number. NumPy has several C types of one size (long and long long): they are one dtype here.
+// By type number. NumPy has several C types of one size (long and long long): they are one dtype
+// here.
 constexpr auto kDTypes = [] {
   std::array<std::uint8_t, NPY_HALF + 1> dtypes{};
   dtypes.fill(kNoDType);
@@ -67,9 +68,9 @@ Ref descr_of(DType dtype) {
 
 Ref new_array(PyObject* descr, const Layout& layout) {
   Py_INCREF(descr);  // the array takes it over
-  return Ref(PyArray_NewFromDescr(&PyArray_Type, reinterpret_cast<PyArray_Descr*>(descr), layout.ndim,
-                                  reinterpret_cast<const npy_intp*>(layout.shape.data()), nullptr,
-                                  nullptr, 0, nullptr));
+  return Ref(PyArray_NewFromDescr(
+      &PyArray_Type, reinterpret_cast<PyArray_Descr*>(descr), layout.ndim,
+      reinterpret_cast<const npy_intp*>(layout.shape.data()), nullptr, nullptr, 0, nullptr));
 }
 
 // A window on a larger block of bytes, which is its base: NumPy frees it, and refuses to resize it.

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <span>
 
+#include "bindings/unwinding.hpp"
+
 namespace arignote {
 namespace {
 
@@ -37,7 +39,7 @@ Status Hooks::before(const Context& context, int step) {
   inputs_ = copy_operands(context, context.program().plan.step(step).inputs);
   if (!inputs_) return kPythonError;
   if (before_ == Py_None) return {};
-  const Ref returned(PyObject_CallFunction(before_, "iO", step, inputs_.get()));
+  const Ref returned(call_function(before_, "iO", step, inputs_.get()));
   return returned ? Status{} : kPythonError;
 }
 
@@ -46,7 +48,7 @@ Status Hooks::after(const Context& context, int step) {
   if (after_ == Py_None) return {};
   const Ref outputs = copy_operands(context, context.program().plan.step(step).outputs);
   if (!outputs) return kPythonError;
-  const Ref returned(PyObject_CallFunction(after_, "iOO", step, inputs.get(), outputs.get()));
+  const Ref returned(call_function(after_, "iOO", step, inputs.get(), outputs.get()));
   return returned ? Status{} : kPythonError;
 }
 

@@ -88,7 +88,8 @@ PyObject* make_program_type() {
 
 const LoadedProgram* loaded_program(PyObject* object) {
   if (Py_IS_TYPE(object, program_type)) return &self_of(object);
-  PyErr_Format(PyExc_TypeError, "[Function] program must be a Program: %s", Py_TYPE(object)->tp_name);
+  PyErr_Format(PyExc_TypeError, "[Function] program must be a Program: %s",
+               Py_TYPE(object)->tp_name);
   return nullptr;
 }
 

@@ -15,8 +15,7 @@ struct LoadedProgram {
 };
 
 struct ProgramObject {
-  PyObject_HEAD
-  std::unique_ptr<LoadedProgram> loaded;
+  PyObject_HEAD std::unique_ptr<LoadedProgram> loaded;
 };
 
 // Reads a spec; throws PlanError, or pybind11's exceptions.

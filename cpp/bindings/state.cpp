@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "bindings/types.hpp"
+#include "bindings/unwinding.hpp"
 
 namespace arignote {
 namespace {
@@ -14,38 +15,15 @@ thread_local StateLocks* innermost = nullptr;
 
 StateCell& self_of(PyObject* self) { return reinterpret_cast<StateObject*>(self)->cell; }
 
-// --- locks
-
-enum class Held { kNo, kShared, kExclusive };
-
 }  // namespace
+
+// --- locks
 
 bool StateLocks::take(std::span<const StateUse> uses) {
   for (std::size_t i = 0; i < uses.size(); ++i) {
-    const StateUse& use = uses[i];
-    if (!use.cell->lock.try_lock(use.exclusive)) {
-      Held held = Held::kNo;
-      for (const StateLocks* call = innermost; call != nullptr; call = call->outer_) {
-        for (const StateUse& other : call->taken_) {
-          if (other.cell == use.cell && held != Held::kExclusive) {
-            held = other.exclusive ? Held::kExclusive : Held::kShared;
-          }
-        }
-      }
-      if (held == Held::kShared && !use.exclusive) {
-        use.cell->lock.share_again();
-      } else if (held != Held::kNo) {
-        for (const StateUse& other : uses.first(i)) other.cell->lock.unlock(other.exclusive);
-        PyErr_SetString(PyExc_RuntimeError,
-                        "[state] must not be used from inside a call that is updating it, nor be "
-                        "updated from inside one that is using it");
-        return false;
-      } else {
-        PyThreadState* thread = PyEval_SaveThread();
-        use.cell->lock.lock(use.exclusive);
-        PyEval_RestoreThread(thread);
-      }
-    }
+    if (uses[i].cell->lock.try_lock(uses[i].exclusive) || wait(uses[i])) continue;
+    for (const StateUse& use : uses.first(i)) use.cell->lock.unlock(use.exclusive);
+    return false;
   }
   taken_ = uses;
   if (!uses.empty()) {
@@ -53,6 +31,35 @@ bool StateLocks::take(std::span<const StateUse> uses) {
     innermost = this;
   }
   return true;
+}
+
+bool StateLocks::wait(const StateUse& use) {
+  const Held held = held_by_this_thread(use.cell);
+  if (held == Held::kNo) {
+    const GilRelease release;
+    use.cell->lock.lock(use.exclusive);
+    return true;
+  }
+  if (held == Held::kShared && !use.exclusive) {
+    use.cell->lock.share_again();
+    return true;
+  }
+  PyErr_SetString(PyExc_RuntimeError,
+                  "[state] must not be used from inside a call that is updating it, nor be updated "
+                  "from inside one that is using it");
+  return false;
+}
+
+StateLocks::Held StateLocks::held_by_this_thread(const StateCell* cell) {
+  Held held = Held::kNo;
+  for (const StateLocks* call = innermost; call != nullptr; call = call->outer_) {
+    for (const StateUse& use : call->taken_) {
+      if (use.cell != cell) continue;
+      if (use.exclusive) return Held::kExclusive;
+      held = Held::kShared;
+    }
+  }
+  return held;
 }
 
 void StateLocks::release() {
@@ -122,7 +129,8 @@ PyObject* state_set(PyObject* self, PyObject* args, PyObject* kwargs) {
   const Ref present = cell.current();
   if (dtype_of(PyArray_DESCR(array)) != cell.dtype ||
       PyArray_NDIM(array) != PyArray_NDIM(as_array(present))) {
-    PyErr_Format(PyExc_ValueError, "[State] array must have the dtype and ndim of the state, %S and %d: %S and %d",
+    PyErr_Format(PyExc_ValueError,
+                 "[State] array must have the dtype and ndim of the state, %S and %d: %S and %d",
                  reinterpret_cast<PyObject*>(PyArray_DESCR(as_array(present))),
                  PyArray_NDIM(as_array(present)), reinterpret_cast<PyObject*>(PyArray_DESCR(array)),
                  PyArray_NDIM(array));
@@ -185,8 +193,8 @@ PyMethodDef state_methods[] = {
     {nullptr, nullptr, 0, nullptr}};
 
 PyType_Slot state_slots[] = {
-    {Py_tp_doc, const_cast<char*>(
-                    "State(array, borrow=False)\n--\n\nThe storage of a shared variable.")},
+    {Py_tp_doc,
+     const_cast<char*>("State(array, borrow=False)\n--\n\nThe storage of a shared variable.")},
     {Py_tp_new, reinterpret_cast<void*>(state_new)},
     {Py_tp_traverse, reinterpret_cast<void*>(state_traverse)},
     {Py_tp_dealloc, reinterpret_cast<void*>(state_dealloc)},

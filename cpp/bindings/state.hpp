@@ -33,8 +33,7 @@ struct StateCell {
 };
 
 struct StateObject {
-  PyObject_HEAD
-  StateCell cell;
+  PyObject_HEAD StateCell cell;
 };
 
 // Null, with a TypeError set, if the object is no State.
@@ -60,6 +59,11 @@ class StateLocks {
   void release();
 
  private:
+  enum class Held { kNo, kShared, kExclusive };
+
+  bool wait(const StateUse& use);
+  static Held held_by_this_thread(const StateCell* cell);
+
   std::span<const StateUse> taken_;
   StateLocks* outer_ = nullptr;  // of the call that this one is made from, on the same thread
 };

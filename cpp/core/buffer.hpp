@@ -43,7 +43,9 @@ class Buffer {
 
  private:
   struct Free {
-    void operator()(std::byte* data) const { ::operator delete(data, std::align_val_t{kAlignment}); }
+    void operator()(std::byte* data) const {
+      ::operator delete(data, std::align_val_t{kAlignment});
+    }
   };
   std::unique_ptr<std::byte, Free> data_;
   std::size_t size_ = 0;

@@ -153,7 +153,8 @@ class Pool {
 
   void resize(int workers) {
     const auto wanted = static_cast<std::size_t>(workers);
-    if (workers_.size() == wanted || (workers_.size() == refused_above_ && wanted > refused_above_)) {
+    if (workers_.size() == wanted ||
+        (workers_.size() == refused_above_ && wanted > refused_above_)) {
       return;
     }
     stop_workers();

@@ -39,7 +39,7 @@ void list_exponential(BlockTable& table) {
   add_direct<Exp2>(table, "exp2", 5.0F);
   add_direct<Expm1>(table, "expm1", 5.0F);
   add_direct<Sigmoid>(table, "sigmoid", 8.0F);
-  add_direct<Softplus>(table, "softplus", 9.0F);
+  add_direct<Softplus>(table, "softplus", 10.0F);
   add_direct<Tanh>(table, "tanh", 10.0F);
   add_widened<Sinh>(table, "sinh", 10.0F);
   add_widened<Cosh>(table, "cosh", 9.0F);

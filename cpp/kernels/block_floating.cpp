@@ -24,7 +24,7 @@ struct SquareRoot {
   }
 };
 
-// Highway's one-lane target forgets the sign of a zero, hence CopySign.
+// Highway's emulated targets forget the sign of a zero, hence CopySign.
 struct Ceil {
   template <class D, class V>
   static HWY_INLINE V apply(D, V x) {
@@ -42,7 +42,7 @@ struct Floor {
 struct Trunc {
   template <class D, class V>
   static HWY_INLINE V apply(D, V x) {
-    return hn::Trunc(x);
+    return hn::CopySign(hn::Trunc(x), x);
   }
 };
 
@@ -60,7 +60,7 @@ struct RoundHalfAway {
   static HWY_INLINE V apply(D d, V x) {
     using T = hn::TFromD<D>;
     constexpr T kBelowHalf = (T{1} - std::numeric_limits<T>::epsilon() / 2) / 2;
-    return hn::Trunc(hn::Add(x, hn::CopySign(hn::Set(d, kBelowHalf), x)));
+    return Trunc::apply(d, hn::Add(x, hn::CopySign(hn::Set(d, kBelowHalf), x)));
   }
 };
 

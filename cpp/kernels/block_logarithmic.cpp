@@ -39,7 +39,7 @@ void list_logarithmic(BlockTable& table) {
   add_widened<Log2>(table, "log2", 9.0F);
   add_widened<Log10>(table, "log10", 9.0F);
   add_widened<ArcSinh>(table, "arcsinh", 25.0F);
-  add_widened<ArcCosh>(table, "arccosh", 20.0F);
+  add_widened<ArcCosh>(table, "arccosh", 24.0F);
   add_widened<ArcTanh>(table, "arctanh", 18.0F);
 }
 

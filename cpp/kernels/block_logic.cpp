@@ -81,23 +81,30 @@ void copy(const void* const* in, void* out, std::size_t count) noexcept {
   if (out != in[0]) std::memcpy(out, in[0], count * sizeof(T));
 }
 
+// 64 results take as many operands.
+template <class T>
+constexpr float comparison_cost() {
+  return 0.8F * static_cast<float>(sizeof(T));
+}
+
 template <class Op, class... T>
 void add_equality(BlockTable& table, std::string_view name, Types<T...>) {
   (table.add(name, {dtype_of<T>(), dtype_of<T>()}, DType::kBool,
-             &map2<Op, std::uint8_t, Wrapping<T>, Wrapping<T>>, 2.0F),
+             &map2<Op, std::uint8_t, Wrapping<T>, Wrapping<T>>, comparison_cost<T>()),
    ...);
 }
 
 template <class Op, class... T>
 void add_order(BlockTable& table, std::string_view name, Types<T...>) {
   (table.add(name, {dtype_of<T>(), dtype_of<T>()}, DType::kBool,
-             &map2<Op, std::uint8_t, Stored<T>, Stored<T>>, 2.0F),
+             &map2<Op, std::uint8_t, Stored<T>, Stored<T>>, comparison_cost<T>()),
    ...);
 }
 
 template <class Op, class... T>
 void add_property(BlockTable& table, std::string_view name, Types<T...>) {
-  (table.add(name, {dtype_of<T>()}, DType::kBool, &map1<Op, std::uint8_t, T>, 2.0F), ...);
+  (table.add(name, {dtype_of<T>()}, DType::kBool, &map1<Op, std::uint8_t, T>, comparison_cost<T>()),
+   ...);
 }
 
 template <class Op, class... T>
@@ -111,7 +118,7 @@ template <class... T>
 void add_moves(BlockTable& table, Types<T...>) {
   (table.add("identity", {dtype_of<T>()}, dtype_of<T>(), &copy<Wrapping<T>>, 1.0F), ...);
   (table.add("switch", {DType::kBool, dtype_of<T>(), dtype_of<T>()}, dtype_of<T>(),
-             &map3<Switch, Wrapping<T>, std::uint8_t, Wrapping<T>, Wrapping<T>>, 2.0F),
+             &map3<Switch, Wrapping<T>, std::uint8_t, Wrapping<T>, Wrapping<T>>, 1.0F),
    ...);
 }
 

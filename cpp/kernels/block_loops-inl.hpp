@@ -130,17 +130,27 @@ struct Widened {
   }
   static HWY_INLINE void store(hn::Vec<D> v, float* to, std::size_t left) {
     const Half half;
-#if HWY_TARGET == HWY_SCALAR
-    // DemoteTo would make the largest float of inf here.
-    const auto narrow = hn::Set(half, static_cast<float>(hn::GetLane(v)));
-#else
-    const auto narrow = hn::DemoteTo(half, v);
-#endif
+    const auto narrow = demote(v);
     if (HWY_LIKELY(left >= hn::Lanes(half))) {
       hn::StoreU(narrow, half, to);
     } else {
       store_some(narrow, half, to, left);
     }
+  }
+
+ private:
+  static HWY_INLINE hn::Vec<Half> demote(hn::Vec<D> v) {
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+    // DemoteTo would make the largest float of inf here.
+    const D d;
+    HWY_ALIGN double wide[hn::MaxLanes(D())];
+    HWY_ALIGN float narrow[hn::MaxLanes(D())];
+    hn::Store(v, d, wide);
+    for (std::size_t i = 0; i < hn::Lanes(d); ++i) narrow[i] = static_cast<float>(wide[i]);
+    return hn::Load(Half(), narrow);
+#else
+    return hn::DemoteTo(Half(), v);
+#endif
   }
 };
 

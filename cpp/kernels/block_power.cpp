@@ -81,7 +81,7 @@ struct WidenedPower {
 template <class... T>
 void add_integer_power(BlockTable& table, Types<T...>) {
   (table.add("pow", {dtype_of<T>(), dtype_of<T>()}, dtype_of<T>(), &map2<IntegerPower, T, T, T>,
-             cost_per_element<T>(4.0F)),
+             cost_per_element<T>(10.0F)),
    ...);
 }
 

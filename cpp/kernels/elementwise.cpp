@@ -60,7 +60,8 @@ class Elementwise final : public Kernel {
     return true;
   }
 
-  Status check_output(std::size_t number, std::span<const Layout> inputs, const Layout& layout) const {
+  Status check_output(std::size_t number, std::span<const Layout> inputs,
+                      const Layout& layout) const {
     const ProgramOutput& output = program_.outputs[number];
     bool empty_reduction = false;
     int kept = 0;
@@ -86,8 +87,8 @@ class Elementwise final : public Kernel {
     return {};
   }
 
-  // Outputs that reduce the same axes, and those that reduce none, are made in one pass. The last pass
-  // has the latter: they may overwrite inputs.
+  // Outputs that reduce the same axes, and those that reduce none, are made in one pass. The last
+  // pass has the latter: they may overwrite inputs.
   std::vector<std::vector<int>> group_outputs() const {
     std::vector<int> order(program_.outputs.size());
     std::iota(order.begin(), order.end(), 0);

@@ -156,6 +156,14 @@ HWY_INLINE V scale_result(D d, V p, V shifted, V x) {
   return hn::Mul(hn::Mul(p, scale_by_power(d, first, shifted)), second);
 }
 
+// e^x where 2^n is a normal number.
+template <class D, class V>
+HWY_INLINE V exp_in_range(D d, V x) {
+  const auto [shifted, r] = reduce_exponent(d, x);
+  const V one = hn::Set(d, 1);
+  return hn::Mul(hn::Add(expm1_reduced(d, r), one), scale_by_power(d, one, shifted));
+}
+
 struct Exp {
   template <class D, class V>
   static HWY_INLINE V apply(D d, V x) {
@@ -232,10 +240,12 @@ struct TanhConstants<double> {
 struct Tanh {
   template <class D, class V>
   static HWY_INLINE V apply(D d, V x) {
-    using C = TanhConstants<hn::TFromD<D>>;
+    using T = hn::TFromD<D>;
+    using C = TanhConstants<T>;
     const V a = hn::Abs(x);
     const V one = hn::Set(d, 1);
-    const V e = Exp::apply(d, hn::Add(a, a));
+    // Beyond 20 the result is 1.
+    const V e = exp_in_range(d, clamp(d, hn::Add(a, a), T{0}, T{40}));
     const V large = hn::Sub(one, hn::Div(hn::Set(d, 2), hn::Add(e, one)));
     const V z = hn::Mul(a, a);
     const V small = hn::MulAdd(hn::Mul(a, z), polynomial(d, z, C::kPolynomial), a);

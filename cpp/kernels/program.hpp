@@ -39,7 +39,9 @@ struct ElementwiseProgram {
   std::vector<Instruction> instructions;
   std::vector<ProgramOutput> outputs;
 
-  int register_of(std::size_t instruction) const { return n_inputs + static_cast<int>(instruction); }
+  int register_of(std::size_t instruction) const {
+    return n_inputs + static_cast<int>(instruction);
+  }
 };
 
 // Status is bad_plan where the step is no such program, or names an operation that does not exist.

@@ -68,9 +68,9 @@ int closest_axis(std::span<const Axis> axes, std::size_t operand) {
   return closest;
 }
 
-// Where an operand is walked across its rows (a transposed one), tiles must be about square, or each
-// of its cache lines would be fetched again for every element. Brings the axis of that operand's
-// rows next to the innermost one; false if there is none, or nothing to gain.
+// Where an operand is walked across its rows (a transposed one), tiles must be about square, or
+// each of its cache lines would be fetched again for every element. Brings the axis of that
+// operand's rows next to the innermost one; false if there is none, or nothing to gain.
 bool bring_crossing_axis(std::vector<Axis>& axes, std::int64_t block) {
   const auto last = static_cast<int>(axes.size()) - 1;
   if (last < 1 || block < kCrossingRows * kCrossingRows / 2) return false;

@@ -1,8 +1,9 @@
 // How the operands of an elementwise program are walked.
 //
-// The axes are ordered so that memory is read forwards where it can be, joined where all operands allow
-// it, and the innermost two are cut into tiles of `rows` times `cols` elements. What is left are loops:
-// the outer ones run over results (groups), the inner ones over what is reduced into one (sweep).
+// The axes are ordered so that memory is read forwards where it can be, joined where all operands
+// allow it, and the innermost two are cut into tiles of `rows` times `cols` elements. What is left
+// are loops: the outer ones run over results (groups), the inner ones over what is reduced into one
+// (sweep).
 #pragma once
 
 #include <array>

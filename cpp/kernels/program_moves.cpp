@@ -27,8 +27,7 @@ void gather(const std::byte* from, std::int64_t stride, std::int64_t count, std:
 template <class Word>
 void scatter(const std::byte* block, std::int64_t stride, std::int64_t count, std::byte* to) {
   for (std::int64_t i = 0; i < count; ++i) {
-    std::memcpy(to + i * stride, block + i * static_cast<std::int64_t>(sizeof(Word)),
-                sizeof(Word));
+    std::memcpy(to + i * stride, block + i * static_cast<std::int64_t>(sizeof(Word)), sizeof(Word));
   }
 }
 

@@ -13,7 +13,8 @@ namespace {
 
 // Two thirds of a small L1; the operands themselves stream through the rest.
 constexpr std::size_t kScratchBytes = std::size_t{32} << 10;
-constexpr std::array<std::int64_t, 12> kBlocks = {1024, 768, 512, 384, 256, 128, 64, 32, 16, 8, 4, 1};
+constexpr std::array<std::int64_t, 12> kBlocks = {1024, 768, 512, 384, 256, 128,
+                                                  64,   32,  16,  8,   4,   1};
 
 // Long enough that waking a thread for a task pays.
 constexpr double kTaskNanoseconds = 20'000;
@@ -146,7 +147,8 @@ class TaskRun {
     std::byte* const blocks = memory_ + pass_.scratch_.blocks;
     for (std::size_t reg = 0; reg < pass_.tile_.blocks.size(); ++reg) {
       const int block = pass_.tile_.blocks[reg];
-      if (block >= 0) pointers_[reg] = blocks + static_cast<std::size_t>(block) * pass_.block_bytes_;
+      if (block >= 0)
+        pointers_[reg] = blocks + static_cast<std::size_t>(block) * pass_.block_bytes_;
     }
     for (const TileOp& op : pass_.tile_.once) {
       load_block(base(op.operand),
@@ -159,7 +161,8 @@ class TaskRun {
     if (pass_.accumulator_bytes_ == 0) return;
     const auto count = static_cast<std::size_t>(cell_rows() * cell_cols());
     for (const Pass::Reduced& reduced : pass_.reduced_) {
-      if (reduced.reduction != nullptr) reduced.reduction->start(accumulators_ + reduced.offset, count);
+      if (reduced.reduction != nullptr)
+        reduced.reduction->start(accumulators_ + reduced.offset, count);
     }
   }
 
@@ -202,8 +205,7 @@ class TaskRun {
       (reduces_cols ? reduction.fold : reduction.merge)(block, accumulator, count);
       return;
     }
-    const std::size_t row_bytes =
-        static_cast<std::size_t>(cols) * size_of(reduction.in);
+    const std::size_t row_bytes = static_cast<std::size_t>(cols) * size_of(reduction.in);
     const std::size_t step = reduces_rows ? 0 : reduction.acc_bytes;
     const auto count = static_cast<std::size_t>(cols);
     for (std::int64_t row = 0; row < rows; ++row) {
@@ -220,8 +222,8 @@ class TaskRun {
       const std::int64_t cols = cell_cols();
       const auto item = static_cast<std::int64_t>(pass_.items_[reduced.operand]);
       const Rectangle cells = rectangle(reduced.operand, rows, cols);
-      const bool dense = (cols == 1 || cells.col_stride == item) &&
-                         (rows == 1 || cells.row_stride == item * cols);
+      const bool dense =
+          (cols == 1 || cells.col_stride == item) && (rows == 1 || cells.row_stride == item * cols);
       std::byte* const to = base(reduced.operand) + group_distance_[reduced.operand];
       std::byte* const finished = dense ? to : memory_ + pass_.scratch_.finished;
       reduced.reduction->finish(accumulators_ + reduced.offset, finished,
@@ -313,7 +315,8 @@ void Pass::estimate_cost(const ElementwiseProgram& program) {
 }
 
 void Pass::cut() {
-  const auto wanted = std::max<std::int64_t>(1, static_cast<std::int64_t>(kTaskNanoseconds / tile_cost_));
+  const auto wanted =
+      std::max<std::int64_t>(1, static_cast<std::int64_t>(kTaskNanoseconds / tile_cost_));
   const std::int64_t sweep = std::max<std::int64_t>(1, tiling_.n_sweep);
   groups_per_task_ = std::max<std::int64_t>(1, wanted / sweep);
   parts_ = 1;

@@ -47,8 +47,7 @@ class TileCompiler {
     const TileAxis& row = tiling_.row;
     const TileAxis& col = tiling_.col;
     return (col.extent == 1 || col.strides[operand] == size) &&
-           (row.extent == 1 ||
-            (whole_rows() && row.strides[operand] == size * col.extent));
+           (row.extent == 1 || (whole_rows() && row.strides[operand] == size * col.extent));
   }
 
   // Whether the rows of all tiles have the same length.
@@ -90,8 +89,8 @@ class TileCompiler {
       const int reg = output(i).reg;
       if (output(i).reduction != nullptr || is_input(reg) || home_[reg] != kNowhere) continue;
       const int instruction = reg - program_.n_inputs;
-      const bool safe = std::ranges::all_of(
-          output(i).shared, [&](int input) { return uses_[input] <= instruction; });
+      const bool safe = std::ranges::all_of(output(i).shared,
+                                            [&](int input) { return uses_[input] <= instruction; });
       if (safe && dense(operand_of(i), item(reg))) home_[reg] = operand_of(i);
     }
   }
@@ -166,7 +165,8 @@ class TileCompiler {
       const TileOp& op = tile_.each[i];
       const bool defines = op.kind == TileOp::Kind::kCompute || op.kind == TileOp::Kind::kLoad;
       const auto ends = [&](int reg) { return reg != op.reg && last[reg] == i; };
-      // A result may take the block of a source of its own size that is read here for the last time.
+      // A result may take the block of a source of its own size that is read here for the last
+      // time.
       visit(op, [&](int reg) {
         if (ends(reg) && item(reg) == item(op.reg)) give_block(reg);
       });

@@ -13,7 +13,8 @@ bool coexist(const Slot& a, const Slot& b) {
   return a.lifetime.first <= b.lifetime.last && b.lifetime.first <= a.lifetime.last;
 }
 
-// The lowest gap that is large enough between the slots placed so far. `placed` is sorted by offset.
+// The lowest gap that is large enough between the slots placed so far. `placed` is sorted by
+// offset.
 std::size_t lowest_gap(std::span<const Slot> slots, const std::vector<std::size_t>& placed,
                        const Slot& slot) {
   std::size_t offset = 0;
@@ -30,9 +31,8 @@ std::size_t lowest_gap(std::span<const Slot> slots, const std::vector<std::size_
 std::size_t lay_out(std::span<Slot> slots) {
   std::vector<std::size_t> order(slots.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return slots[a].bytes > slots[b].bytes;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return slots[a].bytes > slots[b].bytes; });
   std::vector<std::size_t> placed;
   std::size_t total = 0;
   for (const std::size_t index : order) {

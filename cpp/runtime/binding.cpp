@@ -57,8 +57,8 @@ Status Binding::bind(const Program& program, int id, std::span<const Layout> lay
   return kernels_.back()->bind(inputs, outputs);
 }
 
-void Binding::place(const Program& program, const Segment& segment,
-                    std::span<const Layout> layouts, std::size_t workspace_bytes) {
+void Binding::place(const Program& program, const Segment& segment, std::span<const Layout> layouts,
+                    std::size_t workspace_bytes) {
   for (const int buffer : segment.slots) {
     const BufferSpec& spec = program.plan.buffer(buffer);
     const Layout& layout = layouts[buffer];

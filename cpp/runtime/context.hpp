@@ -30,7 +30,8 @@ class Host {
  public:
   // Memory for an output, contiguous; null when there is none.
   virtual std::byte* output(int number, const Layout& layout) = 0;
-  // New memory, contiguous, for a state that changes its shape; it takes effect when the call succeeds.
+  // New memory, contiguous, for a state that changes its shape; it takes effect when the call
+  // succeeds.
   virtual std::byte* resized_state(int number, const Layout& layout) = 0;
   // The steps that follow take about so many nanoseconds.
   virtual void expect(double nanoseconds) = 0;

@@ -13,8 +13,8 @@ namespace {
 // Half of what a pointer difference holds, so that sums of two sizes cannot overflow either.
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 62;
 
-// Bytes of an array whose empty axes count as one, so that no stride overflows; negative lengths and
-// sizes beyond any memory are refused.
+// Bytes of an array whose empty axes count as one, so that no stride overflows; negative lengths
+// and sizes beyond any memory are refused.
 bool padded_bytes(const Layout& layout, std::int64_t& bytes) {
   bytes = static_cast<std::int64_t>(size_of(layout.dtype));
   for (int axis = 0; axis < layout.ndim; ++axis) {
@@ -184,9 +184,8 @@ Status Frame::settle_temp(int id) {
   }
   const Layout& storage = layouts_[spec.storage];
   const Step& writer = program_.plan.step(program_.schedule.writer[id]);
-  const bool in_place =
-      program_.plan.buffer(spec.storage).kind == BufferKind::kState ||
-      std::ranges::find(writer.inputs, spec.storage) != writer.inputs.end();
+  const bool in_place = program_.plan.buffer(spec.storage).kind == BufferKind::kState ||
+                        std::ranges::find(writer.inputs, spec.storage) != writer.inputs.end();
   if (same_lengths(layout, storage) && size_of(layout.dtype) == size_of(storage.dtype)) {
     layout.strides = storage.strides;
   } else if (in_place || !storage.contiguous() ||

@@ -87,8 +87,8 @@ void fill_segments(const Plan& plan, Schedule& schedule) {
     (from_memory ? segment.values : segment.dims).push_back(static_cast<int>(reg));
   }
   for (std::size_t i = 0; i < plan.checks.size(); ++i) {
-    const int ready = std::max(schedule.dim_ready[plan.checks[i].a],
-                               schedule.dim_ready[plan.checks[i].b]);
+    const int ready =
+        std::max(schedule.dim_ready[plan.checks[i].a], schedule.dim_ready[plan.checks[i].b]);
     schedule.segments[segment_at(schedule, ready)].checks.push_back(static_cast<int>(i));
   }
   for (int id = 0; id < plan.n_buffers(); ++id) {

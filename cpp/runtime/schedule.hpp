@@ -1,7 +1,7 @@
 // What follows from a plan: when each thing is known, and how long each memory is needed.
 //
-// A register that reads what a step computed cuts the plan: nothing that depends on it can be laid out
-// before that step has run. The pieces between the cuts are the segments.
+// A register that reads what a step computed cuts the plan: nothing that depends on it can be laid
+// out before that step has run. The pieces between the cuts are the segments.
 #pragma once
 
 #include <vector>
@@ -31,10 +31,11 @@ struct Schedule {
   std::vector<int> dim_ready;     // first step before which a register can be known
   std::vector<int> buffer_ready;  // the same for a buffer's layout
   std::vector<int> writer;        // step that writes a temp or reshape, kNone for the rest
-  std::vector<std::vector<int>> readers;  // steps, ascending; n_steps stands for the end of the call
-  std::vector<Lifetime> lifetimes;        // of temps and reshapes, with all that shares their memory
-  std::vector<int> segment_of;            // a buffer's segment
-  std::vector<int> output_number;         // kNone for buffers that are no output
+  std::vector<std::vector<int>>
+      readers;  // steps, ascending; n_steps stands for the end of the call
+  std::vector<Lifetime> lifetimes;  // of temps and reshapes, with all that shares their memory
+  std::vector<int> segment_of;  // a buffer's segment
+  std::vector<int> output_number;  // kNone for buffers that are no output
   std::vector<Segment> segments;
   int first_write = 0;  // first step that writes into a state, n_steps if none does
 };

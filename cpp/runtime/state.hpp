@@ -27,7 +27,8 @@ class StateLock {
       std::int32_t now = value_.load(std::memory_order_relaxed);
       if (free_for(now, exclusive)) continue;
       if (exclusive && (now & kWaiting) == 0) {
-        if (!value_.compare_exchange_strong(now, now | kWaiting, std::memory_order_relaxed)) continue;
+        if (!value_.compare_exchange_strong(now, now | kWaiting, std::memory_order_relaxed))
+          continue;
         now |= kWaiting;
       }
       value_.wait(now, std::memory_order_relaxed);

@@ -62,7 +62,8 @@ class Structure {
     const std::string where = "register " + std::to_string(i);
     if (dim.op == DimOp::kConst) return;
     if (!is_source(dim.op)) {
-      require(in_range(dim.a, i), where + " must use registers before it: " + std::to_string(dim.a));
+      require(in_range(dim.a, i),
+              where + " must use registers before it: " + std::to_string(dim.a));
       require(!is_binary(dim.op) || in_range(dim.b, i),
               where + " must use registers before it: " + std::to_string(dim.b));
       return;
@@ -241,8 +242,8 @@ class Rules {
     require(definer(buffer) < id,
             step_name(plan_, id) + ": inputs must be written before: " + buffer_name(buffer));
     require(schedule_.buffer_ready[buffer] <= id,
-            step_name(plan_, id) + ": the shape of an input must be known by then: " +
-                buffer_name(buffer));
+            step_name(plan_, id) +
+                ": the shape of an input must be known by then: " + buffer_name(buffer));
   }
 
   // What a step may rely on when it reads input i: its own guards, and for ifelse its choice.
@@ -257,8 +258,8 @@ class Rules {
   void guarded(int id, int buffer, const std::vector<Guard>& allowed) const {
     for (const Guard& guard : guards_of(buffer)) {
       require(std::find(allowed.begin(), allowed.end(), guard) != allowed.end(),
-              step_name(plan_, id) + " must stand under the guards of what it reads: " +
-                  buffer_name(buffer));
+              step_name(plan_, id) +
+                  " must stand under the guards of what it reads: " + buffer_name(buffer));
     }
   }
 
@@ -282,8 +283,8 @@ class Rules {
       require(state.kind == BufferKind::kState, where + ": it must be a state");
       require(updated.insert(update.state).second, where + ": there must be only one");
       require(state.dtype == value.dtype && state.ndim() == value.ndim(),
-              where + ": the value must have the state's dtype and ndim: " +
-                  buffer_name(update.value));
+              where +
+                  ": the value must have the state's dtype and ndim: " + buffer_name(update.value));
       require(guards_of(update.value).empty(),
               where + ": the value must not stand under guards: " + buffer_name(update.value));
     }
@@ -296,7 +297,8 @@ class Rules {
     }
   }
 
-  // A buffer may take the memory of another when nobody reads that one any more, nor any window on it.
+  // A buffer may take the memory of another when nobody reads that one any more, nor any window on
+  // it.
   void overwritten(int id) {
     const int storage = plan_.buffer(id).storage;
     if (storage == kNone) return;
@@ -304,9 +306,10 @@ class Rules {
     require(takers_.insert(storage).second, where + " must have only one taker");
     const int writer = schedule_.writer[id];
     if (plan_.buffer(storage).kind == BufferKind::kState) {
-      const bool updated = std::any_of(
-          plan_.updates.begin(), plan_.updates.end(),
-          [&](const StateUpdate& update) { return update.state == storage && update.value == id; });
+      const bool updated =
+          std::any_of(plan_.updates.begin(), plan_.updates.end(), [&](const StateUpdate& update) {
+            return update.state == storage && update.value == id;
+          });
       require(updated, where + " is a state, which must be updated by it");
     } else {
       require(schedule_.writer[storage] < writer, where + " must be written before it");

@@ -1,4 +1,4 @@
-"""``python -m arignote run script.py``: run a Theano program as it is."""
+"""``python -m arignote run script.py``, and ``python -m arignote bench``."""
 
 from __future__ import annotations
 
@@ -47,13 +47,24 @@ def run_script(path: str, arguments: Sequence[str]) -> int:
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m arignote", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m arignote",
+        description="Run a Theano program as it is, or measure arignote.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run a Theano program as it is")
     run.add_argument("script", help="the program")
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own arguments")
+    run.set_defaults(start=lambda options: run_script(options.script, options.arguments))
+    bench = commands.add_parser("bench", help="measure training steps, against their NumPy meaning")
+    if sys.argv[1:2] == ["bench"]:
+        from arignote.bench import command  # noqa: PLC0415 (importing it takes time)
+
+        command.add_options(bench)
+        bench.set_defaults(start=command.bench)
     options = parser.parse_args()
-    return run_script(options.script, options.arguments)
+    status: int = options.start(options)
+    return status
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypedDict
 
-import numpy as np
 import numpy.typing as npt
 
 _Array = npt.NDArray[Any]
@@ -11,22 +10,24 @@ _Hook = Callable[[int, list[_Array]], object]
 _AfterHook = Callable[[int, list[_Array], list[_Array]], object]
 
 # What a failing call hands to Function._fail:
-#   "check"    a check of the plan does not hold: position is its number, value and other its two sides
+#   "check"    a check of the plan does not hold: position is its number, value and other its sides
 #   "index"    a step met an index out of range: position (flat, C order, in the index operand), the
 #              index as value, the length as other
 #   "memory"   an allocation failed
-#   "readonly" the plan updates a state whose array is not writeable: position is the state's number
-#   "plan"     a plan that breaks its own rules, or a host result of the wrong shape or dtype: what says how
+#   "readonly" the plan updates a state whose array is not writeable: position is its number
+#   "plan"     a plan that breaks its own rules, or a host result of the wrong shape or dtype: what
+#              says how
 _FailKind = Literal["check", "index", "memory", "readonly", "plan"]
 
 class ProgramSpec(TypedDict):
-    """A plan, as flat lists; registers are positions in ``dims``, buffers positions in ``buffers``."""
+    """A plan, as flat lists: registers are positions in ``dims``, buffers in ``buffers``."""
 
     dims: list[tuple[str, int, int]]
     checks: list[tuple[str, int, int]]
     # {kind, dtype, shape: [reg]} and, by kind,
-    #   input: broadcastable [bool]; state; const: array; scalar: value (reg); temp: storage (buffer or -1)
-    #   view: base, offset (reg), strides [reg]; reshape: base
+    #   input: broadcastable [bool]; state; const: array; scalar: value (reg)
+    #   temp: storage (a buffer before it, or -1)
+    #   view: base (a buffer before it), offset (reg), strides [reg]; reshape: base (likewise)
     # Inputs and states are numbered in the order in which they stand here.
     buffers: list[dict[str, Any]]
     # {kernel, ints, reals, names, dims, inputs, outputs, guards: [(buffer, bool)], host}
@@ -54,8 +55,9 @@ class Program:
 class State:
     """The storage of a shared variable.
 
-    Unless ``borrow``, the array is copied to a fresh 64-byte aligned, C-contiguous one. A borrowed array
-    is used as it is, with any strides; one that is misaligned or not in native byte order is copied.
+    Unless ``borrow``, the array is copied to a fresh 64-byte aligned, C-contiguous one. A borrowed
+    array is used as it is, with any strides; one that is misaligned or not in native byte order is
+    copied.
     """
 
     def __init__(self, array: _Array, borrow: bool = False) -> None: ...
@@ -76,8 +78,9 @@ class State:
 class Function:
     """A program with its states, ready to be called.
 
-    ``returns`` is "one" (the only output itself), "list", or a tuple of keys (a dict). An output whose
-    ``borrow_outputs`` flag is set is the same array on each call of equal shape.
+    ``returns`` is "one" (the only output itself), "list", or a tuple of keys (a dict). An output
+    whose ``borrow_outputs`` flag is set is the same array on each call of equal shape, unless that
+    array is now an argument or a state.
 
     A subclass gives the slow paths as methods; those of this class raise plain errors:
 
@@ -86,7 +89,8 @@ class Function:
     ``_convert(position: int, value: object) -> ndarray``
         An array of the input's dtype, ndim, broadcast pattern, aligned, in native byte order.
     ``_fail(kind, step, position, value, other, what, arguments) -> NoReturn``
-        Raises the error of a failed call; step is -1 outside steps, arguments are those of the call.
+        Raises the error of a failed call; step is -1 outside steps, arguments are the call's.
+        An exception of a host step or a hook passes as it is.
     """
 
     def __init__(
@@ -119,7 +123,8 @@ class Function:
         """Call with hooks around every step that runs.
 
         The arrays are copies: inputs as they were before the step (the same list for both hooks),
-        outputs as they are after it. An exception from a hook ends the call with every state as it was.
+        outputs as they are after it. An exception from a hook ends the call with every state as it
+        was.
         """
     def profile(self, enable: bool) -> None:
         """Start (from zero) or stop counting."""

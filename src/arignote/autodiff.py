@@ -63,6 +63,15 @@ def _node_gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequen
         return node.op.gradient(node, cotangents)
 
 
+def _behind_others(variables: Sequence[Variable]) -> set[Variable]:
+    """Return those of some variables that others of them depend on."""
+    wanted = set(variables)
+    if len(wanted) == 1:
+        return set()
+    sources = (item for v in variables if v.owner is not None for item in v.owner.inputs)
+    return {item for item in walk.ancestors(sources) if item in wanted}
+
+
 class _Backward:
     """One reverse walk: cotangents of every variable between ``wrt`` and the given outputs."""
 
@@ -72,12 +81,12 @@ class _Backward:
         wrt: Sequence[Variable],
         constants: Iterable[Variable],
     ) -> None:
-        fixed = set(constants)
-        opaque = {*wrt, *fixed}
-        outputs = stabilize(list(known), keep=opaque)
-        nodes = walk.toposort(outputs, stop=lambda variable: variable in fixed)
-        self.connected = _connected(nodes, [item for item in wrt if item not in fixed])
-        self.reaches = {output for output in outputs if output in self.connected}
+        self.known = known
+        self.fixed = set(constants)
+        self.inner = _behind_others(list(known))
+        outputs = stabilize(list(known), keep={*wrt, *self.fixed, *self.inner})
+        nodes = self._nodes(outputs)
+        self.connected = _connected(nodes, wrt)
         self.cotangents: dict[Variable, Variable] = {}
         for output, cotangent in zip(outputs, known.values(), strict=True):
             self._add(output, cotangent)
@@ -87,9 +96,18 @@ class _Backward:
             if relevant and any(item is not None for item in given):
                 self._visit(node, given)
 
+    def _nodes(self, outputs: Iterable[Variable]) -> list[Apply]:
+        return walk.toposort(outputs, stop=self.fixed.__contains__)
+
+    def depends_on(self, variable: Variable) -> bool:
+        """Return whether what users wrote depends on a variable, if with a gradient of zero."""
+        reached = _connected(self._nodes(self.known), [variable])
+        return not reached.isdisjoint(self.known)
+
     def _visit(self, node: Apply, given: Sequence[Variable | None]) -> None:
         for item, cotangent in zip(node.inputs, _node_gradient(node, given), strict=True):
-            if cotangent is not None and item in self.connected:
+            # A gradient that is known replaces what would come from the cost.
+            if cotangent is not None and item in self.connected and item not in self.inner:
                 self._add(item, cotangent)
 
     def _add(self, variable: Variable, cotangent: Variable) -> None:
@@ -239,19 +257,12 @@ def _answer(
 ) -> Any:
     if variable in backward.cotangents:
         return backward.cotangents[variable]
-    if backward.reaches and _used(variable, backward):
+    if backward.depends_on(variable):
         return _float_zeros_like(variable)
     _disconnected(variable, disconnected_inputs)
     if return_disconnected == "zero":
         return _float_zeros_like(variable)
     return None if return_disconnected == "None" else DisconnectedType()
-
-
-def _used(variable: Variable, backward: _Backward) -> bool:
-    """Return whether the outputs depend on the variable, if with zero gradient."""
-    outputs = list(backward.reaches)
-    nodes = walk.toposort(outputs)
-    return bool(_connected(nodes, [variable]) & backward.reaches)
 
 
 def as_list(value: Any) -> list[Any]:
@@ -325,12 +336,11 @@ def Rop(f: Any, wrt: Any, eval_points: Any, disconnected_outputs: str = "raise")
     for output in as_list(f):
         direction = output.type.make_variable()
         products = Lop(output, variables, direction, disconnected_inputs="ignore")
-        pushed = grad(
-            None,
-            direction,
-            known_grads=dict(zip(products, points, strict=True)),
-            disconnected_inputs=disconnected_outputs,
-        )
+        known: dict[Variable, Variable] = {}
+        for product, point in zip(products, points, strict=True):
+            # Products may be one variable: those of x + y are.
+            known[product] = ops.add(known[product], point) if product in known else point
+        pushed = grad(None, direction, known_grads=known, disconnected_inputs=disconnected_outputs)
         zeros = _float_zeros_like(output)
         results.extend(walk.replace([pushed], {direction: zeros}))
     return _like(f, results)

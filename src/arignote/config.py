@@ -8,6 +8,7 @@ names that does not exist here is left alone.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar, overload
@@ -68,6 +69,25 @@ def _boolean(value: Any) -> bool:
     return bool(value)
 
 
+class _DeviceFlag(Flag[str]):
+    """The device: only the CPU in this build, whatever Theano's names ask for."""
+
+    def __set__(self, instance: Config, value: str) -> None:
+        if str(value) == "cpu":
+            super().__set__(instance, "cpu")
+            return
+        if not str(value).startswith(("cuda", "gpu", "opencl")):
+            raise self._invalid(value)
+        message = (
+            f'[config] device="{value}" needs a GPU backend, which this build of arignote has not: '
+            'only "cpu" is there'
+        )
+        if instance.force_device:
+            raise ValueError(f"{message}. Set force_device=False to run on the CPU instead.")
+        warnings.warn(f"{message}. Running on the CPU.", stacklevel=2)
+        super().__set__(instance, "cpu")
+
+
 def _thread_count(value: Any) -> int:
     count = int(value)
     if count < 0:
@@ -90,8 +110,8 @@ class Config:
         ``"reference"`` (NumPy, the meaning of every op), ``"check"`` (both, step by step), or one
         of Theano's names for these.
     device, force_device
-        ``"cpu"``, or ``"cuda"`` where that backend is installed; without it, asking for it is an error
-        unless ``force_device`` is false, which warns and takes the CPU.
+        ``"cpu"``. Asking for another is an error unless ``force_device`` is false: then it warns and
+        takes the CPU. (Set ``force_device`` first.)
     on_unused_input
         What an input that the graph does not need is: ``"raise"``, ``"warn"`` or ``"ignore"``.
     compute_test_value
@@ -117,8 +137,8 @@ class Config:
     floatX = Flag("float64", str, ("float16", "float32", "float64"))  # noqa: N815 (Theano's name)
     threads = Flag(0, _thread_count)
     mode = Flag("native", str)
-    device = Flag("cpu", str)
     force_device = Flag(True, _boolean)
+    device = _DeviceFlag("cpu", str, ("cpu",))
     on_unused_input = Flag("raise", str, ("raise", "warn", "ignore"))
     compute_test_value = Flag("off", str, ("off", "ignore", "warn", "raise"))
     exception_verbosity = Flag("low", str, ("low", "high"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import arignote
-import arignote.tensor as T
 import numpy as np
 import pytest
+
+import arignote
+import arignote.tensor as T
 from arignote.graph import dim, walk
 from arignote.graph.dim import Expr, build
 from arignote.graph.op import OPS, Params, op_named
@@ -45,7 +46,7 @@ def test_ancestors_come_inputs_first_and_once() -> None:
     found = list(walk.ancestors([total, z]))
     assert len(found) == len(set(found)) == 5
     assert found.index(z) < found.index(total)
-    assert list(walk.ancestors([total], stop=lambda v: v is z))[0] is z
+    assert next(walk.ancestors([total], stop=lambda v: v is z)) is z
     assert walk.graph_inputs([total]) == [x, y]
 
 

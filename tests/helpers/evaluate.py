@@ -1,4 +1,4 @@
-"""What an expression means: each node computed by its record's NumPy reference, and nothing else."""
+"""What an expression means: each node computed by its record's NumPy reference."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
+
 from arignote.graph import walk
 from arignote.graph.op import Call
 from arignote.graph.variable import Constant, SharedVariable, Variable

@@ -19,7 +19,7 @@ from arignote.graph.type import TensorType
 from arignote.graph.variable import Variable
 from arignote.run.function import Function, function
 from arignote.run.mode import Mode
-from helpers.values import Array, Values, specials
+from helpers.values import Array, Values
 
 Pattern = tuple[bool, ...]
 
@@ -110,7 +110,7 @@ def _elementwise(op: ops.ElementwiseOp, values: Values, dtype: str) -> Iterator[
     for shape in shapes:
         yield Sample(f"shape {shape}", op, tuple(values(kind, *shape) for kind in kinds))
     if len(kinds) == 1:
-        yield Sample("specials", op, (specials(dtype),))
+        yield Sample("specials", op, (values.specials(dtype),))
     else:
         yield from _of_several(op, values, kinds)
 
@@ -120,7 +120,7 @@ def _of_several(op: ops.ElementwiseOp, values: Values, kinds: tuple[str, ...]) -
     first, second, *rest = kinds
     if len(set(kinds)) == 1:
         yield Sample("of itself", lambda x: op(*(x for _ in kinds)), (values(first, n, m),))
-    pairs = np.meshgrid(specials(first), specials(second), indexing="ij")
+    pairs = np.meshgrid(values.specials(first), values.specials(second), indexing="ij")
     grid = tuple(np.ascontiguousarray(item).ravel() for item in pairs)
     others = tuple(values(kind, *grid[0].shape) for kind in rest)
     yield Sample("pairs of specials", op, (*grid, *others))

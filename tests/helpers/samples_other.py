@@ -41,12 +41,13 @@ def reductions(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
 @samples("max", "min", "argmax", "argmin")
 def extremes(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     n, m, k = values.lengths(3, 4, 5)
+    x = values(dtype, n, m, k)
     for axis in ((0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)):
-        yield Sample(f"over {axis} of 3", _reducing(op, axis), (values(dtype, n, m, k),))
+        yield Sample(f"over {axis} of 3", _reducing(op, axis), (x,))
     for count in (values.lengths(67)[0], 1):
         yield Sample(f"vector of {count}", _reducing(op, (0,)), (values(dtype, count),))
-    yield Sample("tall", _reducing(op, (0,)), (values(dtype, *values.lengths(130, 3)),))
-    yield Sample("wide", _reducing(op, (1,)), (values(dtype, *values.lengths(3, 130)),))
+    yield Sample("tall", _reducing(op, (0,)), (values(dtype, *values.lengths(41, 3)),))
+    yield Sample("wide", _reducing(op, (1,)), (values(dtype, *values.lengths(3, 41)),))
     yield Sample("nothing left", _reducing(op, (1,)), (values(dtype, 0, 5),))
     if not op.name.startswith("arg"):
         yield Sample("over no axis", _reducing(op, ()), (values(dtype, n, m),))
@@ -219,7 +220,7 @@ def slice_updates(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
 def takes(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     n, m, k = values.lengths(5, 7, 3)
     x, cube = values(dtype, n, m), values(dtype, n, m, k)
-    count = values.lengths(11)[0]
+    count, many = values.lengths(11, 7)[0], values.lengths(11)[0]
 
     def take(v: Variable, *indices: Variable) -> Variable:
         return op.make([v, *indices]).outputs[0]
@@ -227,10 +228,10 @@ def takes(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     for kind in ("int64", "int8", "uint16"):
         limit = min(n, 100)
         yield Sample(f"rows by {kind}", take, (x, values.below(limit, count, dtype=kind)))
-    yield Sample("elements", take, (x, values.below(n, count), values.below(m, count)))
+    yield Sample("elements", take, (x, values.below(n, many), values.below(m, many)))
     yield Sample("by a matrix", take, (x, values.below(n, 2, 4)))
     yield Sample("by pairs", take, (cube, values.below(n, 4, 2), values.below(m, 4, 2)))
-    three = tuple(values.below(length, count) for length in (n, m, k))
+    three = tuple(values.below(length, many) for length in (n, m, k))
     yield Sample("by three", take, (cube, *three))
     crossed = (values.below(n, 4, 1), values.below(m, 1, 6, dtype="int32"))
     yield Sample(
@@ -241,13 +242,13 @@ def takes(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     )
     yield Sample("none", take, (x, values.below(n, 0)))
     yield Sample("scalar index", take, (x, values.below(n)))
-    yield Sample("of a vector", take, (values(dtype, n), values.below(n, count)))
+    yield Sample("of a vector", take, (values(dtype, n), values.below(n, many)))
 
 
 @samples("put")
 def puts(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     n, m = values.lengths(5, 7)
-    count = values.lengths(11)[0]
+    count, many = values.lengths(11, 7)[0], values.lengths(11)[0]
     x = values(dtype, n, m)
     for increment in (False, True):
         kind = "increment" if increment else "set"
@@ -258,9 +259,9 @@ def puts(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
         rows = values.below(n, count)
         yield Sample(f"{kind} rows", put, (x, values(dtype, count, m), rows))
         yield Sample(f"{kind} rows by one", put, (x, values(dtype), values.below(n, 2, 3)))
-        pair = (rows, values.below(m, count, dtype="int32"))
-        yield Sample(f"{kind} elements", put, (x, values(dtype, count), *pair))
-        yield Sample(f"{kind} a vector", put, (values(dtype, n), values(dtype, count), rows))
+        pair = (values.below(n, many), values.below(m, many, dtype="int32"))
+        yield Sample(f"{kind} elements", put, (x, values(dtype, many), *pair))
+        yield Sample(f"{kind} a vector", put, (values(dtype, n), values(dtype, many), pair[0]))
         nothing = (values(dtype, 0, m), values.below(n, 0))
         yield Sample(f"{kind} nothing", put, (x, *nothing))
         small = (values(dtype, count, m), values.below(min(n, 100), count, dtype="uint8"))
@@ -308,7 +309,7 @@ def gemms(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
 
 @samples("softmax", "log_softmax", of=dtypes.FLOATS)
 def softmaxes(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
-    for shape in ((67,), (5, 7), (2, 3, 5), (4, 1), (0, 5), (5, 0), (3, 200)):
+    for shape in ((67,), (5, 7), (2, 3, 5), (4, 1), (0, 5), (5, 0), (3, 67)):
         lengths = values.lengths(*shape)
         yield Sample(f"shape {lengths}", op, (values(dtype, *lengths),))
     # Rows that numbers of the default scale leave alone: far from zero, and equal.

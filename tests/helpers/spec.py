@@ -52,7 +52,9 @@ class SpecBuilder:
         shape = [self.dim("shape", number, axis) for axis in range(ndim)]
         return self.buffer(kind=kind, dtype=dtype, shape=shape, **fields)
 
-    def input(self, dtype: str = "float64", ndim: int = 0, broadcastable: Sequence[bool] = ()) -> int:
+    def input(
+        self, dtype: str = "float64", ndim: int = 0, broadcastable: Sequence[bool] = ()
+    ) -> int:
         flags = list(broadcastable) or [False] * ndim
         return self._source("input", dtype, ndim, broadcastable=flags)
 
@@ -120,7 +122,7 @@ class SpecBuilder:
         outputs: Sequence[tuple[int, int, str, int]],
         **fields: Any,
     ) -> int:
-        """A program of (operation, dtype, sources) with outputs (buffer, register, reduction, mask)."""
+        """Instructions (operation, dtype, sources); outputs (buffer, register, reduction, mask)."""
         dtypes = _core.dtype_names()
         ints = [len(program)]
         for _, dtype, sources in program:
@@ -166,4 +168,4 @@ class SpecBuilder:
         if returns is None:
             returns = "one" if count == 1 else "list"
         flags = [False] * count if borrow is None else borrow
-        return type_(_core.Program(self.spec), states, returns, flags)  # type: ignore[arg-type]
+        return type_(_core.Program(self.spec), states, returns, flags)

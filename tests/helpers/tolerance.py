@@ -1,10 +1,42 @@
-"""How closely results agree with NumPy's, in units in the last place (ULP)."""
+"""How far apart two results may be; the accuracy of native kernels is stated by the op records."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from helpers.values import Array
+
+# The step of a central difference in float64: its error is of the order of the step squared, and
+# rounding of the values adds their last digits divided by the step.
+STEP = 1e-6
+_TRUNCATION = 1e-6
+_ROUNDING = 1e-8
+
+# Two ways to compute the same in float64 or float32, in units in the last place.
+REWRITTEN = 16
+
+
+def derivative_bound(terms: Sequence[Array], values: Sequence[Array]) -> float:
+    """Return how far a central difference may be from a derivative.
+
+    ``terms`` are the products of partial derivatives and directions that sum up to it, ``values``
+    the weighted outputs that sum up to the function.
+    """
+    slope = sum(float(np.sum(np.abs(item))) for item in terms)
+    height = sum(float(np.sum(np.abs(item))) for item in values)
+    return _TRUNCATION * slope + _ROUNDING * height
+
+
+def rewritten_bound(wanted: Array) -> Array:
+    """Return how far the result of a rewritten graph may be from that of the original one."""
+    unit = np.finfo(wanted.dtype).eps if wanted.dtype.kind == "f" else 0.0
+    return np.asarray(np.abs(wanted) * (REWRITTEN * unit))
+
+
+# Formulas of the surface against NumPy's, in units in the last place.
 FORMULA = 8  # a handful of rounded operations, in another order
 SUMMED = 64  # sums of some dozen terms, in another order
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+BLOCK: Final = 10_007
+
 
 def float_specials(dtype: str) -> Array:
     """Return the values of a float dtype at which functions break."""
@@ -50,13 +52,19 @@ class Values:
         self.special = special
         self.scale = scale
 
+    def specials(self, dtype: str) -> Array:
+        """Return the special values of a dtype."""
+        return specials(dtype)
+
     def lengths(self, *small: int) -> tuple[int, ...]:
         """Return lengths in the proportions of the given ones."""
         factor = round(self.scale ** (1 / len(small)))
         return tuple(length * factor for length in small)
 
     def __call__(self, dtype: str, *shape: int) -> Array:
-        """Return an array."""
+        """Return an array; a large one repeats itself after a prime number of elements."""
+        if np.prod(shape) > BLOCK:
+            return np.resize(self(dtype, BLOCK), shape)
         plain = self.plain(dtype, shape)
         if not self.special:
             return plain

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from arignote import _core
 from helpers.spec import SpecBuilder
 
@@ -33,7 +34,7 @@ def integers(rng: np.random.Generator, shape: tuple[int, ...], dtype: str = "flo
 
 
 def random_layout(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
-    """An array of the given shape: dense, transposed, reversed, with gaps, or constant along an axis."""
+    """An array of the shape: dense, transposed, reversed, with gaps, or constant along an axis."""
     order = rng.permutation(len(shape))
     steps = [int(rng.choice([1, 1, 2, -1, -3])) for _ in shape]
     padded = [abs(step) * max(length, 1) for step, length in zip(steps, shape, strict=True)]
@@ -138,7 +139,9 @@ def test_empty_axes(shape: tuple[int, ...]) -> None:
     for mask in range(1 << len(shape)):
         builder = SpecBuilder()
         x = builder.input("float64", len(shape))
-        kept = [register for axis, register in enumerate(builder.shape_of(x)) if not mask >> axis & 1]
+        kept = [
+            register for axis, register in enumerate(builder.shape_of(x)) if not mask >> axis & 1
+        ]
         outputs = [
             (builder.temp("float64", kept), 0, "sum", mask),
             (builder.temp("float64", kept), 0, "prod", mask),
@@ -149,9 +152,11 @@ def test_empty_axes(shape: tuple[int, ...]) -> None:
         total, product, same = builder.function()(np.ones(shape))
         kept_lengths = kept_shape(shape, mask)
         empty = 0 in (shape[axis] for axis in axes_of(mask, len(shape)))
-        assert total.shape == product.shape == kept_lengths and same.shape == shape
+        assert total.shape == product.shape == kept_lengths
+        assert same.shape == shape
         if empty:
-            assert not total.any() and (product == 1).all()
+            assert not total.any()
+            assert (product == 1).all()
 
 
 def test_max_of_nothing_is_refused() -> None:

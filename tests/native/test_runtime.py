@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+
 from arignote import _core
 from helpers.spec import SpecBuilder
 
@@ -70,9 +71,13 @@ def test_zero_dimensional_arguments_need_no_array() -> None:
     f = plus_one()
     for value in (np.array(2.5), 2.5, np.float64(2.5)):
         result = f(value)
-        assert type(result) is np.ndarray and result.shape == () and result == 3.5
+        assert type(result) is np.ndarray
+        assert result.shape == ()
+        assert result == 3.5
     g = plus_one(dtype="int64")
-    assert g(41) == 42 and g(np.int64(-1)) == 0 and g(2**63 - 1) == -(2**63)
+    assert g(41) == 42
+    assert g(np.int64(-1)) == 0
+    assert g(2**63 - 1) == -(2**63)
 
 
 @pytest.mark.parametrize("value", [True, 1, "x", None, np.float32(1), np.array(1), [1.0], 2**80])
@@ -110,7 +115,7 @@ def test_wrong_rank_order_alignment_and_pattern_are_refused() -> None:
 
 def test_number_of_arguments_and_keywords() -> None:
     f = plus_one()
-    for call in (lambda: f(), lambda: f(1.0, 2.0), lambda: f(x=1.0), lambda: f(1.0, y=2.0)):
+    for call in (f, lambda: f(1.0, 2.0), lambda: f(x=1.0), lambda: f(1.0, y=2.0)):
         with pytest.raises(TypeError, match="1 arguments in order"):
             call()
     assert f(*[1.0], **{}) == 2.0
@@ -125,14 +130,15 @@ def test_number_of_arguments_and_keywords() -> None:
         lambda x: x[:, ::-2],
         lambda x: np.broadcast_to(x[:1], (5, 4)),
         lambda x: x[:0],
-        lambda x: np.asfortranarray(x),
+        np.asfortranarray,
     ],
 )
 def test_strided_inputs(view: Any) -> None:
     x = view(np.arange(24.0).reshape(6, 4))
     got = plus_one(2)(x)
     np.testing.assert_array_equal(got, x + 1)
-    assert got.flags.c_contiguous and got.flags.owndata
+    assert got.flags.c_contiguous
+    assert got.flags.owndata
 
 
 def test_results_in_each_form() -> None:
@@ -173,7 +179,9 @@ def test_slow_paths_of_a_subclass() -> None:
     f.log = []
     np.testing.assert_array_equal(f([1, 2]), [2, 3])
     np.testing.assert_array_equal(f(x=np.ones(2)), [2, 2])
-    assert f.log[0] == (0, [1, 2]) and f.log[1][0] == () and list(f.log[1][1]) == ["x"]
+    assert f.log[0] == (0, [1, 2])
+    assert f.log[1][0] == ()
+    assert list(f.log[1][1]) == ["x"]
     with pytest.raises(TypeError, match="_convert must return an array that fits input 0"):
         f([[1.0]])
     with pytest.raises(TypeError, match="_arrange must return a tuple of 1"):
@@ -194,7 +202,8 @@ def test_failures_reach_the_subclass() -> None:
         f(x, t)
     kind, step, position, value, other, what, arguments = caught.value.args
     assert (kind, step, position, value, other, what) == ("check", -1, 0, 3, 4, "")
-    assert arguments[0] is x and arguments[1] is t
+    assert arguments[0] is x
+    assert arguments[1] is t
 
     class Forgetful(_core.Function):
         def _fail(self, *failure: Any) -> None:
@@ -231,8 +240,10 @@ def test_state_array_is_one_aligned_object() -> None:
     given = np.arange(6.0).reshape(2, 3)[:, ::-1]
     state = _core.State(given)
     array = state.array
-    assert array is state.array and array is not given
-    assert array.flags.c_contiguous and array.ctypes.data % 64 == 0
+    assert array is state.array
+    assert array is not given
+    assert array.flags.c_contiguous
+    assert array.ctypes.data % 64 == 0
     np.testing.assert_array_equal(array, given)
     borrowed = _core.State(given, borrow=True)
     assert borrowed.array is given
@@ -245,23 +256,27 @@ def test_state_set() -> None:
     state = _core.State(np.zeros(3))
     before = state.array
     state.set(np.ones(5))
-    assert state.version == 1 and state.array.shape == (5,) and before.shape == (3,)
+    assert state.version == 1
+    assert state.array.shape == (5,)
+    assert before.shape == (3,)
     new = np.full(2, 7.0)
     state.set(new, borrow=True)
-    assert state.array is new and state.version == 2
+    assert state.array is new
+    assert state.version == 2
     copy = state.copy()
-    assert copy is not new and (copy == 7).all()
+    assert copy is not new
+    assert (copy == 7).all()
     for wrong in (np.ones(2, "float32"), np.ones((1, 2))):
         with pytest.raises(ValueError, match="dtype and ndim of the state"):
             state.set(wrong)
     with pytest.raises(TypeError, match="must be a NumPy array"):
-        state.set([1.0])  # type: ignore[arg-type]
+        state.set([1.0])
     with pytest.raises(TypeError, match="dtype that plans know"):
         _core.State(np.array(["x"]))
 
 
 def test_states_of_a_function_are_checked() -> None:
-    program = _core.Program(line_fit().spec)  # type: ignore[arg-type]
+    program = _core.Program(line_fit().spec)
     good = [_core.State(np.array(0.5)), _core.State(np.array(0.5))]
     for states, match in (
         (good[:1], "as many as the program's, 2: 1"),
@@ -312,10 +327,12 @@ def test_update_that_changes_the_shape() -> None:
     f = growing().function(state)
     held = state.array
     assert f(np.full(4, 2.0)) == 3.0
-    assert held.shape == (3,) and state.array.shape == (4,)
+    assert held.shape == (3,)
+    assert state.array.shape == (4,)
     same = state.array
     assert f(np.full(4, 5.0)) == 8.0
-    assert state.array is same and f(np.ones(1)) == 20.0
+    assert state.array is same
+    assert f(np.ones(1)) == 20.0
 
 
 def test_read_only_state_cannot_be_updated() -> None:
@@ -368,15 +385,20 @@ def test_updates_see_old_values_and_failures_write_none() -> None:
 def test_borrowed_output_is_one_array() -> None:
     f = plus_one(1, borrow=[True])
     first = f(np.zeros(3))
-    assert f(np.ones(3)) is first and (first == 2).all()
+    assert f(np.ones(3)) is first
+    assert (first == 2).all()
     other = f(np.zeros(4))
-    assert other is not first and other.shape == (4,)
+    assert other is not first
+    assert other.shape == (4,)
     # An argument that lies in the array that is to be used again stays what it is.
     third = f(other)
-    assert third is not other and (third == 2).all() and (other == 1).all()
+    assert third is not other
+    assert (third == 2).all()
+    assert (other == 1).all()
     third.flags.writeable = False
     fourth = f(np.ones(4))
-    assert fourth is not third and (fourth == 2).all()
+    assert fourth is not third
+    assert (fourth == 2).all()
 
 
 def test_borrowed_output_lent_to_a_state() -> None:
@@ -388,7 +410,8 @@ def test_borrowed_output_lent_to_a_state() -> None:
     state = _core.State(np.ones(3))
     f = builder.function(state, borrow=[True])
     state.set(f(), borrow=True)
-    assert (f() == 4).all() and (state.array == 2).all()
+    assert (f() == 4).all()
+    assert (state.array == 2).all()
 
 
 # --- views, shapes, segments
@@ -451,7 +474,7 @@ def test_reshape_is_an_alias_or_a_copy() -> None:
 
 
 def test_arena_keeps_what_is_still_read() -> None:
-    """A chain of temporaries in which early ones are read late: memory is reused, values are not lost."""
+    """Temporaries that are read late: memory is used again, values are not lost."""
     rng = np.random.default_rng(7)
     builder = SpecBuilder()
     x = builder.input(ndim=1)
@@ -459,7 +482,9 @@ def test_arena_keeps_what_is_still_read() -> None:
     for _ in range(60):
         a, b = rng.integers(max(0, len(buffers) - 12), len(buffers), 2)
         buffers.append(builder.like(x))
-        builder.binary("maximum" if rng.random() < 0.5 else "sub", buffers[a], buffers[b], buffers[-1])
+        builder.binary(
+            "maximum" if rng.random() < 0.5 else "sub", buffers[a], buffers[b], buffers[-1]
+        )
         name = builder.spec["steps"][-1]["names"][0]
         values.append({"maximum": np.maximum, "sub": np.subtract}[name](values[a], values[b]))
     outs = []
@@ -507,7 +532,7 @@ def test_check_between_two_segments() -> None:
     builder.check("index", length, builder.dim("const", 4))
     f = builder.function()
     assert len(f(np.ones(3))[0]) == 3
-    with pytest.raises(RuntimeError, match="check .*position 0, value 5, other 4"):
+    with pytest.raises(RuntimeError, match=r"check .*position 0, value 5, other 4"):
         f(np.ones(5))
     assert len(f(np.ones(2))[0]) == 2
 
@@ -647,7 +672,8 @@ def test_state_from_inside_a_call_that_updates_it() -> None:
     state = _core.State(np.ones(2))
     f = builder.function(state)
     f(np.ones(2))
-    assert (seen[0] == 1).all() and (state.array == -1).all()
+    assert (seen[0] == 1).all()
+    assert (state.array == -1).all()
 
 
 def test_state_read_from_inside_a_call_that_reads_it() -> None:
@@ -676,7 +702,9 @@ def test_hooks_see_every_step() -> None:
     assert [entry[0] for entry in log] == [0, 0, 1, 1]
     np.testing.assert_array_equal(log[0][1][0], x)
     assert log[0][1] is log[1][1]
-    assert log[3][1][3] == 0.5 and log[3][2][0] == cost and log[3][2][1] == m.array != 0.5
+    assert log[3][1][3] == 0.5
+    assert log[3][2][0] == cost
+    assert log[3][2][1] == m.array != 0.5
     assert f._run_hooked((x, 3 * x), None, None) < cost
     with pytest.raises(TypeError, match="as many as the inputs, 2: 1"):
         f._run_hooked((x,), None, None)
@@ -697,7 +725,9 @@ def test_hook_that_raises_leaves_states_alone(at: tuple[int, str]) -> None:
     x = np.linspace(0, 1, 16)
     with pytest.raises(ArithmeticError, match="stop"):
         f._run_hooked((x, x), hook("before"), hook("after"))
-    assert m.array == 0.5 and c.array == 0.1 and m.version == 0
+    assert m.array == 0.5
+    assert c.array == 0.1
+    assert m.version == 0
 
 
 def test_profile_counts_while_it_is_on() -> None:
@@ -712,7 +742,8 @@ def test_profile_counts_while_it_is_on() -> None:
     f.profile(False)
     f(np.array(True), np.ones(2))
     data = f.profile_data()
-    assert data["calls"] == 5 and [runs for runs, _ in data["steps"]] == [5, 0, 5]
+    assert data["calls"] == 5
+    assert [runs for runs, _ in data["steps"]] == [5, 0, 5]
     assert data["total_ns"] >= sum(ns for _, ns in data["steps"]) > 0
     f.profile(True)
     assert f.profile_data() == nothing
@@ -764,16 +795,18 @@ def test_cycles_are_collected() -> None:
     assert f(1.0) == 1.0
     del f, host, builder
     gc.collect()
-    assert gone[0]() is None and gone[1]() is None
+    assert gone[0]() is None
+    assert gone[1]() is None
 
 
 def test_a_function_must_be_initialised_once() -> None:
     f = _core.Function.__new__(_core.Function)
-    for use in (lambda: f(), lambda: f.program, lambda: f.profile(True), lambda: f.profile_data()):
+    for use in (f, lambda: f.program, lambda: f.profile(True), f.profile_data):
         with pytest.raises(RuntimeError, match="__init__ must be called first"):
             use()
     g = plus_one()
     with pytest.raises(RuntimeError, match="only once"):
         g.__init__(g.program, [], "one", [False])  # type: ignore[misc]
-    assert isinstance(g.program, _core.Program) and g.states == ()
+    assert isinstance(g.program, _core.Program)
+    assert g.states == ()
     assert (g.program.n_inputs, g.program.n_steps, g.program.n_outputs) == (1, 1, 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from arignote import _core
 from helpers.spec import SpecBuilder
 
@@ -88,8 +89,7 @@ def test_updates_of_one_state_do_not_mix(size: int) -> None:
     rounds = 100 if size > 1 else 1000
 
     def write(function: _core.Function) -> None:
-        for _ in range(rounds):
-            seen.append(float(function()))
+        seen.extend(float(function()) for _ in range(rounds))
 
     def read() -> None:
         for _ in range(rounds):
@@ -98,7 +98,8 @@ def test_updates_of_one_state_do_not_mix(size: int) -> None:
 
     run_together(lambda: write(f), lambda: write(f), lambda: write(g), read)
     assert sorted(seen) == [size * i for i in range(3 * rounds)]
-    assert (state.array == 3 * rounds).all() and state.version == 3 * rounds
+    assert (state.array == 3 * rounds).all()
+    assert state.version == 3 * rounds
 
 
 def test_set_while_others_call() -> None:
@@ -224,13 +225,14 @@ def test_a_forked_child_computes_with_a_pool_of_its_own() -> None:
 
 
 EXIT = """
-import threading, sys, os
+import importlib.util, sys, threading
 import numpy as np
-sys.path[:0] = {path!r}
-from native_functions import function
-f = function()
+sys.path[:] = {path!r}
+spec = importlib.util.spec_from_file_location("functions", {file!r})
+functions = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(functions)
+f = functions.exponential()
 x = np.linspace(-1, 1, 300_000)
-f(x)
 def work():
     while True:
         f(x)
@@ -240,15 +242,10 @@ f(x)
 """
 
 
-def test_the_process_ends_while_threads_compute(tmp_path: Any) -> None:
-    (tmp_path / "native_functions.py").write_text(
-        "from test_threads_source import exponential as function\n"
-    )
-    source = open(__file__, encoding="utf-8").read()
-    (tmp_path / "test_threads_source.py").write_text(source)
-    code = EXIT.format(path=[str(tmp_path), *sys.path])
+def test_the_process_ends_while_threads_compute() -> None:
+    code = EXIT.format(path=sys.path, file=__file__)
     for _ in range(3):
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
         )
         assert done.returncode == 0, done.stderr

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from arignote import _core
 from helpers.spec import Spec, SpecBuilder
 
@@ -216,7 +217,7 @@ def test_broken_plan_is_refused(change: Break, match: str) -> None:
     builder = sound()
     change(builder)
     with pytest.raises(RuntimeError, match=rf"\[plan\] .*({match})"):
-        _core.Program(builder.spec)  # type: ignore[arg-type]
+        _core.Program(builder.spec)
 
 
 def test_a_window_on_the_storage_may_not_be_read_by_the_step_that_takes_it() -> None:
@@ -229,7 +230,7 @@ def test_a_window_on_the_storage_may_not_be_read_by_the_step_that_takes_it() -> 
     builder.binary("add", w, turned, new)
     builder.update(w, new)
     with pytest.raises(RuntimeError, match="must not be read any more: buffer 1 is, by step 0"):
-        _core.Program(builder.spec)  # type: ignore[arg-type]
+        _core.Program(builder.spec)
 
 
 @pytest.mark.parametrize(
@@ -238,14 +239,26 @@ def test_a_window_on_the_storage_may_not_be_read_by_the_step_that_takes_it() -> 
         (lambda b: b.spec.pop("dims"), ValueError, "the spec must have dims"),
         (lambda b: b.spec.update(dims=7), TypeError, "dims has the wrong type: int"),
         (lambda b: b.spec["dims"].append(("frobnicate", 0, 0)), ValueError, "a known operation"),
-        (lambda b: b.spec["dims"].append(("const", 2**64, 0)), TypeError, "dims has the wrong type"),
-        (lambda b: b.spec["checks"].append(("less", 0, 0)), ValueError, "equal, index or true: less"),
+        (
+            lambda b: b.spec["dims"].append(("const", 2**64, 0)),
+            TypeError,
+            "dims has the wrong type",
+        ),
+        (
+            lambda b: b.spec["checks"].append(("less", 0, 0)),
+            ValueError,
+            "equal, index or true: less",
+        ),
         (lambda b: b.spec["buffers"].append(3), TypeError, "buffer 11 must be a dict"),
         (lambda b: b.spec["buffers"][0].pop("dtype"), ValueError, "buffer 0 must have dtype"),
         (lambda b: b.spec["buffers"][0].update(kind="x"), ValueError, "a known kind: x"),
         (lambda b: b.spec["buffers"][0].update(dtype="x"), ValueError, "a known dtype"),
         (lambda b: b.spec["buffers"][0].update(shape="ab"), TypeError, "shape has the wrong type"),
-        (lambda b: b.spec["steps"][0].update(inputs=[2**40]), TypeError, "inputs has the wrong type"),
+        (
+            lambda b: b.spec["steps"][0].update(inputs=[2**40]),
+            TypeError,
+            "inputs has the wrong type",
+        ),
         (lambda b: b.spec["steps"][0].update(kernel="host"), TypeError, "host must be callable"),
         (lambda b: b.const(np.ones(3)), None, ""),
     ],
@@ -254,10 +267,10 @@ def test_a_spec_that_is_none(change: Break, error: type[Exception] | None, match
     builder = sound()
     change(builder)
     if error is None:
-        _core.Program(builder.spec)  # type: ignore[arg-type]
+        _core.Program(builder.spec)
         return
     with pytest.raises(error, match=match):
-        _core.Program(builder.spec)  # type: ignore[arg-type]
+        _core.Program(builder.spec)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +281,7 @@ def test_a_constant_must_be_a_dense_array_of_its_dtype(array: Any) -> None:
     constant = builder.const(np.ones(3))
     builder.spec["buffers"][constant]["array"] = array
     with pytest.raises((ValueError, RuntimeError), match="array"):
-        _core.Program(builder.spec)  # type: ignore[arg-type]
+        _core.Program(builder.spec)
 
 
 def run_view(shape: list[int], strides: list[int], offset: int, value: Any) -> Any:
@@ -312,7 +325,7 @@ def test_views_lie_inside_their_base(
 ) -> None:
     x = np.arange(10.0)
     if not inside:
-        with pytest.raises(RuntimeError, match="view must lie inside|a possible shape"):
+        with pytest.raises(RuntimeError, match=r"view must lie inside|a possible shape"):
             run_view(shape, strides, offset, x)
         return
     got = run_view(shape, strides, offset, x)
@@ -374,11 +387,9 @@ def garble(rng: random.Random, spec: Spec) -> None:
     def visit(node: Any) -> None:
         items = node.items() if isinstance(node, dict) else enumerate(node)
         for key, value in items:
-            if isinstance(value, bool) or isinstance(value, np.ndarray):
+            if isinstance(value, (bool, np.ndarray)):
                 continue
-            if isinstance(value, int):
-                numbers.append((node, key))
-            elif isinstance(value, tuple):
+            if isinstance(value, (int, tuple)):
                 numbers.append((node, key))
             elif isinstance(value, dict | list):
                 visit(value)
@@ -407,4 +418,5 @@ def test_no_garbled_plan_crashes() -> None:
             f(np.arange(3.0), np.array(rng.random() < 0.5))
         except (RuntimeError, ValueError, TypeError, MemoryError):
             refused += 1
-    assert loaded > 50 and refused > 500
+    assert loaded > 50
+    assert refused > 500

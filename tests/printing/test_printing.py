@@ -6,10 +6,11 @@ import io
 import sys
 from pathlib import Path
 
-import arignote
-import arignote.tensor as T
 import numpy as np
 import pytest
+
+import arignote
+import arignote.tensor as T
 from arignote import printing
 from arignote.printing import Print, debugprint, pp, pydotprint
 
@@ -57,7 +58,7 @@ def test_names_stand_for_what_they_name() -> None:
 
 
 def test_formulas_of_deep_graphs() -> None:
-    x = y = T.dscalar("x")
+    y = T.dscalar("x")
     for _ in range(3_000):
         y = -y
     assert pp(y) == "(-" * 3_000 + "x" + ")" * 3_000
@@ -116,7 +117,7 @@ def test_trees_of_functions_show_the_order() -> None:
 
 
 def test_trees_of_deep_graphs_and_many_names() -> None:
-    x = y = T.dscalar("x")
+    y = T.dscalar("x")
     for _ in range(3_000):
         y = -y
     lines = str(debugprint(y, file="str")).splitlines()
@@ -146,7 +147,9 @@ def test_drawing_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     text = path.read_text()
     assert text.startswith("digraph arignote {\n")
     assert '"Elemwise{mul,no_inplace}", shape=ellipse' in text
-    assert '"w TensorType(float64, vector)", shape=box, style=filled, fillcolor=lightskyblue' in text
+    assert (
+        '"w TensorType(float64, vector)", shape=box, style=filled, fillcolor=lightskyblue' in text
+    )
     assert 'label="the \\"result\\" TensorType(float64, vector)"' in text
     assert text.count("shape=") == 5
     assert text.count("->") == 4
@@ -155,7 +158,12 @@ def test_drawing_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert text.count("shape=") == 6
     assert 'label="0: Elemwise{exp,no_inplace}"' in text
     pydotprint(
-        [y], path, format="dot", max_label_size=10, high_contrast=False, var_with_name_simple=True,
+        [y],
+        path,
+        format="dot",
+        max_label_size=10,
+        high_contrast=False,
+        var_with_name_simple=True,
         print_output_file=False,
     )
     text = path.read_text()
@@ -174,7 +182,9 @@ def test_drawing_a_function(tmp_path: Path) -> None:
 
 def test_drawing_an_image_needs_graphviz(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "graphviz", None)
-    text = r"\[pydotprint\] the package graphviz must be installed \(pip install 'arignote\[plot\]'\)"
+    text = (
+        r"\[pydotprint\] the package graphviz must be installed \(pip install 'arignote\[plot\]'\)"
+    )
     with pytest.raises(ImportError, match=text):
         pydotprint(T.dvector("x"))
 

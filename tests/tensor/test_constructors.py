@@ -5,10 +5,11 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-import arignote
-import arignote.tensor as T
 import numpy as np
 import pytest
+
+import arignote
+import arignote.tensor as T
 
 PREFIXES = {
     "b": "int8",

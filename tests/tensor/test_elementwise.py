@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import arignote
-import arignote.tensor as T
 import numpy as np
 import pytest
+
+import arignote
+import arignote.tensor as T
 from helpers.evaluate import evaluate
 from helpers.tolerance import FORMULA, assert_ulp
 
@@ -22,7 +23,17 @@ UNARY: dict[str, Meaning] = {
         name: getattr(np, name)
         for name in (
             *("exp", "exp2", "expm1", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arctan"),
-            *("arcsinh", "ceil", "floor", "trunc", "deg2rad", "rad2deg", "square", "isnan", "isinf"),
+            *(
+                "arcsinh",
+                "ceil",
+                "floor",
+                "trunc",
+                "deg2rad",
+                "rad2deg",
+                "square",
+                "isnan",
+                "isinf",
+            ),
         )
     },
     "neg": np.negative,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import arignote
-import arignote.tensor as T
 import numpy as np
 import pytest
+
+import arignote
+import arignote.tensor as T
 from arignote.tensor import graphs
 from arignote.tensor.control import ifelse
 from arignote.tensor.testvalue import get_test_value
@@ -37,7 +38,9 @@ def test_ifelse_of_lists() -> None:
 
 
 def test_ifelse_branches_have_one_type() -> None:
-    text = r"The two branches should have identical types, but they are TensorType\(float64, vector\)"
+    text = (
+        r"The two branches should have identical types, but they are TensorType\(float64, vector\)"
+    )
     with pytest.raises(TypeError, match=text):
         ifelse(T.bscalar(), T.dvector(), T.fvector())
     with pytest.raises(TypeError, match=text):
@@ -81,15 +84,15 @@ def test_a_missing_test_value() -> None:
     x, y = T.dvector("x"), T.dvector("y")
     x.tag.test_value = np.ones(2)
     text = (
-        r"Cannot compute test value: input 1 \(y\) of Op Elemwise\{add,no_inplace\}\(x, y\) missing "
-        r"default value\."
+        r"Cannot compute test value: input 1 \(y\) of Op Elemwise\{add,no_inplace\}\(x, y\) "
+        r"missing default value\."
     )
-    with arignote.config.changed(compute_test_value="raise"):
-        with pytest.raises(ValueError, match=text):
-            x + y
-    with arignote.config.changed(compute_test_value="warn"), pytest.warns(UserWarning, match=text):
+    flag = arignote.config.changed
+    with flag(compute_test_value="raise"), pytest.raises(ValueError, match=text):
         x + y
-    with arignote.config.changed(compute_test_value="ignore"):
+    with flag(compute_test_value="warn"), pytest.warns(UserWarning, match=text):
+        x + y
+    with flag(compute_test_value="ignore"):
         z = x + y
         assert (x * 2).tag.test_value.tolist() == [2.0, 2.0]
     assert not hasattr(z.tag, "test_value")
@@ -101,7 +104,9 @@ def test_a_test_value_must_fit_its_type() -> None:
     x = T.fvector("x")
     for wrong in (np.ones((2, 2), "float32"), np.ones(2), "text"):
         x.tag.test_value = wrong
-        with pytest.raises(TypeError, match="one input test value does not have the requested type"):
+        with pytest.raises(
+            TypeError, match="one input test value does not have the requested type"
+        ):
             get_test_value(x)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import arignote
-import arignote.tensor as T
 import numpy as np
 import pytest
+
+import arignote
+import arignote.tensor as T
 from helpers.evaluate import evaluate
 
 X = np.arange(60.0).reshape(3, 4, 5)
@@ -157,7 +158,16 @@ def test_bad_indices(index: Any, error: type[Exception], text: str) -> None:
 
 
 UPDATES: list[Any] = [
-    *(0, -1, slice(1, None), slice(None, None, -1), slice(None), (0, 1), (slice(None), 2), (1, 2, 3)),
+    *(
+        0,
+        -1,
+        slice(1, None),
+        slice(None, None, -1),
+        slice(None),
+        (0, 1),
+        (slice(None), 2),
+        (1, 2, 3),
+    ),
     *((Ellipsis, 0), (slice(0, 2), slice(1, 3), slice(None, None, 2)), (0, slice(None), -1), None),
     *([0, 2], np.array([[0, 1], [2, 0]]), ([0, 2], [1, 3]), (slice(None), [0, 3]), X > 30),
     *(([0, 2], slice(None), [1, 1]), (slice(1, None), [0, 3]), (0, [1, 2]), [True, False, True]),
@@ -213,13 +223,19 @@ def test_updates_of_transposes_and_of_indexed_results() -> None:
 
 def test_what_cannot_be_updated() -> None:
     x = T.dmatrix("x")
-    with pytest.raises(TypeError, match=r"\[set_subtensor\] x must be what indexing a variable gave"):
+    with pytest.raises(
+        TypeError, match=r"\[set_subtensor\] x must be what indexing a variable gave"
+    ):
         T.set_subtensor(x, 1)
-    with pytest.raises(TypeError, match=r"\[inc_subtensor\] x must be what indexing a variable gave"):
+    with pytest.raises(
+        TypeError, match=r"\[inc_subtensor\] x must be what indexing a variable gave"
+    ):
         T.inc_subtensor(x + 1, 1)
     with pytest.raises(TypeError, match="does not fit"):
         T.set_subtensor(T.ivector()[0], 1.5)
-    with pytest.raises(TypeError, match="value must have at most the 1 dimensions of the region: 2"):
+    with pytest.raises(
+        TypeError, match="value must have at most the 1 dimensions of the region: 2"
+    ):
         T.set_subtensor(x[0], T.dmatrix())
     with pytest.raises(NotImplementedError, match="takes no new axis"):
         T.set_subtensor(x[[0, 1], None], 1)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 
-import arignote
-import arignote.tensor as T
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+import arignote
+import arignote.tensor as T
 from helpers.evaluate import evaluate
 from helpers.tolerance import FORMULA, SUMMED, assert_ulp
 
@@ -70,7 +71,7 @@ def test_softmax_takes_a_vector_for_a_row(function: object) -> None:
         warnings.simplefilter("error")
         assert function(x.dimshuffle("x", 0)).type == T.drow
     for wrong in (T.dtensor3(), T.imatrix(), T.dscalar()):
-        with pytest.raises(ValueError, match="x must be 1-d or 2-d tensor of floats. Got Tensor"):
+        with pytest.raises(ValueError, match=r"x must be 1-d or 2-d tensor of floats\. Got Tensor"):
             function(wrong)
 
 

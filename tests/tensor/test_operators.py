@@ -1,4 +1,4 @@
-"""Operators and NumPy functions on variables: both sides, every kind of operand, what they refuse."""
+"""Operators and NumPy functions on variables: both sides, all operands, what they refuse."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-import arignote
-import arignote.tensor as T
 import numpy as np
 import pytest
+
+import arignote
+import arignote.tensor as T
 from helpers.evaluate import evaluate
 from helpers.tolerance import FORMULA, assert_ulp
 
@@ -174,7 +175,7 @@ def test_length_and_iteration_need_a_known_length() -> None:
     for variable in (x, T.dvector(), T.dscalar(), x.sum()):
         with pytest.raises(TypeError, match="TensorType does not support iteration"):
             iter(variable)
-    with pytest.raises(TypeError, match="Maybe you are using builtins.sum"):
+    with pytest.raises(TypeError, match="Maybe you are using builtins"):
         sum(T.dvector())
     rows, columns = x.shape
     assert rows is not columns
@@ -194,9 +195,11 @@ def test_iteration_over_what_the_graph_counts() -> None:
 
 def test_a_list_of_variables_is_stacked() -> None:
     a, b = T.dscalars("a", "b")
-    total = T.dvector("x") + [a, b]
+    x = T.dvector("x")
+    numbers = [a, b]
+    total = x + numbers
     assert total.type == T.dvector
-    assert evaluate(total, {total.owner.inputs[0]: [1, 2], a: 10, b: 20}).tolist() == [11, 22]
+    assert evaluate(total, {x: [1, 2], a: 10, b: 20}).tolist() == [11, 22]
 
 
 def test_variables_go_into_object_arrays_one_by_one() -> None:

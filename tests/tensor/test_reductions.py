@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import arignote
-import arignote.tensor as T
 import numpy as np
 import pytest
+
+import arignote
+import arignote.tensor as T
 from helpers.evaluate import evaluate
 from helpers.tolerance import SUMMED, assert_ulp
 
@@ -62,8 +63,10 @@ def test_any_and_all(axis: Any) -> None:
     for name in ("any", "all"):
         wanted = getattr(np, name)(value, axis=axis)
         np.testing.assert_array_equal(evaluate(getattr(T, name)(x, axis), {x: value}), wanted)
-        np.testing.assert_array_equal(evaluate(getattr(x > 0, name)(axis), {x: value}), 
-                                      getattr(np, name)(value > 0, axis=axis))
+        np.testing.assert_array_equal(
+            evaluate(getattr(x > 0, name)(axis), {x: value}),
+            getattr(np, name)(value > 0, axis=axis),
+        )
 
 
 def test_patterns() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import arignote
-import arignote.tensor as T
 import numpy as np
 import pytest
+
+import arignote
+import arignote.tensor as T
 from helpers.evaluate import evaluate
 
 X = np.arange(24.0).reshape(2, 3, 4)

@@ -15,23 +15,26 @@ Dim: TypeAlias = "int | Expr"
 Shape: TypeAlias = tuple[Dim, ...]
 
 
-def wrap(index: int, length: int) -> int:
-    """Return an index counted from the end as one counted from the start."""
-    return index + length if index < 0 else index
-
-
 def _wrap_bits(bits: int) -> Callable[[int], int]:
     half = 1 << (bits - 1)
     return lambda value: (value + half) % (2 * half) - half
 
 
-# Every operation an expression may hold, with its meaning on ints. Division by zero is zero, as in
-# NumPy's integer arrays. The native evaluator knows the same names.
+_int64 = _wrap_bits(64)
+
+
+def wrap(index: int, length: int) -> int:
+    """Return an index counted from the end as one counted from the start."""
+    return _int64(index + length) if index < 0 else index
+
+
+# Every operation an expression may hold, with its meaning on ints. Results wrap to 64 bits, and
+# division by zero is zero, as in NumPy's integer arrays. The native evaluator knows the same names.
 OPERATIONS: Final[dict[str, Callable[..., int]]] = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "mul": lambda a, b: a * b,
-    "floordiv": lambda a, b: a // b if b else 0,
+    "add": lambda a, b: _int64(a + b),
+    "sub": lambda a, b: _int64(a - b),
+    "mul": lambda a, b: _int64(a * b),
+    "floordiv": lambda a, b: _int64(a // b) if b else 0,
     "mod": lambda a, b: a % b if b else 0,
     "min": min,
     "max": max,

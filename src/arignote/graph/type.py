@@ -81,6 +81,8 @@ class TensorType:
 
     def make_variable(self, name: str | None = None) -> Variable:
         """Return a new variable of this type with no owner."""
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"[{self}] the name of a variable must be a string: {name!r}")
         return self.variable_class(self, name=name)
 
     __call__ = make_variable

@@ -37,8 +37,10 @@ def _power(base: Array, exponent: Array) -> Array:
 def _power_partials(
     inputs: tuple[Variable, ...], output: Variable, cotangent: Variable
 ) -> tuple[Variable, Variable]:
-    base, exponent = inputs
-    by_base = mul(exponent, pow_(base, sub(exponent, 1)))
+    # The least int8 less one would wrap.
+    base, exponent = (cast(item, output.dtype) for item in inputs)
+    # The power of zero that is left may be infinite; a constant has no derivative there either.
+    by_base = switch(eq(exponent, 0), 0, mul(exponent, pow_(base, sub(exponent, 1))))
     # Where the base is zero, so is the derivative by the exponent; log(0) must not make it nan.
     positive = switch(eq(base, 0), 1, base)
     by_exponent = switch(eq(base, 0), 0, mul(output, ops.log(positive)))
@@ -61,6 +63,11 @@ def _clip_partials(
         switch(lt(x, low), cotangent, zero),
         switch(gt(x, high), cotangent, zero),
     )
+
+
+def _direction(x: Variable, magnitude: Variable) -> Variable:
+    """Return the derivative of a magnitude; that of a complex number is a real part's."""
+    return conj(true_div(x, magnitude)) if x.dtype in dtypes.COMPLEXES else sgn(x)
 
 
 def _round_half_away(x: Array) -> Array:
@@ -105,7 +112,7 @@ inv: ElementwiseOp = elementwise(
     "inv", "x", np.reciprocal, lambda i, o, g: (neg(mul(g, sqr(o))),), rule=float_rule
 )
 abs_: ElementwiseOp = elementwise(
-    "abs", "x", np.abs, lambda i, o, g: (mul(g, sgn(i[0])),), rule=magnitude_rule
+    "abs", "x", np.abs, lambda i, o, g: (mul(g, _direction(i[0], o)),), rule=magnitude_rule
 )
 sgn: ElementwiseOp = elementwise("sgn", "x", np.sign, no_partials, rule=number_rule)
 identity: ElementwiseOp = elementwise("identity", "x", np.positive, lambda i, o, g: (g,))
@@ -187,7 +194,7 @@ real: ElementwiseOp = elementwise(
     "real", "x", np.real, lambda i, o, g: (g,), rule=magnitude_rule, native=False
 )
 imag: ElementwiseOp = elementwise(
-    "imag", "x", np.imag, no_partials, rule=magnitude_rule, native=False
+    "imag", "x", np.imag, lambda i, o, g: (mul(g, -1j),), rule=magnitude_rule, native=False
 )
 conj: ElementwiseOp = elementwise("conj", "x", np.conj, lambda i, o, g: (conj(g),), native=False)
 

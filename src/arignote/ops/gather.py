@@ -130,11 +130,40 @@ def _put_gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequenc
     g = cotangents[0]
     if g is None or ops.is_discrete(x):
         return [None, None, *nothing]
-    by_value = ops.fit(take_op.make([g, *indices]).outputs[0], value)
+    read = take_op.make([g, *indices]).outputs[0]
     if node.params["increment"]:
-        return [g, by_value, *nothing]
-    zero = ops.pad_left(ops.constant(0, dtype=g.dtype), value.ndim)
-    return [put(g, zero, indices, increment=False), by_value, *nothing]
+        return [g, ops.fit(read, value), *nothing]
+    zero = ops.constant(0, dtype=g.dtype)
+    if not _all_distinct(indices):
+        read = ops.switch(_stays(x, indices, read.ndim), read, zero)
+    return [put(g, zero, indices, increment=False), ops.fit(read, value), *nothing]
+
+
+def _all_distinct(indices: Sequence[Variable]) -> bool:
+    """Return whether they select one element, or what a mask selects."""
+    if indices[0].ndim == 0:
+        return True
+    owner = indices[0].owner
+    return owner is not None and owner.op is nonzero_op and set(owner.outputs) <= set(indices)
+
+
+def _stays(x: Variable, indices: Sequence[Variable], rank: int) -> Variable:
+    """Return, for each place that a put sets, whether it is not set again later."""
+    leading = [ops.length(x, axis) for axis in range(len(indices))]
+    numbers = ops.reshape(
+        ops.arange(_size(indices[0])),
+        [ops.length(indices[0], axis) for axis in range(indices[0].ndim)],
+    )
+    last = put(ops.alloc(ops.constant(0, dtype="int64"), *leading), numbers, indices, False)
+    stays = ops.eq(take_op.make([last, *indices]).outputs[0], numbers)
+    return ops.dimshuffle(stays, (*range(stays.ndim), *("x",) * (rank - stays.ndim)))
+
+
+def _size(x: Variable) -> Variable:
+    count: Variable = ops.constant(1, dtype="int64")
+    for axis in range(x.ndim):
+        count = ops.mul(count, ops.length(x, axis))
+    return count
 
 
 put_op = Op(

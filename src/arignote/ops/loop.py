@@ -98,5 +98,9 @@ def map_rows(
             outside.update(dict.fromkeys(i for i in node.inputs if i not in dependent))
     outside.update(dict.fromkeys(row for row in rows if row not in dependent))
     free = tuple(item for item in outside if not isinstance(item, Constant))
-    body = Body(index, free, tuple(rows))
+    # Inside it stands for itself: nothing may look through it to what computes it.
+    inner = {item: item.type.make_variable() for item in free if item.owner is not None}
+    body = Body(
+        index, tuple(inner.get(item, item) for item in free), tuple(walk.replace(rows, inner))
+    )
     return list(rows_op.make([count, *models, *free], Params({"body": body})).outputs)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from arignote.graph.dtypes import Array
-from arignote.ops.arithmetic import add, mul, neg, sqr, sub, true_div
+from arignote.graph.variable import Variable
+from arignote.ops.arithmetic import add, cast, mul, neg, sqr, sub, true_div
 from arignote.ops.elementwise import ElementwiseOp, elementwise, float_rule
 
 _LOG2 = float(np.log(2.0))
@@ -21,6 +22,18 @@ def _sigmoid(x: Array) -> Array:
 
 def _softplus(x: Array) -> Array:
     return np.asarray(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
+
+
+def _arctan2_partials(
+    inputs: tuple[Variable, ...], output: Variable, cotangent: Variable
+) -> tuple[Variable, Variable]:
+    # The square of an int8 would overflow.
+    y, x = (cast(item, output.dtype) for item in inputs)
+    squares = add(sqr(y), sqr(x))
+    return (
+        true_div(mul(cotangent, x), squares),
+        neg(true_div(mul(cotangent, y), squares)),
+    )
 
 
 sqrt: ElementwiseOp = elementwise(
@@ -119,15 +132,7 @@ arctanh: ElementwiseOp = elementwise(
     ulp=4,
 )
 arctan2: ElementwiseOp = elementwise(
-    "arctan2",
-    "y x",
-    np.arctan2,
-    lambda i, o, g: (
-        true_div(mul(g, i[1]), add(sqr(i[0]), sqr(i[1]))),
-        neg(true_div(mul(g, i[0]), add(sqr(i[0]), sqr(i[1])))),
-    ),
-    rule=float_rule,
-    ulp=4,
+    "arctan2", "y x", np.arctan2, _arctan2_partials, rule=float_rule, ulp=4
 )
 sigmoid: ElementwiseOp = elementwise(
     "sigmoid", "x", _sigmoid, lambda i, o, g: (mul(mul(g, o), sub(1, o)),), rule=float_rule, ulp=4

@@ -588,6 +588,16 @@ def _arange_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -
     return ((maximum(context.value(node.inputs[2]), 0),),)
 
 
+def _arange_gradient(
+    node: Apply, cotangents: Sequence[Variable | None]
+) -> Sequence[Variable | None]:
+    g = cotangents[0]
+    if g is None or ops.is_discrete(node.inputs[0]):
+        return (None, None, None)
+    steps = ops.cast(arange(length(node.outputs[0], 0)), g.dtype)
+    return (ops.sum_(g), ops.sum_(ops.mul(g, steps)), None)
+
+
 arange_op = Op(
     name="arange",
     arguments=("start", "step", "length"),
@@ -596,7 +606,7 @@ arange_op = Op(
     reference=lambda call, start, step, count: (
         start + np.arange(max(int(count), 0)).astype(start.dtype) * step
     ),
-    gradient=lambda node, cotangents: (None, None, None),
+    gradient=_arange_gradient,
     kernel="arange",
     supports=lambda call: call.output_types[0].dtype in dtypes.NATIVE,
     shape_only=frozenset({2}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from keyword import iskeyword
 
 from arignote import ops
 from arignote.graph import walk
@@ -13,7 +14,7 @@ from arignote.graph.op import Call, Params, Strided
 from arignote.graph.variable import Apply, Constant, SharedVariable, Variable
 from arignote.plan.guards import unit_guards
 from arignote.plan.memory import place
-from arignote.plan.needs import needed_nodes
+from arignote.plan.needs import needed_nodes, values_read
 from arignote.plan.plan import (
     Buffer,
     Const,
@@ -31,15 +32,15 @@ from arignote.rewrite.fuse import ProgramWriter, Unit, group
 
 
 class _Names:
-    """Hands out buffer names: a variable's own where it is a free identifier."""
+    """Hands out buffer names: a variable's own where it is a free identifier of ASCII letters."""
 
     def __init__(self) -> None:
         self.taken: set[str] = set()
         self.counts: dict[str, int] = {}
 
     def give(self, wanted: str | None, prefix: str) -> str:
-        name = re.sub(r"\W", "_", wanted) if wanted else ""
-        if not name or not name.isidentifier() or name in self.taken:
+        name = re.sub(r"\W", "_", wanted, flags=re.ASCII) if wanted else ""
+        if not name.isidentifier() or iskeyword(name) or name in self.taken:
             while True:
                 number = self.counts.get(prefix, 0)
                 self.counts[prefix] = number + 1
@@ -163,7 +164,7 @@ class _Lowering:
             node.params,
             reads,
             tuple(map(self._temp, node.outputs)),
-            dims=op.dims(self.shapes, node) if op.dims is not None else (),
+            dims=self.shapes.dims_of(node),
             host=op.kernel is None or not op.supports(Call.of(node)),
         )
         self._step(step, node, guards)
@@ -182,7 +183,8 @@ class _Lowering:
         source = self.read(node.inputs[0])
         base, layout = self.layouts[source]
         shapes = [self.shapes.shape_of(item) for item in node.inputs]
-        window = op.view(self.shapes, node, layout, shapes)
+        with self.shapes.asked_by(node):
+            window = op.view(self.shapes, node, layout, shapes)
         if window == layout and self.buffers[source].type.ndim == output.ndim:
             self.buffer_of[output] = source
             return
@@ -215,8 +217,10 @@ class _Lowering:
     def new_value(self, variable: Variable) -> str:
         """Return the buffer that a state takes: never one that lies in a state itself."""
         name = self.read(variable)
-        base, _ = self.layouts[name]
-        return self._copy(variable, name) if isinstance(self.buffers[base], State) else name
+        buffer = self.buffers[name]
+        while isinstance(buffer, View | Reshaped):
+            buffer = self.buffers[buffer.base]
+        return self._copy(variable, name) if isinstance(buffer, State) else name
 
     def _copy(self, variable: Variable, name: str) -> str:
         copied = self.names.give(None, "t")
@@ -233,9 +237,8 @@ def _exported(
     result = {*outputs, *reads}
     for unit in units:
         inside = set(unit.nodes)
-        result.update(
-            item for node in unit.nodes for item in node.inputs if item.owner not in inside
-        )
+        read = (item for node in unit.nodes for item in values_read(node))
+        result.update(item for item in read if item.owner not in inside)
     return result
 
 

@@ -132,7 +132,9 @@ def _reuse(plan: Plan, taken: set[str]) -> dict[str, str]:
         for output, source in _permitted(step):
             if output in storage or output in taken or output in plan.outputs:
                 continue
-            if source not in given and _dies(plan, source, output, position, last_use):
+            if source in given or not _reads_once(plan, step, source):
+                continue
+            if _dies(plan, source, output, position, last_use):
                 storage[output] = source
                 given.add(source)
     return storage
@@ -143,6 +145,11 @@ def _permitted(step: Step) -> list[tuple[str, str]]:
     if step.op == ops.program_op.name:
         return [(output, source) for output in step.outputs for source in step.inputs]
     return [(step.outputs[o], step.inputs[i]) for o, i in step.record.reuse]
+
+
+def _reads_once(plan: Plan, step: Step, source: str) -> bool:
+    """Return whether a step reads the memory of an operand as that operand only, not by a window."""
+    return [name for name in step.inputs if plan.root(name).name == source] == [source]
 
 
 def _dies(plan: Plan, source: str, output: str, position: int, last_use: dict[str, int]) -> bool:

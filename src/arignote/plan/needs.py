@@ -28,9 +28,8 @@ def needed_nodes(outputs: Sequence[Variable], shapes: Shapes) -> dict[Apply, lis
         node = variable.owner
         if node is not None and node not in computed:
             computed[node] = None
-            pending.extend(_values_read(node))
-            if node.op.dims is not None:
-                node.op.dims(shapes, node)
+            pending.extend(values_read(node))
+            shapes.dims_of(node)
         for item in list(shapes.reads):
             if item not in asked:
                 asked.add(item)
@@ -39,7 +38,7 @@ def needed_nodes(outputs: Sequence[Variable], shapes: Shapes) -> dict[Apply, lis
     return _ordered([*outputs, *asked], computed, shapes)
 
 
-def _values_read(node: Apply) -> list[Variable]:
+def values_read(node: Apply) -> list[Variable]:
     """Return the inputs whose values a node reads."""
     if node.op is ops.shape_i:
         return []
@@ -56,6 +55,6 @@ def _ordered(
     result: dict[Apply, list[Apply]] = {}
     for node in walk.toposort(outputs):
         if node in computed:
-            read = [*_values_read(node), *shapes.reads_behind(node)]
+            read = [*values_read(node), *shapes.reads_behind(node)]
             result[node] = list(dict.fromkeys(v.owner for v in read if v.owner is not None))
     return result

@@ -43,7 +43,7 @@ def parse_dim(text: str, names: Names) -> Dim:
     source = re.sub(r"([A-Za-z_]\w*)\.(\d+)", r"\1.a\2", text)
     try:
         return _dim_of(ast.parse(source, mode="eval").body, names)
-    except (SyntaxError, KeyError, AttributeError) as error:
+    except (SyntaxError, ValueError, KeyError, AttributeError) as error:
         raise PlanError(f"[plan] a dim must be an integer expression: {text!r}") from error
 
 
@@ -212,7 +212,13 @@ class _Parser:
             raise PlanError("[plan] the text must start with 'plan NAME'")
         name = self.lines.pop(0).removeprefix("plan ")
         while self.lines:
-            self._line(self.lines.pop(0))
+            line = self.lines.pop(0)
+            try:
+                self._line(line)
+            except PlanError:
+                raise
+            except (SyntaxError, TypeError, ValueError, LookupError) as error:
+                raise PlanError(f"[plan] this line cannot be read: {line!r}") from error
         return Plan(
             name,
             tuple(self.buffers),
@@ -233,7 +239,9 @@ class _Parser:
         elif kind == "check":
             self.checks.append(_parse_check(rest, self.names))
         elif kind == "update":
-            state, _, value = rest.partition(" <- ")
+            state, arrow, value = rest.partition(" <- ")
+            if not arrow:
+                raise PlanError(f"[plan] an update must read 'state <- value': {rest!r}")
             self.updates.append((state, value))
         elif kind == "output":
             self.outputs = tuple(rest.split())

@@ -10,7 +10,7 @@ import numpy as np
 from arignote.errors import IndexRangeError, PlanError, ShapeError, add_note, with_origin
 from arignote.graph.dim import Dim, Expr, Shape, evaluate
 from arignote.graph.dtypes import Array
-from arignote.plan.plan import Check, Const, Input, Plan, Scalar, State, Step, View
+from arignote.plan.plan import Check, Const, Plan, Scalar, Step, View
 
 
 class Values:
@@ -39,7 +39,7 @@ class Values:
             return int(array.shape[int(str(expr.args[1]))])
         if expr.op == "stride":
             return int(array.strides[int(str(expr.args[1]))])
-        return int(array)
+        return int(array.astype("int64"))
 
     def known(self, dim: Dim) -> bool:
         """Return whether a dim can be evaluated: all scalars it is read from are computed."""
@@ -136,11 +136,15 @@ def run_step(plan: Plan, step: Step, inputs: Sequence[Array | None]) -> tuple[Ar
         raise with_origin(error, step.origin)
 
 
+def start(plan: Plan, arguments: Sequence[Array], states: Sequence[Array]) -> Values:
+    """Return the values of a call before its first step."""
+    names = [item.name for item in plan.inputs] + [item.name for item in plan.states]
+    return Values(plan, dict(zip(names, [*arguments, *states], strict=True)))
+
+
 def bind(plan: Plan, arguments: Sequence[Array], states: Sequence[Array]) -> Values:
     """Return the values of a call before its first step; raises if a check fails."""
-    names = [buffer.name for buffer in plan.buffers if isinstance(buffer, Input)]
-    names += [buffer.name for buffer in plan.buffers if isinstance(buffer, State)]
-    values = Values(plan, dict(zip(names, [*arguments, *states], strict=True)))
+    values = start(plan, arguments, states)
     error = failed_check(values, plan.checks)
     if error is not None:
         raise error

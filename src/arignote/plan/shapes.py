@@ -6,7 +6,8 @@ are turned into dims. One that only a step can compute becomes a ``read`` of its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from arignote import ops
 from arignote.errors import Origin, ShapeError, with_origin
@@ -39,6 +40,15 @@ class Shapes:
         self._values: dict[Variable, Dim] = {}
         self._same: dict[Dim, Dim] = {}
         self._node: Apply | None = None
+
+    @contextmanager
+    def asked_by(self, node: Apply) -> Iterator[None]:
+        """Note the checks that are demanded within as those of a node."""
+        outer, self._node = self._node, node
+        try:
+            yield
+        finally:
+            self._node = outer
 
     # What shape rules ask for.
 
@@ -76,6 +86,12 @@ class Shapes:
             error = ShapeError(f"[{name}] {message}")
             raise with_origin(error, node.origin if node is not None else None)
         self._check("equal", found, expected, text)
+        # Lengths known when the call starts stand for those that only a step computes; of two of
+        # the latter neither does, for it may be known too late where the other is needed.
+        if _read_names(expected):
+            found, expected = expected, found
+        if _read_names(expected):
+            return found
         old, new = (found, expected) if isinstance(found, Expr) else (expected, found)
         self._same[old] = new
         return new
@@ -105,9 +121,18 @@ class Shapes:
         """Return a shape in terms of the dims that equal ones are written as."""
         return tuple(map(self._canonical, shape))
 
+    def dims_of(self, node: Apply) -> tuple[Dim, ...]:
+        """Return the integers that the kernel of a node is given."""
+        if node.op.dims is None:
+            return ()
+        with self.asked_by(node):
+            return node.op.dims(self, node)
+
     def reads_behind(self, node: Apply) -> list[Variable]:
-        """Return the scalars that the sizes of a node are read from."""
+        """Return the scalars that the sizes of a node, or one that it tells, are read from."""
         dims = [dim for item in node.outputs for dim in self._shapes[item]]
+        if node.op is ops.shape_i:
+            dims.append(self.value(node.outputs[0]))
         dims += [self._values[item] for item in node.inputs if item in self._values]
         names = {name for dim in dims for name in _read_names(dim)}
         return [variable for variable, name in self.reads.items() if name in names]
@@ -138,11 +163,8 @@ class Shapes:
         if node is None:
             self._shapes[variable] = self._leaf(variable)
             return
-        outer, self._node = self._node, node
-        try:
+        with self.asked_by(node):
             shapes = node.op.shape(self, node, [self._shapes[item] for item in node.inputs])
-        finally:
-            self._node = outer
         for output, shape in zip(node.outputs, shapes, strict=True):
             self._shapes[output] = tuple(
                 1 if flag else self._canonical(dim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -105,9 +106,9 @@ def as_inputs(inputs: Sequence[Any], allow_downcast: bool | None) -> list[In]:
 
 def _as_input(item: Any, allow_downcast: bool | None) -> In:
     if isinstance(item, In):
-        if item.allow_downcast is None:
-            item.allow_downcast = allow_downcast
-        record = item
+        record = copy.copy(item)  # the user's may serve several functions
+        if record.allow_downcast is None:
+            record.allow_downcast = allow_downcast
     elif isinstance(item, Variable):
         record = In(item, allow_downcast=allow_downcast)
     elif isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], Variable):
@@ -176,6 +177,16 @@ class Arguments:
                 raise TypeError(f"Missing required input: {label}")
             given[position] = self.defaults[position].data
         return tuple(given[position] for position in range(count))
+
+    def present(self) -> tuple[In, ...]:
+        """Return the inputs with their present defaults, those in a container as they are."""
+        result = list(self.inputs)
+        for position, container in self.defaults.items():
+            record = self.inputs[position]
+            if record.value is not container and not hasattr(record.value, "container"):
+                result[position] = copy.copy(record)
+                result[position].value = container.copy()
+        return tuple(result)
 
     def convert(self, position: int, value: Any, function: str) -> Array:
         """Return an argument as an array of its input's type; TypeError if it cannot be one."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from arignote.config import config
 from arignote.errors import MissingInputError, UnusedInputError
 from arignote.graph import dtypes, walk
 from arignote.graph.variable import Constant, SharedVariable, Variable
-from arignote.run.arguments import In, Out
+from arignote.run.arguments import In, Out, as_inputs
 from arignote.run.shared import filter_value
 
 Pairs = Sequence[tuple[Any, Any]]
@@ -23,6 +24,8 @@ class Source:
     """A function as its user gave it, normalized: what is pickled, copied and compiled."""
 
     inputs: tuple[In, ...]
+    # What stands for each input in the graph: its variable, or a leaf in place of a computed one.
+    leaves: tuple[Variable, ...]
     outputs: tuple[Variable, ...]
     updates: tuple[tuple[SharedVariable, Variable], ...]
     keys: tuple[str, ...] | None
@@ -34,11 +37,70 @@ class Source:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Given:
+    """The arguments of ``function`` that describe its graph, as the user gave them."""
+
+    inputs: Sequence[Any]
+    outputs: Any
+    updates: Any
+    givens: Any
+    no_default_updates: bool | Sequence[Variable]
+    allow_downcast: bool | None
+
+
+def build_source(
+    given: Given, name: str | None, on_unused_input: str | None, options: Mapping[str, Any]
+) -> Source:
+    """Return the normalized function of what a user gave, with givens and default updates applied."""
+    records = as_inputs(given.inputs, given.allow_downcast)
+    check_duplicates(records)
+    variables, borrowed, keys, bare = normalize_outputs(given.outputs)
+    updates = normalize_updates(given.updates)
+    replacements = normalize_givens(given.givens, records)
+    fed = [(k, record.update) for k, record in enumerate(records) if record.update is not None]
+    roots = [*variables, *(value for _, value in fed)]
+    replaced = walk.replace([*roots, *updates.values()], replacements)
+    # An input may be a computed variable: the argument then stands in for what computes it.
+    leaves = [_leaf(record.variable) for record in records]
+    inputs = [record.variable for record in records]
+    cut = {old: new for old, new in zip(inputs, leaves, strict=True) if old is not new}
+    replaced = walk.replace(replaced, cut)
+    results, values = replaced[: len(roots)], replaced[len(roots) :]
+    new_values = default_updates(
+        replaced, dict(zip(updates, values, strict=True)), given.no_default_updates
+    )
+    check_inputs(records, leaves, [*results, *new_values.values()], on_unused_input)
+    feedback = zip((k for k, _ in fed), results[len(variables) :], strict=True)
+    return Source(
+        tuple(records),
+        tuple(leaves),
+        tuple(results[: len(variables)]),
+        tuple(new_values.items()),
+        keys,
+        bare,
+        tuple(borrowed),
+        name,
+        tuple(feedback),
+        options,
+    )
+
+
+def _leaf(variable: Variable) -> Variable:
+    if variable.owner is None:
+        return variable
+    leaf = variable.type.make_variable(variable.name)
+    leaf.origin = variable.origin
+    return leaf
+
+
 def pairs_of(value: Any, what: str) -> list[tuple[Any, Any]]:
     """Return updates or givens, a mapping or pairs, as a list of pairs."""
     if value is None:
         return []
     items = value.items() if isinstance(value, Mapping) else value
+    if not isinstance(items, Iterable) or isinstance(items, Variable):
+        raise TypeError(f"[function] {what} must be a dict or pairs: {value!r}")
     result = []
     for item in items:
         if not isinstance(item, list | tuple) or len(item) != 2:
@@ -123,8 +185,9 @@ def normalize_givens(givens: Any, inputs: Sequence[In]) -> dict[Variable, Variab
 
 def given_value(key: Variable, given: Any) -> Variable:
     """Return the replacement of a variable, cast to its dtype where nothing is lost."""
+    ops.as_variable(key)
     if isinstance(given, Variable) and not isinstance(given, Constant):
-        value: Variable = given
+        value = ops.as_variable(given)
     else:
         # A Python float is a float64 here, whatever floatX: what replaces a float32 must fit it.
         wide = "float64" if isinstance(given, float) else None
@@ -174,8 +237,23 @@ def check_duplicates(inputs: Sequence[In]) -> None:
         seen[record.variable] = position
 
 
+def detach(inputs: Sequence[In]) -> tuple[list[In], dict[Variable, Variable]]:
+    """Return inputs without owners, and what stands for those that a graph would compute."""
+    records, leaves = [], {}
+    for record in inputs:
+        variable = record.variable
+        if variable.owner is not None:
+            record = copy.copy(record)  # noqa: PLW2901
+            record.variable = leaves[variable] = variable.type.make_variable(variable.name)
+        records.append(record)
+    return records, leaves
+
+
 def check_inputs(
-    inputs: Sequence[In], results: Sequence[Variable], on_unused_input: str | None
+    inputs: Sequence[In],
+    leaves: Sequence[Variable],
+    results: Sequence[Variable],
+    on_unused_input: str | None,
 ) -> None:
     """Raise for inputs that the graph does not use, and for those that it lacks."""
     action = config.on_unused_input if on_unused_input is None else on_unused_input
@@ -185,8 +263,8 @@ def check_inputs(
             f"{action!r}.\nValid values are 'raise', 'warn', and 'ignore'."
         )
     used = set(walk.ancestors(results))
-    for position, record in enumerate(inputs):
-        if record.variable in used or action == "ignore":
+    for position, (record, leaf) in enumerate(zip(inputs, leaves, strict=True)):
+        if leaf in used or action == "ignore":
             continue
         name = f" name {record.name!r}" if record.name else ""
         message = (
@@ -199,7 +277,7 @@ def check_inputs(
         if action == "raise":
             raise UnusedInputError(message)
         warnings.warn(message, stacklevel=4)
-    given = {record.variable for record in inputs}
+    given = set(leaves)
     missing = [item for item in walk.free_inputs(results) if item not in given]
     if missing:
         raise _missing_error(missing[0], results)

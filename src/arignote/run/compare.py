@@ -17,20 +17,24 @@ from arignote.graph.type import TensorType
 from arignote.ops.program import Instruction, Program, Result
 from arignote.ops.reduce import prod_op
 from arignote.plan import reference
-from arignote.plan.plan import Plan, Step
+from arignote.plan.plan import Step
 
 
 def differences(
-    plan: Plan, step: Step, inputs: Sequence[Array], outputs: Sequence[Array]
+    values: reference.Values, step: Step, inputs: Sequence[Array], outputs: Sequence[Array]
 ) -> str | None:
-    """Return in words how a step's outputs differ from the reference, None if they do not."""
+    """Return in words how a step's outputs differ from the reference, None if they do not.
+
+    ``values`` hold what the integers are that kernels are given as dims.
+    """
+    plan = values.plan
     if step.op == "reshape":
         expected: list[Array] = [inputs[0].reshape(outputs[0].shape)]
         bounds: list[Array] = [np.zeros(outputs[0].shape)]
     elif isinstance(step.params.get("program"), Program):
         expected, bounds = run_program(step.params["program"], inputs)
     else:
-        full = _with_dims(plan, step, inputs, outputs)
+        full = _with_dims(values, step, inputs)
         expected = list(reference.run_step(plan, step, full))
         call = plan.call(step)
         bounds = [allowed_error(step.record, call, full, k, a) for k, a in enumerate(expected)]
@@ -41,17 +45,17 @@ def differences(
     return None
 
 
-def _with_dims(
-    plan: Plan, step: Step, inputs: Sequence[Array], outputs: Sequence[Array]
-) -> list[Array]:
+def _with_dims(values: reference.Values, step: Step, inputs: Sequence[Array]) -> list[Array]:
     """Return the operands of the reference: integers known as dims are not given to kernels."""
     if len(inputs) == len(step.inputs):
         return list(inputs)
     given = iter(inputs)
-    return [
-        np.asarray(outputs[0].shape[0]) if position in step.record.shape_only else next(given)
-        for position in range(len(step.inputs))
-    ]
+    result = []
+    for position, name in enumerate(step.inputs):
+        array = values.read(name) if position in step.record.shape_only else next(given)
+        assert array is not None, name
+        result.append(array)
+    return result
 
 
 def unit(dtype: np.dtype[Any]) -> float:

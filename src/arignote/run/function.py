@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
 from arignote.config import config
 from arignote.errors import CheckModeError, add_note, with_origin
 from arignote.graph import walk
 from arignote.graph.dtypes import Array
-from arignote.graph.variable import SharedVariable, Variable
+from arignote.graph.variable import SharedVariable, Variable, current_origin
 from arignote.ops.loop import Body, run_rows
 from arignote.plan import reference
 from arignote.plan.lower import lower
@@ -20,16 +23,8 @@ from arignote.plan.verify import verify
 from arignote.rewrite.engine import Log
 from arignote.rewrite.pipeline import merge, optimize
 from arignote.run import native
-from arignote.run.arguments import Arguments, In, Out, as_inputs
-from arignote.run.build import (
-    Source,
-    check_duplicates,
-    check_inputs,
-    default_updates,
-    normalize_givens,
-    normalize_outputs,
-    normalize_updates,
-)
+from arignote.run.arguments import Arguments, In, Out
+from arignote.run.build import Given, Source, build_source
 from arignote.run.compare import differences
 from arignote.run.failure import call_error
 from arignote.run.mode import Mode, get_mode
@@ -55,10 +50,10 @@ def compile_source(source: Source, mode: Mode) -> Compiled:
     rewritten = optimize(results, log, mode.excluded) if mode.optimizer else merge(results)
     targets = [target for target, _ in source.updates]
     plan, states = lower(
-        [record.variable for record in source.inputs],
+        source.leaves,
         rewritten[: len(values)],
         list(zip(targets, rewritten[len(values) :], strict=True)),
-        source.name or "function",
+        " ".join((source.name or "").split()) or "function",
         fusing=mode.optimizer is not None and "fusion" not in mode.excluded,
     )
     verify(plan)
@@ -236,7 +231,7 @@ class Function(native.Function):
         profile
             Whether the copy counts the time of its steps.
         """
-        source = self.compiled.source
+        source = self._present_source()
         swapped: dict[Variable, Variable] = dict((swap or {}).items())
         for old, new in swapped.items():
             if not isinstance(new, SharedVariable) or old.type != new.type:
@@ -244,30 +239,38 @@ class Function(native.Function):
                     f"[copy] {old} can be swapped only with one of type {old.type}: {new}"
                 )
         updates = () if delete_updates else source.updates
-        values = walk.replace([*source.outputs, *(value for _, value in updates)], swapped)
-        outputs, rest = values[: len(source.outputs)], values[len(source.outputs) :]
+        feedback = () if delete_updates else source.feedback
+
+        def swap_in(variables: Sequence[Variable]) -> list[Variable]:
+            return walk.replace(variables, swapped)
+
         targets = [(swap or {}).get(target, target) for target, _ in updates]
-        options = {**source.options, "profile": profile}
+        values = swap_in([value for _, value in updates])
+        fed = swap_in([value for _, value in feedback])
         changed = replace(
             source,
-            outputs=tuple(outputs),
-            updates=tuple(zip(targets, rest, strict=True)),
+            outputs=tuple(swap_in(source.outputs)),
+            updates=tuple(zip(targets, values, strict=True)),
+            feedback=tuple((k, value) for (k, _), value in zip(feedback, fed, strict=True)),
             name=name or source.name,
-            options=options,
+            options={**source.options, "profile": profile},
         )
         return make_function(changed, self.compiled.mode)
+
+    def _present_source(self) -> Source:
+        return replace(self.compiled.source, inputs=self.arguments.present())
 
     def free(self) -> None:
         """Do nothing: memory is kept between calls on purpose and freed with the function."""
 
     def __reduce__(self) -> tuple[Callable[..., Function], tuple[Any, ...]]:
-        return make_function, (self.compiled.source, self.compiled.mode)
+        return make_function, (self._present_source(), self.compiled.mode)
 
     def __copy__(self) -> Function:
         return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Function:
-        return make_function(copy.deepcopy(self.compiled.source, memo), self.compiled.mode)
+        return make_function(copy.deepcopy(self._present_source(), memo), self.compiled.mode)
 
     def __repr__(self) -> str:
         return f"<arignote function {self.name or 'without name'}: {len(self.plan.steps)} steps>"
@@ -316,22 +319,28 @@ class _Interpreted(Function):
 
     def _run_watched(self, arrays: tuple[Array, ...]) -> list[Array]:
         steps, mode = self.plan.steps, self.compiled.mode
+        values = reference.start(
+            self.plan, arrays, [s.container.data for s in self.compiled.states]
+        )
 
         def before(number: int, inputs: list[Array]) -> None:
             if mode.watcher is not None:
                 mode.watcher(number, steps[number], inputs, None)
 
         def after(number: int, inputs: list[Array], outputs: list[Array]) -> None:
+            values.arrays.update(zip(steps[number].outputs, outputs, strict=True))
             if mode.linker == "check":
-                self._check_step(number, inputs, outputs)
+                self._check_step(values, number, inputs, outputs)
             if mode.watcher is not None:
                 mode.watcher(number, steps[number], inputs, outputs)
 
         return self._as_list(self._run_hooked(arrays, before, after))
 
-    def _check_step(self, number: int, inputs: list[Array], outputs: list[Array]) -> None:
+    def _check_step(
+        self, values: reference.Values, number: int, inputs: list[Array], outputs: list[Array]
+    ) -> None:
         step = self.plan.steps[number]
-        found = differences(self.plan, step, inputs, outputs)
+        found = differences(values, step, inputs, outputs)
         if found is not None:
             error = CheckModeError(
                 f"step {number} differs from its NumPy reference: {step.op} "
@@ -418,37 +427,36 @@ def function(  # noqa: PLR0913 (Theano's signature)
     """
     if accept_inplace or not rebuild_strict:
         raise NotImplementedError(
-            "[function] accept_inplace must be False and rebuild_strict True: graphs hold no in-place ops "
-            "and givens keep their types"
+            "[function] accept_inplace must be False and rebuild_strict True: graphs hold no in-place "
+            "ops and givens keep their types"
         )
     chosen = get_mode(mode)
-    records = as_inputs(inputs, allow_input_downcast)
-    check_duplicates(records)
-    variables, borrowed, keys, bare = normalize_outputs(outputs)
-    new_values = normalize_updates(updates)
-    replacements = normalize_givens(givens, records)
-    fed = [(k, record.update) for k, record in enumerate(records) if record.update is not None]
-    roots = [*variables, *(value for _, value in fed)]
-    replaced = walk.replace([*roots, *new_values.values()], replacements)
-    results, values = replaced[: len(roots)], replaced[len(roots) :]
-    all_updates = default_updates(
-        replaced, dict(zip(new_values, values, strict=True)), no_default_updates
-    )
-    check_inputs(records, [*results, *all_updates.values()], on_unused_input)
-    from arignote.graph.variable import current_origin  # noqa: PLC0415
-
-    source = Source(
-        tuple(records),
-        tuple(results[: len(variables)]),
-        tuple(all_updates.items()),
-        keys,
-        bare,
-        tuple(borrowed),
-        name,
-        tuple((k, value) for (k, _), value in zip(fed, results[len(variables) :], strict=True)),
-        {"profile": profile, "origin": current_origin()},
-    )
-    return make_function(source, chosen)
+    given = Given(inputs, outputs, updates, givens, no_default_updates, allow_input_downcast)
+    options = {"profile": profile, "origin": current_origin()}
+    return make_function(build_source(given, name, on_unused_input, options), chosen)
 
 
-__all__ = ["Function", "In", "Out", "function"]
+def function_dump(filename: str | Path, *args: Any, **kwargs: Any) -> None:
+    """Pickle the arguments of :func:`function` to a file, to look at later or to send to someone.
+
+    Parameters
+    ----------
+    filename
+        The file; read it with ``pickle.load`` and call ``function(**arguments)``.
+    *args, **kwargs
+        As for :func:`function`.
+
+    Examples
+    --------
+    >>> import pickle, tempfile, pathlib, arignote, arignote.tensor as T
+    >>> x = T.dscalar("x")
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "function.pkl"
+    >>> function_dump(path, [x], x + 1)
+    >>> arignote.function(**pickle.loads(path.read_bytes()))(2.0)
+    array(3.)
+    """
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    Path(filename).write_bytes(pickle.dumps(dict(bound.arguments)))
+
+
+__all__ = ["Function", "In", "Out", "function", "function_dump"]

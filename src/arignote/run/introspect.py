@@ -98,10 +98,17 @@ class FunctionGraph:
     """
 
     def __init__(self, compiled: Compiled) -> None:
-        self.inputs = [record.variable for record in compiled.source.inputs]
+        self.inputs = list(compiled.source.leaves)
         self.inputs += list(compiled.states)
         self.outputs: list[Variable] = list(compiled.graph)
         self.nodes = [NodeView(node) for node in walk.toposort(self.outputs)]
+        # For each variable the nodes that read it, with the position, as Theano keeps them.
+        self.clients: dict[Variable, list[tuple[Any, int]]] = {}
+        for view in self.nodes:
+            for position, item in enumerate(view.inputs):
+                self.clients.setdefault(item, []).append((view, position))
+        for position, item in enumerate(self.outputs):
+            self.clients.setdefault(item, []).append(("output", position))
 
     def toposort(self) -> list[NodeView]:
         """Return the nodes, each after those that compute its inputs."""

@@ -145,6 +145,58 @@ def DebugMode(**options: Any) -> Mode:  # noqa: N802 (Theano's name)
     return Mode("check")
 
 
+@dataclass(frozen=True)
+class StepArrays:
+    """The arrays of a step as :class:`MonitorMode` shows them: each in a list of its own.
+
+    Attributes
+    ----------
+    inputs, outputs
+        Lists of one array; outputs are empty before the step has run.
+    """
+
+    inputs: list[list[Array]]
+    outputs: list[list[Array]]
+
+
+def MonitorMode(
+    pre_func: Callable[..., Any] | None = None,
+    post_func: Callable[..., Any] | None = None,
+    optimizer: str | None = "fast_run",
+) -> Mode:
+    """Return a mode that calls functions of the user's around every step.
+
+    Parameters
+    ----------
+    pre_func, post_func
+        Called before and after each step as ``f(fgraph, i, node, fn)``: None, the number of the step, the
+        step of the plan, and its arrays as ``fn.inputs[k][0]`` and ``fn.outputs[k][0]``.
+    optimizer
+        As for :class:`Mode`; None shows the steps of the graph as it was written.
+
+    Examples
+    --------
+    >>> import arignote, arignote.tensor as T
+    >>> def show(fgraph, i, node, fn):
+    ...     print(i, node.op, [array[0].shape for array in fn.inputs])
+    >>> x = T.dvector("x")
+    >>> f = arignote.function([x], T.exp(x), mode=MonitorMode(pre_func=show))
+    >>> f([0.0, 0.0])
+    0 elementwise [(2,)]
+    array([1., 1.])
+    """
+
+    def watch(
+        number: int, step: Step, inputs: Sequence[Array], outputs: Sequence[Array] | None
+    ) -> None:
+        call = pre_func if outputs is None else post_func
+        if call is not None:
+            arrays = StepArrays([[a] for a in inputs], [[a] for a in outputs or ()])
+            call(None, number, step, arrays)
+
+    return Mode(optimizer=optimizer, watcher=watch)
+
+
 def NanGuardMode(  # noqa: N802 (Theano's name)
     nan_is_error: bool = True, inf_is_error: bool = True, big_is_error: bool = True
 ) -> Mode:

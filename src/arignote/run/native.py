@@ -5,6 +5,7 @@ A plan becomes the flat lists that the runtime loads: dims as registers, buffers
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -44,6 +45,11 @@ measure_bandwidth = _core.measure_bandwidth
 measure_fma_rate = _core.measure_fma_rate
 
 config.listen("threads", _core.set_threads)
+_wanted_target = os.environ.get("ARIGNOTE_TARGET", "")
+if _wanted_target and _wanted_target != current_target():
+    raise ValueError(
+        f"ARIGNOTE_TARGET must be one of {', '.join(targets())}: {_wanted_target!r}"
+    )
 
 HostCall = Callable[..., tuple[Array, ...]]
 

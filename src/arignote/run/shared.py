@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from arignote.graph import dtypes
 from arignote.graph.dtypes import Array
 from arignote.graph.type import GenericType, TensorType
-from arignote.graph.variable import SharedVariable
+from arignote.graph.variable import SharedVariable, Variable
 from arignote.run.native import Storage
 
 
@@ -124,32 +125,22 @@ def describe_value(value: Any) -> str:
 
 
 def _convert(type_: TensorType, value: Any, allow_downcast: bool | None) -> Array:
-    from_array = isinstance(value, np.ndarray | np.generic)
-    try:
-        given = np.asarray(value)
-        if given.dtype.name not in dtypes.ALL:
-            given = np.asarray(value, dtype=type_.dtype)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{type_} needs numbers that form an array: {describe_value(value)} does not"
-        ) from error
-    if allow_downcast:
+    given = _as_numbers(type_, value)
+    is_plain = given.dtype.kind != "O"
+    if is_plain and dtypes.upcast(given.dtype.name, type_.dtype) == type_.dtype:
         return given.astype(type_.dtype)
-    if dtypes.upcast(given.dtype.name, type_.dtype) == type_.dtype:
-        return given.astype(type_.dtype)
-    if from_array:
+    if is_plain and isinstance(value, np.ndarray | np.generic) and not allow_downcast:
         raise TypeError(
             f"{type_} cannot store a value of dtype {given.dtype} without risking loss of precision. "
             "If you do not mind this loss, you can: 1) explicitly cast your data to "
             f'{type_.dtype}, or 2) set "allow_input_downcast=True" when calling "function".'
         )
+    converted = _rounded(type_, given)
     is_float = isinstance(value, float) and type_.ndim == 0
-    with np.errstate(all="ignore"):
-        converted = given.astype(type_.dtype)
-        survives = np.array_equal(converted, given, equal_nan=given.dtype.kind in "fc")
-    if survives or (
+    may_round = allow_downcast or (
         allow_downcast is None and is_float and type_.dtype == dtypes.normalize("floatX")
-    ):
+    )
+    if may_round or np.array_equal(converted, given, equal_nan=given.dtype.kind in "fc"):
         return converted
     raise TypeError(
         f"{type_} cannot store accurately value {value!r}, it would be represented as "
@@ -157,6 +148,42 @@ def _convert(type_: TensorType, value: Any, allow_downcast: bool | None) -> Arra
         f'your data to a numpy array of dtype {type_.dtype}, or 2) set "allow_input_downcast=True" '
         'when calling "function".'
     )
+
+
+def _as_numbers(type_: TensorType, value: Any) -> Array:
+    """Return a value as an array of numbers. Text, dates and None are none."""
+    if isinstance(value, Variable):
+        raise TypeError(
+            f"{type_} expected an array-like object, but found a Variable: maybe you are trying to "
+            f"call a function on a (possibly shared) variable instead of a numeric array? {value}"
+        )
+    try:
+        given = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise _no_numbers(type_, value) from error
+    is_object = given.dtype.kind == "O"
+    numeric = (
+        all(isinstance(item, Number) for item in given.flat)
+        if is_object
+        else given.dtype.kind in "biufc"
+    )
+    if not numeric:
+        raise _no_numbers(type_, value)
+    return given
+
+
+def _rounded(type_: TensorType, given: Array) -> Array:
+    """Return numbers in the type's dtype, the nearest that it has or less near."""
+    drops_imaginary = given.dtype.kind == "c" and type_.dtype not in dtypes.COMPLEXES
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray((given.real if drops_imaginary else given).astype(type_.dtype))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _no_numbers(type_, given) from error
+
+
+def _no_numbers(type_: TensorType, value: Any) -> TypeError:
+    return TypeError(f"{type_} needs numbers that form an array: {describe_value(value)} does not")
 
 
 def _check_shape(type_: TensorType, array: Array) -> None:
@@ -168,8 +195,8 @@ def _check_shape(type_: TensorType, array: Array) -> None:
     for axis, (flag, length) in enumerate(zip(type_.broadcastable, array.shape, strict=True)):
         if flag and length != 1:
             raise TypeError(
-                f"Non-unit value on shape on a broadcastable dimension: dimension {axis} of {type_} "
-                f"must have length 1: {length} in shape {array.shape}"
+                f"Non-unit value on shape on a broadcastable dimension: dimension {axis} of {type_}"
+                f" must have length 1: {length} in shape {array.shape}"
             )
 
 
@@ -188,8 +215,8 @@ def shared(
     ----------
     value
         A number or an array; of its dtype the variable will be: float64 for a Python float whatever
-        ``floatX`` is, int64 for an int. Anything else (a list, say) is kept as a Python object that no
-        op takes.
+        ``floatX`` is, int64 for an int. Anything else (a list, say) is kept as a Python object
+        that no op takes.
     name
         Of the variable.
     strict
@@ -219,8 +246,6 @@ def shared(
     """
     if unknown:
         raise TypeError(f"[shared] unknown argument: {', '.join(unknown)}")
-    from arignote.graph.variable import Variable  # noqa: PLC0415
-
     if isinstance(value, Variable):
         raise TypeError(
             f"Shared variable constructor needs numeric values and not symbolic variables: {value}"

@@ -258,20 +258,22 @@ from arignote.tensor.reductions import (
     var as var,
 )
 from arignote.tensor.shapes import (
-    addbroadcast as addbroadcast,
     dimshuffle as dimshuffle,
     flatten as flatten,
-    patternbroadcast as patternbroadcast,
     reshape as reshape,
     shape as shape,
+    size as size,
+    swapaxes as swapaxes,
+    transpose as transpose,
+)
+from arignote.tensor.patterns import (
+    addbroadcast as addbroadcast,
+    patternbroadcast as patternbroadcast,
     shape_padaxis as shape_padaxis,
     shape_padleft as shape_padleft,
     shape_padright as shape_padright,
-    size as size,
     specify_shape as specify_shape,
     squeeze as squeeze,
-    swapaxes as swapaxes,
-    transpose as transpose,
     unbroadcast as unbroadcast,
 )
 from arignote.tensor.joining import (
