@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Builds arignote with sanitizers in a virtual environment of its own and runs the tests that reach
-# C++, without the slow ones.
+# Builds arignote with sanitizers in a virtual environment of its own and runs tests with it: those
+# that reach C++ most directly unless others are named, and never the slow ones.
 #
-#   scripts/test_sanitized.sh [address,undefined | thread [PYTEST OPTION ...]]
+#   scripts/test_sanitized.sh [address,undefined | thread [PYTEST ARGUMENT ...]]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sanitizers=${1:-address,undefined}
 shift || true
+[ $# -gt 0 ] || set -- tests/native tests/ops tests/seeds
 environment=build/sanitized-${sanitizers//,/-}
 
 python3 -m venv "$environment"
@@ -20,5 +21,6 @@ python3 -m venv "$environment"
 # beside it the first C++ exception aborts. Python itself leaks on purpose.
 runtime=$([ "$sanitizers" = thread ] && echo libtsan.so || echo libasan.so)
 export LD_PRELOAD="$(g++ -print-file-name="$runtime") $(g++ -print-file-name=libstdc++.so)"
-export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc
-"$environment/bin/python" -m pytest -m 'not slow' tests/native tests/ops tests/seeds "$@"
+export PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=die_after_fork=0 # a forked child starts a pool of its own
+"$environment/bin/python" -m pytest -m 'not slow' "$@"

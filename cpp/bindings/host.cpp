@@ -37,12 +37,14 @@ bool copy_result(PyObject* array, const Operand& operand) {
   return output && PyArray_CopyInto(as_array(output), reinterpret_cast<PyArrayObject*>(array)) == 0;
 }
 
-Status run_host(PyObject* callable, const Context& context, const Step& step) {
+Status run_host(PyObject* function, const Context& context, const Step& step) {
   constexpr Status kPythonError{.code = Code::kHostError};
-  if (callable == nullptr) return Status::bad_plan("a host step must have its callable");
+  const Ref callable = new_ref(function);
+  if (!callable) return Status::bad_plan("a host step must have its callable");
   const Ref inputs = copy_inputs(context, step);
   if (!inputs) return kPythonError;
-  const Ref results(without_unwinding([&] { return PyObject_CallObject(callable, inputs.get()); }));
+  const Ref results(
+      without_unwinding([&] { return PyObject_CallObject(callable.get(), inputs.get()); }));
   if (!results) return kPythonError;
   const auto count = static_cast<Py_ssize_t>(step.outputs.size());
   if (!PyTuple_Check(results.get()) || PyTuple_GET_SIZE(results.get()) != count) {
@@ -65,8 +67,9 @@ Status run_host(PyObject* callable, const Context& context, const Step& step) {
 Status Caller::call(const Context& context, int step) {
   const bool release = released_ != nullptr;
   hold_gil();
-  const Ref callable = new_ref(core_.loaded.hosts[step].get());
-  const Status status = run_host(callable.get(), context, context.program().plan.step(step));
+  // No reference may be left when the GIL goes.
+  const Status status =
+      run_host(core_.loaded.hosts[step].get(), context, context.program().plan.step(step));
   if (release) released_ = PyEval_SaveThread();
   return status;
 }

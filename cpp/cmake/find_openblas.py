@@ -1,4 +1,4 @@
-"""Prints the library file and the licence file of the installed scipy-openblas32, as a CMake list."""
+"""Prints the library and the licence file of the installed scipy-openblas32, as a CMake list."""
 
 from importlib.metadata import files
 from pathlib import Path

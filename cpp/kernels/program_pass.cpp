@@ -299,8 +299,12 @@ void Pass::estimate_cost(const ElementwiseProgram& program) {
   constexpr double kPerTile = 10;
   constexpr double kPerOp = 3;
   constexpr double kPerMovedElement = 0.3;
+  constexpr double kPerStreamedByte = 0.04;
   const double elements = static_cast<double>(tiling_.row.extent * tiling_.col.extent);
   tile_cost_ = kPerTile;
+  for (const Placed& placed : tile_.placed) {
+    tile_cost_ += elements * static_cast<double>(items_[placed.operand]) * kPerStreamedByte;
+  }
   for (const TileOp& op : tile_.each) {
     tile_cost_ += kPerOp;
     const double lines = elements * static_cast<double>(size_of(program.dtypes[op.reg])) / 64;

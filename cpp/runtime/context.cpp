@@ -1,5 +1,6 @@
 #include "runtime/context.hpp"
 
+#include <exception>
 #include <new>
 
 namespace arignote {
@@ -132,6 +133,9 @@ Status Context::settle(int number) {
     if (const Status status = bind(number); !status.ok()) return status;
   } catch (const std::bad_alloc&) {
     return {.code = Code::kOutOfMemory};
+  } catch (const std::exception&) {
+    // It may not pass: the GIL may be released here.
+    return Status::bad_plan("a kernel must be bound without an exception");
   }
   place(number);
   settled_ = number + 1;

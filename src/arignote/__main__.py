@@ -58,7 +58,7 @@ def main() -> int:
     run.set_defaults(start=lambda options: run_script(options.script, options.arguments))
     bench = commands.add_parser("bench", help="measure training steps, against their NumPy meaning")
     if sys.argv[1:2] == ["bench"]:
-        from arignote.bench import command  # noqa: PLC0415 (importing it takes time)
+        from arignote.bench import command
 
         command.add_options(bench)
         bench.set_defaults(start=command.bench)

@@ -1,8 +1,8 @@
 """Gradients: the reverse walk over a graph, and what is built on it.
 
-The walk asks each op record for the cotangents of its inputs. Before it starts, the formulas between
-the inputs and the cost are put into their stable form (``log(softmax(z))``, ``1 / (1 + exp(-z))``), so
-that the gradient of a naive formula is finite wherever the true one is.
+The walk asks each op record for the cotangents of its inputs. Before it starts, the formulas
+between the inputs and the cost are put into their stable form (``log(softmax(z))``, ``1 / (1 +
+exp(-z))``), so that the gradient of a naive formula is finite wherever the true one is.
 """
 
 from __future__ import annotations
@@ -119,7 +119,8 @@ class _Backward:
 def _check_options(disconnected_inputs: str, return_disconnected: str) -> None:
     if disconnected_inputs not in ("raise", "warn", "ignore"):
         raise ValueError(
-            "Invalid value for keyword 'disconnected_inputs', valid values are 'ignore', 'warn' and "
+            "Invalid value for keyword 'disconnected_inputs', valid values are 'ignore', 'warn' "
+            "and "
             f"'raise': {disconnected_inputs!r}"
         )
     if return_disconnected not in ("zero", "None", "Disconnected"):
@@ -146,7 +147,7 @@ def _disconnected(variable: Variable, action: str) -> None:
         warnings.warn(message, stacklevel=3)
 
 
-def grad(  # noqa: PLR0913 (Theano's signature)
+def grad(
     cost: Variable | None,
     wrt: Any,
     consider_constant: Sequence[Variable] | None = None,
@@ -167,7 +168,8 @@ def grad(  # noqa: PLR0913 (Theano's signature)
     consider_constant
         Variables not to look behind.
     disconnected_inputs
-        What to do if ``cost`` does not depend on a variable: ``"raise"``, ``"warn"`` or ``"ignore"``.
+        What to do if ``cost`` does not depend on a variable: ``"raise"``, ``"warn"`` or
+        ``"ignore"``.
     add_names
         Whether to name the results ``(dcost/dx)``.
     known_grads
@@ -270,7 +272,7 @@ def as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def Lop(  # noqa: N802 (Theano's name)
+def Lop(
     f: Any,
     wrt: Any,
     eval_points: Any,
@@ -305,7 +307,7 @@ def Lop(  # noqa: N802 (Theano's name)
     )
 
 
-def Rop(f: Any, wrt: Any, eval_points: Any, disconnected_outputs: str = "raise") -> Any:  # noqa: N802
+def Rop(f: Any, wrt: Any, eval_points: Any, disconnected_outputs: str = "raise") -> Any:
     """Return the product of the Jacobian of ``f`` with respect to ``wrt`` with a column vector.
 
     It is the gradient of ``Lop(f, wrt, u)``, which is linear in ``u``, with respect to ``u``.
@@ -336,10 +338,9 @@ def Rop(f: Any, wrt: Any, eval_points: Any, disconnected_outputs: str = "raise")
     for output in as_list(f):
         direction = output.type.make_variable()
         products = Lop(output, variables, direction, disconnected_inputs="ignore")
-        known: dict[Variable, Variable] = {}
-        for product, point in zip(products, points, strict=True):
-            # Products may be one variable: those of x + y are.
-            known[product] = ops.add(known[product], point) if product in known else point
+        # Apart from each other: those of x + y are one variable, those of x + exp(y) are nested.
+        apart = [ops.identity(product) for product in products]
+        known = dict(zip(apart, points, strict=True))
         pushed = grad(None, direction, known_grads=known, disconnected_inputs=disconnected_outputs)
         zeros = _float_zeros_like(output)
         results.extend(walk.replace([pushed], {direction: zeros}))

@@ -1,7 +1,8 @@
 """The exception classes, and the one form their messages have.
 
-Each class also is the built-in class that Theano programs catch for the same mistake. A message reads
-``[op] what must hold: what was found``; :func:`with_origin` adds the line that built the node.
+Each class also is the built-in class that Theano programs catch for the same mistake. A message
+reads ``[op] what must hold: what was found``; :func:`with_origin` adds the line that built the
+node.
 """
 
 from __future__ import annotations

@@ -90,13 +90,13 @@ def test_every_name_of_the_tables_exists(name: str) -> None:
     parent, _, last = f"arignote.{name}".rpartition(".")
     assert getattr(importlib.import_module(parent), last) is module
     with pytest.raises(AttributeError, match="no_such_name"):
-        module.no_such_name  # noqa: B018
+        module.no_such_name
 
 
 @pytest.mark.usefixtures("theano")
 def test_modules_are_the_same_under_both_names() -> None:
-    import theano.tensor.archive  # type: ignore[import-not-found]  # noqa: PLC0415
-    import theano.tensor.nnet as nnet  # noqa: PLC0415
+    import theano.tensor.archive  # type: ignore[import-not-found]
+    import theano.tensor.nnet as nnet
 
     assert theano is arignote
     assert theano.tensor is T
@@ -113,7 +113,7 @@ def test_modules_are_the_same_under_both_names() -> None:
 
 @pytest.mark.usefixtures("theano")
 def test_attributes_without_an_import_of_their_own() -> None:
-    import theano  # type: ignore[import-not-found]  # noqa: PLC0415
+    import theano  # type: ignore[import-not-found]
 
     x = theano.tensor.vector("x")
     assert theano.printing.pp(x + x) == "(x + x)"
@@ -137,11 +137,11 @@ def test_there_is_no_gpu_of_theanos_kind() -> None:
 
 def test_an_unknown_name_is_an_error() -> None:
     with pytest.raises(AttributeError, match="module 'arignote' has no attribute 'no_such_name'"):
-        arignote.no_such_name  # noqa: B018
+        arignote.no_such_name
     with pytest.raises(ImportError, match="no_such_name"):
         exec("from arignote import no_such_name")
     with pytest.raises(AttributeError, match=r"module 'arignote.tensor' has no attribute 'conv2d'"):
-        T.conv2d  # noqa: B018
+        T.conv2d
 
 
 def test_change_flags() -> None:

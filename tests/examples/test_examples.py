@@ -171,7 +171,7 @@ def test_sigmoid_notebook(example: Example, tmp_path: Path, capsys: Capture, dty
     rng = np.random.default_rng(0)
     points, labels = rng.standard_normal((400, 784)), rng.integers(0, 2, 400)
     start = (rng.standard_normal(784), 0.0)
-    run = seeds_numpy.binary_logistic((points, labels), start, 2001, dtype, constants=dtype)
+    run = seeds_numpy.binary_logistic((points, labels), start, 2001, dtype)
     assert costs.dtype == np.dtype(dtype)
     assert_close(costs, run.costs, TRAINING)
     assert_ulp(costs[-1:], run.costs[-1:], TRAINING)

@@ -59,7 +59,7 @@ def floats_of(variables: Sequence[Variable]) -> list[Variable]:
 
 
 class Projection:
-    """A sample's outputs summed with random weights: a scalar whose gradient shows every element."""
+    """A sample's outputs summed with random weights: its gradient shows every element."""
 
     def __init__(self, sample: Sample, seed: int = 5) -> None:
         self.sample = sample
@@ -87,9 +87,9 @@ class Projection:
         chosen = floats_of(self.variables)
         arrays = dict(zip(self.variables, self.sample.arrays, strict=True))
         directions = {item: signed_weights(self.rng, arrays[item].shape) for item in chosen}
-        options = {"on_unused_input": "ignore"}
-        value = function(self.variables, self.cost, **options)
-        slopes = function(self.variables, self.gradients(), **options)(*arrays.values())
+        value = function(self.variables, self.cost, on_unused_input="ignore")
+        gradient = function(self.variables, self.gradients(), on_unused_input="ignore")
+        slopes = gradient(*arrays.values())
 
         def moved(sign: int) -> float:
             places = [
@@ -109,7 +109,7 @@ class Projection:
         assert abs(found - wanted) <= bound, f"{self.sample.label}: {found} instead of {wanted}"
 
     def check_forward(self) -> None:
-        """Compare the derivative pushed forward along a direction with the gradient's share in it."""
+        """Compare the derivative pushed forward along a direction with the gradient's share."""
         chosen = floats_of(self.variables)
         arrays = dict(zip(self.variables, self.sample.arrays, strict=True))
         directions = [signed_weights(self.rng, arrays[item].shape) for item in chosen]

@@ -17,6 +17,8 @@ _ROUNDING = 1e-8
 
 # Two ways to compute the same in float64 or float32, in units in the last place.
 REWRITTEN = 16
+# Results too small to have all digits.
+_SUBNORMALS = 4
 
 
 def derivative_bound(terms: Sequence[Array], values: Sequence[Array]) -> float:
@@ -30,10 +32,25 @@ def derivative_bound(terms: Sequence[Array], values: Sequence[Array]) -> float:
     return _TRUNCATION * slope + _ROUNDING * height
 
 
-def rewritten_bound(wanted: Array) -> Array:
-    """Return how far the result of a rewritten graph may be from that of the original one."""
-    unit = np.finfo(wanted.dtype).eps if wanted.dtype.kind == "f" else 0.0
-    return np.asarray(np.abs(wanted) * (REWRITTEN * unit))
+def rewritten_bound(wanted: Array, scale: float = 0) -> Array:
+    """Return how far two ways to compute the same may be apart.
+
+    ``scale`` is the magnitude at which terms cancel.
+    """
+    if wanted.dtype.kind != "f":
+        return np.zeros(())
+    info = np.finfo(wanted.dtype)
+    size = np.maximum(np.abs(wanted), scale)
+    return np.asarray(size * (REWRITTEN * info.eps) + _SUBNORMALS * float(info.smallest_subnormal))
+
+
+def assert_close(found: Array, wanted: Array, scale: float = 0) -> None:
+    """Hold every element within the bound of two ways to compute the same."""
+    assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(found - wanted) <= rewritten_bound(wanted, scale)
+    same = near | (found == wanted) | (np.isnan(found) & np.isnan(wanted))
+    assert np.all(same), f"{found} instead of {wanted}"
 
 
 # Formulas of the surface against NumPy's, in units in the last place.

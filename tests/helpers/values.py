@@ -16,8 +16,18 @@ BLOCK: Final = 10_007
 def float_specials(dtype: str) -> Array:
     """Return the values of a float dtype at which functions break."""
     info = np.finfo(dtype)
-    edges = [np.nan, np.inf, 0.0, 1.0, 0.5, 1.5, 2.5, 2.0, 3.0, np.pi / 2, 1e-3, 30.0, 88.8, 104.0]
-    edges += [709.9, 745.2, 1e4, info.smallest_subnormal, info.tiny, info.eps, info.max]
+    edges: list[Any] = [np.nan, np.inf, 0.0, 1.0, 0.5, 1.5, 2.5, 2.0, 3.0, np.pi / 2, 1e-3, 30.0]
+    edges += [
+        88.8,
+        104.0,
+        709.9,
+        745.2,
+        1e4,
+        info.smallest_subnormal,
+        info.tiny,
+        info.eps,
+        info.max,
+    ]
     edges += [1 - info.eps / 2, 1 + info.eps, 0.5 - info.eps / 4]
     with np.errstate(over="ignore"):
         positive = np.array(edges, "float64").astype(dtype)
@@ -87,7 +97,8 @@ class Values:
 
     def reals(self, shape: tuple[int, ...]) -> Array:
         """Return normally distributed numbers of mixed scales."""
-        return self.rng.normal(size=shape) * self.rng.choice([1e-3, 1.0, 1.0, 20.0], shape)
+        scales = self.rng.choice([1e-3, 1.0, 1.0, 20.0], shape)
+        return np.asarray(self.rng.normal(size=shape) * scales)
 
     def below(self, length: int, *shape: int, dtype: str = "int64") -> Array:
         """Return indices of a dimension; half of the signed ones count from the end."""
@@ -99,7 +110,7 @@ class Values:
 
 
 def _strided(array: Array) -> Array:
-    base = np.zeros([2 * length + 1 for length in array.shape], array.dtype)
+    base: Array = np.zeros([2 * length + 1 for length in array.shape], array.dtype)
     view = base[tuple(slice(1, None, 2) for _ in array.shape)]
     view[...] = array
     return view
@@ -107,21 +118,23 @@ def _strided(array: Array) -> Array:
 
 def _reversed(array: Array) -> Array:
     flip = tuple(slice(None, None, -1) for _ in array.shape)
-    return np.ascontiguousarray(array[flip])[flip]
+    base: Array = np.ascontiguousarray(array[flip])
+    return base[flip]
 
 
 def _transposed(array: Array) -> Array:
-    return np.ascontiguousarray(array.T).T
+    base: Array = np.ascontiguousarray(array.T)
+    return base.T
 
 
 def _rotated(array: Array) -> Array:
     """The middle axes outermost, with gaps between rows, the first one innermost and reversed."""
     order = (*range(1, array.ndim), 0)
     moved = array.transpose(order)
-    base = np.zeros((*moved.shape[:-1], moved.shape[-1] + 3), array.dtype)
-    view = base[..., 1 : moved.shape[-1] + 1]
-    view[...] = moved[..., ::-1]
-    return view[..., ::-1].transpose(np.argsort(order))
+    base: Array = np.zeros((*moved.shape[:-1], moved.shape[-1] + 3), array.dtype)
+    view: Array = base[..., moved.shape[-1] : 0 : -1]
+    view[...] = moved
+    return view.transpose(np.argsort(order))
 
 
 def _offset(array: Array) -> Array:

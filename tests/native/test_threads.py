@@ -210,6 +210,7 @@ def test_set_threads() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_computes_with_a_pool_of_its_own() -> None:
     f = exponential()
     x = np.linspace(-1, 1, 200_000)

@@ -15,6 +15,8 @@ from arignote.run.mode import Mode
 from helpers.samples import dtypes_of, samples_of
 from helpers.values import Values
 
+Row = tuple[str, tuple[str, ...], str]
+
 # Kernels that no function uses yet, each with the reason for which it is there.
 UNUSED = {"gemm": "the products of a training step that do not fit one pass will need it"}
 # A step that the runtime itself carries out: it copies only what does not lie without gaps.
@@ -39,9 +41,9 @@ def test_every_kernel_is_used_by_a_plan() -> None:
     assert set(native.kernel_table()) - used == set(UNUSED)
 
 
-def block_rows() -> set[tuple[str, tuple[str, ...], str]]:
+def block_rows() -> set[Row]:
     """Return the block operations that the records of elementwise ops call for."""
-    rows = {("cast", (a,), b) for a, b in product(dtypes.NATIVE, dtypes.NATIVE)}
+    rows: set[Row] = {("cast", (a,), b) for a, b in product(dtypes.NATIVE, dtypes.NATIVE)}
     for name, op in OPS.items():
         if not isinstance(op, ops.ElementwiseOp) or name.startswith("cast_"):
             continue

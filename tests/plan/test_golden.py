@@ -1,7 +1,7 @@
 """The plans of some programs, word for word.
 
-A change of a plan is a change to look at: with ``WRITE_GOLDEN=1`` in the environment this test writes
-the files of ``golden/`` anew, and the difference shows in the commit.
+A change of a plan is a change to look at: with ``WRITE_GOLDEN=1`` in the environment this test
+writes the files of ``golden/`` anew, and the difference shows in the commit.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from helpers.programs import PROGRAMS
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -82,7 +82,7 @@ def test_any_constant(value: np.generic) -> None:
 def test_what_cannot_be_written_is_named() -> None:
     x = T.dvector("x")
     f = theano.function([x], theano.gradient.jacobian(x**2, x))
-    with pytest.raises(PlanError, match=r"a step must read .*body="):
+    with pytest.raises(PlanError, match="body="):
         parse(str(f.plan))
 
 

@@ -144,7 +144,7 @@ def test_errors_refuses_labels_that_are_not_integers(program: Program) -> None:
 def test_binary_logistic_regression(
     program: Program, float_x: str, capsys: Capture, steps: int
 ) -> None:
-    np.random.seed(11)  # noqa: NPY002, the program draws from the global generator
+    np.random.seed(11)
     seen = program("binary_logistic").main(steps)
     x, y = seen["D"]
     run = seeds_numpy.binary_logistic((x, y), (seen["w0"], 0.0), steps)
@@ -214,7 +214,7 @@ def test_only_allow_input_downcast_takes_wider_floats(notebook: ModuleType, floa
 def test_the_notebooks_regression(
     notebook: ModuleType, float_x: str, capsys: Capture, iterations: int
 ) -> None:
-    np.random.seed(12)  # noqa: NPY002, the program draws from the global generator
+    np.random.seed(12)
     seen = notebook.regression_cells(iterations)
     x, y = (array.astype(float_x) for array in seen["D"])
     start = (seen["w0"], 0.0)
@@ -238,7 +238,7 @@ def test_the_notebooks_regression(
 @pytest.fixture
 def line_program(program: Program) -> ModuleType:
     pytest.importorskip("matplotlib")
-    np.random.seed(13)  # noqa: NPY002, the program draws from the global generator
+    np.random.seed(13)
     return program("linear_regression")
 
 

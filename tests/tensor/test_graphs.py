@@ -157,7 +157,7 @@ def test_clone() -> None:
 
 
 def test_eval_keeps_its_function(monkeypatch: pytest.MonkeyPatch) -> None:
-    import arignote.run.function as module  # noqa: PLC0415 (what eval imports)
+    import arignote.run.function as module
 
     made: list[Any] = []
     function = module.function

@@ -165,7 +165,7 @@ def test_truth() -> None:
         with pytest.raises(TypeError, match=r"^Variables do not support boolean operations\.$"):
             bool(comparison)
     with pytest.raises(TypeError, match="do not support boolean"):
-        0 < x < 1  # noqa: B015
+        0 < x < 1
 
 
 def test_length_and_iteration_need_a_known_length() -> None:

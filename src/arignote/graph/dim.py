@@ -1,8 +1,9 @@
 """Sizes that are known only when a function is called.
 
-A dim is an ``int`` or an :class:`Expr` over the shapes, strides and integer values of a plan's inputs
-and shared variables. The same shape rule of an op works on both, so the reference executor (ints) and
-the plan (expressions) cannot disagree. Expressions are values: equal when built the same way.
+A dim is an ``int`` or an :class:`Expr` over the shapes, strides and integer values of a plan's
+inputs and shared variables. The same shape rule of an op works on both, so the reference executor
+(ints) and the plan (expressions) cannot disagree. Expressions are values: equal when built the
+same way.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ OPERATIONS: Final[dict[str, Callable[..., int]]] = {
     "int32": _wrap_bits(32),
 }
 
-# Sources: shape(buffer, axis), stride(buffer, axis) in bytes, value(buffer) of an integer scalar that is
-# an input or shared, read(buffer) of one that a step computes.
+# Sources: shape(buffer, axis), stride(buffer, axis) in bytes, value(buffer) of an integer scalar
+# that is an input or shared, read(buffer) of one that a step computes.
 SOURCES: Final = ("shape", "stride", "value", "read")
 
 
@@ -124,14 +125,8 @@ def build(op: str, *args: Dim) -> Dim:
 
 
 def _fold(op: str, a: Dim, b: Dim) -> Dim | None:
-    if op in ("add", "sub") and b == 0:
-        return a
-    if op == "add" and a == 0:
-        return b
-    if op == "sub" and a == b:
-        return 0
-    if op == "sub" and a == 0 and isinstance(b, Expr) and b.op == "sub":
-        return build("sub", *reversed(_operands(b)))
+    if op in ("add", "sub"):
+        return _fold_sum(op, a, b)
     if op == "mul" and 1 in (a, b):
         return b if a == 1 else a
     if op == "mul" and 0 in (a, b):
@@ -145,6 +140,18 @@ def _fold(op: str, a: Dim, b: Dim) -> Dim | None:
         return other if is_length(other) else None
     if op == "wrap" and isinstance(a, int) and a >= 0:
         return a
+    return None
+
+
+def _fold_sum(op: str, a: Dim, b: Dim) -> Dim | None:
+    if b == 0:
+        return a
+    if op == "add":
+        return b if a == 0 else None
+    if a == b:
+        return 0
+    if a == 0 and isinstance(b, Expr) and b.op == "sub":
+        return build("sub", *reversed(_operands(b)))
     return None
 
 

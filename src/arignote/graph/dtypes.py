@@ -6,7 +6,7 @@ divided by an integer is ``floatX``.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -53,7 +53,7 @@ def normalize(dtype: Any) -> str:
     return name
 
 
-@lru_cache(maxsize=None)
+@cache
 def upcast(*dtypes: str) -> str:
     """Return the smallest dtype that holds every value of the given ones.
 

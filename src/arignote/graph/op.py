@@ -1,7 +1,7 @@
 """The op record: everything there is to know about an op, stated once.
 
-Type checks, shape inference, error text, the NumPy reference, the gradient, the native kernel and the
-accuracy the tests hold it to all come from the record.
+Type checks, shape inference, error text, the NumPy reference, the gradient, the native kernel and
+the accuracy the tests hold it to all come from the record.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ class Strided:
 class Accuracy:
     """How far a native result may be from the NumPy one.
 
-    ``ulp`` counts units in the last place of each element, or of ``scale`` where that is larger: the
-    magnitude at which terms cancel. ``sums`` says that the result is a sum of many terms: then it is
-    the allowed error per element, in ulp of the sum of their magnitudes.
+    ``ulp`` counts units in the last place of each element, or of ``scale`` where that is larger:
+    the magnitude at which terms cancel. ``sums`` says that the result is a sum of many terms: then
+    it is the allowed error per element, in ulp of the sum of their magnitudes.
     """
 
     ulp: float = 0
@@ -125,7 +125,7 @@ class ShapeContext(Protocol):
         """Demand that two dims are equal and return one; ``text`` says what must hold."""
 
     def require_index(self, index: Dim, length: Dim, text: str) -> Dim:
-        """Demand ``-length <= index < length`` (IndexError) and return it counted from the start."""
+        """Demand ``-length <= index < length`` and return it counted from the start."""
 
     def require(self, holds: Dim, text: str) -> None:
         """Demand that a dim is not zero."""
@@ -154,13 +154,14 @@ class Op:
     reference
         The meaning: ``reference(call, *arrays)`` returns one array, or a tuple of them.
     gradient
-        ``gradient(node, cotangents)`` returns one cotangent per input, None where the output does not
-        depend on the input's value. A cotangent is None where the cost does not use that output.
+        ``gradient(node, cotangents)`` returns one cotangent per input, None where the output does
+        not depend on the input's value. A cotangent is None where the cost does not use that
+        output.
     prepare
         Turns the arguments of a call into variables.
     kernel, encode
-        The native kernel and how a call's parameters are given to it. An op without a kernel, a view
-        or an expansion runs as its reference, on the host.
+        The native kernel and how a call's parameters are given to it. An op without a kernel, a
+        view or an expansion runs as its reference, on the host.
     view
         For an op whose output is a window on its first input: where that window lies.
     expand
@@ -271,7 +272,7 @@ NODE_OBSERVERS: Final[list[Callable[[Apply], None]]] = []
 
 @contextmanager
 def unobserved() -> Iterator[None]:
-    """Hide the nodes built within the block, which are a rewrite's and no user's, from observers."""
+    """Hide the nodes built within the block, which are no user's, from observers."""
     observers = NODE_OBSERVERS[:]
     NODE_OBSERVERS.clear()
     try:

@@ -1,4 +1,4 @@
-"""The nodes of a graph: variables, constants, shared variables, and the apply nodes between them."""
+"""The nodes of a graph: variables, constants, shared variables, and apply nodes between them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Variable:
 
     def __init__(
         self,
-        type: Any,  # noqa: A002 (Theano's name)
+        type: Any,
         owner: Apply | None = None,
         index: int = 0,
         name: str | None = None,
@@ -120,7 +120,7 @@ class Variable:
         return (self.type,)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from arignote.graph.pickling import reduce_variable  # noqa: PLC0415 (it walks graphs)
+        from arignote.graph.pickling import reduce_variable
 
         return reduce_variable(self, self._leaf_arguments())
 
@@ -133,7 +133,7 @@ class Variable:
 class Constant(Variable):
     """A value fixed when the graph is built; its array is read-only."""
 
-    def __init__(self, type: TensorType, data: Array, name: str | None = None) -> None:  # noqa: A002
+    def __init__(self, type: TensorType, data: Array, name: str | None = None) -> None:
         super().__init__(type, name=name)
         if data.flags.writeable:
             data = data.copy()
@@ -175,7 +175,7 @@ def describe(data: Array) -> str:
 class SharedVariable(Variable):
     """A variable whose value lives between calls, in its ``container``; see ``arignote.shared``."""
 
-    def __init__(self, type: TensorType | GenericType, container: Any, name: str | None) -> None:  # noqa: A002
+    def __init__(self, type: TensorType | GenericType, container: Any, name: str | None) -> None:
         super().__init__(type, name=name)
         self.container = container
         self.default_update: Variable | None = None

@@ -1,7 +1,7 @@
 """The ops, one record each, and the functions that apply them to what a user writes.
 
-Modules of this package refer to each other's ops as ``ops.name``, and inside functions only where the
-other module comes later in this list: gradients depend on one another in circles.
+Modules of this package refer to each other's ops as ``ops.name``, and inside functions only where
+the other module comes later in this list: gradients depend on one another in circles.
 """
 
 # ruff: noqa: I001 (the order is that of their dependence)

@@ -115,7 +115,7 @@ abs_: ElementwiseOp = elementwise(
     "abs", "x", np.abs, lambda i, o, g: (mul(g, _direction(i[0], o)),), rule=magnitude_rule
 )
 sgn: ElementwiseOp = elementwise("sgn", "x", np.sign, no_partials, rule=number_rule)
-identity: ElementwiseOp = elementwise("identity", "x", np.positive, lambda i, o, g: (g,))
+identity: ElementwiseOp = elementwise("identity", "x", np.array, lambda i, o, g: (g,))
 maximum: ElementwiseOp = elementwise(
     "maximum", "x y", np.maximum, lambda i, o, g: (mul(eq(o, i[0]), g), mul(neq(o, i[0]), g))
 )

@@ -70,7 +70,7 @@ def as_variable(value: Any, name: str | None = None) -> Variable:
             )
         return value
     if isinstance(value, list | tuple) and any(_holds_variable(item) for item in value):
-        from arignote.ops.shape import stack  # noqa: PLC0415 (shape's ops are built on this module)
+        from arignote.ops.shape import stack
 
         return stack([as_variable(item) for item in value])
     return constant(value, name=name)

@@ -70,11 +70,11 @@ ifelse_op = Op(
 
 
 def ifelse(condition: Any, then: Any, otherwise: Any) -> Variable:
-    """Return ``then`` where the scalar ``condition`` holds, else ``otherwise``; only one is computed.
+    """Return ``then`` where the scalar ``condition`` holds, else ``otherwise``; one is computed.
 
     >>> x = ops.constant(2.0)
     >>> ifelse(ops.gt(x, 0), x, ops.neg(x)).type
-    TensorType(float64, scalar)
+    TensorType(float32, scalar)
     """
     flag = ops.as_variable(condition)
     if flag.dtype != "bool":

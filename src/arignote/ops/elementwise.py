@@ -1,8 +1,9 @@
 """The elementwise family: ops that compute each element of the output from one of each input.
 
-A member states a dtype rule, its NumPy meaning and its partial derivatives; broadcasting, padding of
-ranks, Python numbers as operands, and summing gradients over broadcast dimensions are the same for all
-and live here. Members have no kernel of their own: :mod:`arignote.ops.program` runs chains of them.
+A member states a dtype rule, its NumPy meaning and its partial derivatives; broadcasting, padding
+of ranks, Python numbers as operands, and summing gradients over broadcast dimensions are the same
+for all and live here. Members have no kernel of their own: :mod:`arignote.ops.program` runs chains
+of them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from arignote.config import config
 from arignote.graph import dtypes
 from arignote.graph.dim import Dim, Shape
 from arignote.graph.dtypes import Array
-from arignote.graph.op import Accuracy, Call, Op, Params, ShapeContext, Types
+from arignote.graph.op import Accuracy, Call, Op, ShapeContext, Types
 from arignote.graph.type import TensorType
 from arignote.graph.variable import Apply, Variable
 from arignote.ops.basic import as_variable
@@ -101,11 +102,11 @@ def bitwise_rule(inputs: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
 
 def magnitude_rule(inputs: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """Return the dtype of a magnitude: that of the parts for complex numbers."""
-    common, result = upcast_rule(inputs)
+    common, result = number_rule(inputs)
     return common, {"complex64": "float32", "complex128": "float64"}.get(result, result)
 
 
-def elementwise(  # noqa: PLR0913 (the fields of a record, by keyword)
+def elementwise(
     name: str,
     arguments: str,
     scalar: Callable[..., Any],
@@ -118,8 +119,8 @@ def elementwise(  # noqa: PLR0913 (the fields of a record, by keyword)
 ) -> ElementwiseOp:
     """Return the record of an elementwise op.
 
-    ``arguments`` names the inputs, separated by blanks; ``native`` says whether a block operation of
-    this name exists; ``display`` is Theano's name of the scalar op where it differs.
+    ``arguments`` names the inputs, separated by blanks; ``native`` says whether a block operation
+    of this name exists; ``display`` is Theano's name of the scalar op where it differs.
     """
     op: ElementwiseOp
     label = f"Elemwise{{{display or name},no_inplace}}"

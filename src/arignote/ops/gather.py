@@ -246,10 +246,10 @@ def _as_indices(item: Any) -> list[Variable]:
 
 
 def split_advanced(x: Variable, items: Sequence[Any]) -> tuple[Variable, list[Variable], int]:
-    """Return ``x`` with its other entries applied and indexed axes leading, the indices, their place.
+    """Return ``x`` with other entries applied and indexed axes leading, the indices, their place.
 
-    The place is where the result's index dimensions belong, by NumPy's rule: that of the first array
-    if the arrays stand side by side, else the front.
+    The place is where the result's index dimensions belong, by NumPy's rule: that of the first
+    array if the arrays stand side by side, else the front.
     """
     expanded: list[Any] = []
     for item in items:

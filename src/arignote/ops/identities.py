@@ -46,7 +46,7 @@ def disconnected_grad(x: Any) -> Variable:
     """Return ``x``, through which no gradient passes: to :func:`grad` it is disconnected.
 
     >>> disconnected_grad(ops.constant(2.0)).type
-    TensorType(float64, scalar)
+    TensorType(float32, scalar)
     """
     return disconnected_op(x)
 
@@ -55,7 +55,7 @@ def zero_grad(x: Any) -> Variable:
     """Return ``x`` with a gradient of zero.
 
     >>> zero_grad(ops.constant(2.0)).type
-    TensorType(float64, scalar)
+    TensorType(float32, scalar)
     """
     return zero_grad_op(x)
 
@@ -64,7 +64,7 @@ def consider_constant(x: Any) -> Variable:
     """Return ``x`` with a gradient of zero; Theano's older name of :func:`zero_grad`.
 
     >>> consider_constant(ops.constant(2.0)).type
-    TensorType(float64, scalar)
+    TensorType(float32, scalar)
     """
     return consider_constant_op(x)
 
@@ -73,7 +73,7 @@ def grad_clip(x: Any, lower_bound: float, upper_bound: float) -> Variable:
     """Return ``x`` with its gradient cut to ``[lower_bound, upper_bound]``, element by element.
 
     >>> grad_clip(ops.constant(2.0), -1, 1).type
-    TensorType(float64, scalar)
+    TensorType(float32, scalar)
     """
     if not lower_bound <= upper_bound:
         raise ValueError(

@@ -1,7 +1,8 @@
 """Basic indexing: integers and slices. A subtensor is a view, its gradient a slice update.
 
-An index is kept in a node's parameters as one entry for each dimension of ``x``: an integer, or a tuple
-``(start, stop, step)`` of integers and None. A symbolic integer stands there as ``"$k"``: input ``k``.
+An index is kept in a node's parameters as one entry for each dimension of ``x``: an integer, or a
+tuple ``(start, stop, step)`` of integers and None. A symbolic integer stands there as ``"$k"``:
+input ``k``.
 """
 
 from __future__ import annotations
@@ -186,7 +187,7 @@ def _shifted(index: tuple[Entry, ...], by: int) -> tuple[Entry, ...]:
 
 
 def _with_kept_axes(value: Variable, index: tuple[Entry, ...]) -> Variable:
-    """Return a value for a region of ``x`` with a dimension for each of x's, length 1 if indexed."""
+    """Return a value for a region of ``x`` with a dimension for each of x's, 1 if indexed."""
     kept = sum(isinstance(entry, tuple) for entry in index)
     padded = ops.pad_left(value, kept)
     order: list[int | str] = []

@@ -29,7 +29,8 @@ def _dot_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> S
     context.require_equal(
         b[0],
         a[-1],
-        f"shapes not aligned: a.shape[{len(a) - 1}] must equal b.shape[0]: {{expected}} != {{found}}",
+        f"shapes not aligned: a.shape[{len(a) - 1}] must equal b.shape[0]: {{expected}} != "
+        f"{{found}}",
     )
     return (a[:-1] + b[1:],)
 
@@ -130,7 +131,8 @@ def outer(a: Any, b: Any) -> Variable:
 def dot(a: Any, b: Any) -> Variable:
     """Return the product of two tensors as ``numpy.dot`` does, for any ranks.
 
-    A scalar multiplies; for more than two dimensions the last of ``a`` meets the last but one of ``b``.
+    A scalar multiplies; for more than two dimensions the last of ``a`` meets the last but one of
+    ``b``.
 
     Parameters
     ----------

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arignote import ops
 from arignote.graph import walk
 from arignote.graph.dim import Shape, maximum
 from arignote.graph.dtypes import Array

@@ -1,7 +1,7 @@
 """Elementwise programs: chains of elementwise ops, with reductions at their ends, as one step.
 
-A program is a list of instructions on registers. Registers ``0 … n-1`` are the inputs, each instruction
-writes the next one; a result is a register, or its reduction over some axes.
+A program is a list of instructions on registers. Registers ``0 … n-1`` are the inputs, each
+instruction writes the next one; a result is a register, or its reduction over some axes.
 """
 
 from __future__ import annotations

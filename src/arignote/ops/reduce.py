@@ -1,6 +1,7 @@
 """Reductions over any axes: sum, prod, max, min, all, any, and the position of an extreme.
 
-The sums run inside elementwise programs (:mod:`arignote.ops.program`); argmax and argmin have kernels.
+The sums run inside elementwise programs (:mod:`arignote.ops.program`); argmax and argmin have
+kernels.
 """
 
 from __future__ import annotations

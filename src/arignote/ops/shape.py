@@ -456,12 +456,21 @@ def _specify_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) 
     return (tuple(result),)
 
 
+def _specify_reference(call: Call, x: Array, *dims: Array) -> Array:
+    for axis, (found, wanted) in enumerate(zip(x.shape, dims, strict=True)):
+        if found != wanted:
+            raise ValueError(
+                f"[specify_shape] x.shape[{axis}] must be the specified one: {found} != {wanted}"
+            )
+    return x
+
+
 specify_shape_op = Op(
     name="specify_shape",
     arguments=("x", "*shape"),
     infer=lambda params, types: (TensorType(types[0].dtype, params["broadcastable"]),),
     shape=_specify_shape,
-    reference=lambda call, x, *dims: x,
+    reference=_specify_reference,
     gradient=_pass_through,
     view=_same_view,
     shape_only=frozenset(range(1, 17)),
@@ -567,7 +576,7 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Variable:
     """Return tensors of one rank joined along a new axis.
 
     >>> stack([ops.constant(1.0), ops.constant(2.0)]).type
-    TensorType(float64, vector)
+    TensorType(float32, vector)
     """
     variables = [ops.as_variable(item) for item in tensors]
     if not variables:

@@ -12,7 +12,7 @@ from arignote.graph import walk
 from arignote.graph.dim import Dim, Expr, Shape, product
 from arignote.graph.op import Call, Params, Strided
 from arignote.graph.variable import Apply, Constant, SharedVariable, Variable
-from arignote.plan.guards import unit_guards
+from arignote.plan.guards import Guards, after_conditions, node_guards
 from arignote.plan.memory import place
 from arignote.plan.needs import needed_nodes, values_read
 from arignote.plan.plan import (
@@ -118,17 +118,17 @@ class _Lowering:
     def run(self, fusing: bool) -> None:
         dependencies = needed_nodes(self.outputs, self.shapes)
         self.names.taken.update(self.shapes.reads.values())
-        units = group(dependencies, fusing)
+        conditions = node_guards(list(dependencies), [*self.outputs, *self.shapes.reads])
+        units = group(dependencies, fusing, conditions)
         exported = _exported(self.outputs, self.shapes.reads, units)
-        for unit, guards in unit_guards(units, [*self.outputs, *self.shapes.reads]):
+        for unit in after_conditions(units, conditions):
+            guards = conditions.get(unit.nodes[0], ())
             if unit.pattern is not None:
                 self._program(unit, exported, guards)
             else:
                 self._node(unit.nodes[0], guards)
 
-    def _program(
-        self, unit: Unit, exported: set[Variable], guards: tuple[tuple[Variable, bool], ...]
-    ) -> None:
+    def _program(self, unit: Unit, exported: set[Variable], guards: Guards) -> None:
         writer = ProgramWriter(unit)
         wanted = [o for node in unit.nodes for o in node.outputs if o in exported]
         params = Params({"program": writer.program(wanted)})
@@ -136,11 +136,11 @@ class _Lowering:
         outputs = tuple(map(self._temp, wanted))
         self._step(Step(ops.program_op.name, params, inputs, outputs), unit.nodes[-1], guards)
 
-    def _step(self, step: Step, node: Apply, guards: tuple[tuple[Variable, bool], ...]) -> None:
+    def _step(self, step: Step, node: Apply, guards: Guards) -> None:
         conditions = tuple((self.read(flag), taken) for flag, taken in guards)
         self.steps.append(replace(step, guards=conditions, origin=node.origin))
 
-    def _node(self, node: Apply, guards: tuple[tuple[Variable, bool], ...]) -> None:
+    def _node(self, node: Apply, guards: Guards) -> None:
         op = node.op
         if op.view is not None:
             self._view(node)
@@ -153,7 +153,7 @@ class _Lowering:
         else:
             self._plain(node, guards)
 
-    def _plain(self, node: Apply, guards: tuple[tuple[Variable, bool], ...]) -> None:
+    def _plain(self, node: Apply, guards: Guards) -> None:
         op = node.op
         reads = tuple(
             self._dim_operand(item) if position in op.shape_only else self.read(item)
@@ -194,7 +194,7 @@ class _Lowering:
         )
         self._define(output, view, replace(window, shape=view.shape))
 
-    def _reshape(self, node: Apply, guards: tuple[tuple[Variable, bool], ...]) -> None:
+    def _reshape(self, node: Apply, guards: Guards) -> None:
         output = node.outputs[0]
         source = self.read(node.inputs[0])
         name = self.names.give(output.name, "r")

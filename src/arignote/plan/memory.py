@@ -1,14 +1,13 @@
 """The one place that decides what overwrites what.
 
-A temporary may take the memory of an operand that dies at its step, where the op's record permits it.
-An update is written straight into its state if nothing reads the old value later and nothing can fail
-any more; otherwise the new value is kept aside and copied at the end. All updates of a call thus see
-the old values, and a call that fails changes none.
+A temporary may take the memory of an operand that dies at its step, where the op's record permits
+it. An update is written straight into its state if nothing reads the old value later and nothing
+can fail any more; otherwise the new value is kept aside and copied at the end. All updates of a
+call thus see the old values, and a call that fails changes none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from arignote import ops
@@ -38,6 +37,16 @@ def roots_read(plan: Plan, step: Step) -> set[str]:
     return {plan.root(name).name for name in names}
 
 
+def may_overwrite(plan: Plan, step: Step, source: str, output: str) -> bool:
+    """Return whether a step may write an output over a buffer, for all that it reads of it.
+
+    It may if it reads it only once, as a whole, and its op permits it.
+    """
+    read = [name for name in step.inputs if plan.content(name).name == source]
+    permitted = step.op in COMMITTING or (output, source) in _permitted(step)
+    return not read or (read == [source] and permitted and not step.host)
+
+
 # --- updates
 
 
@@ -51,7 +60,7 @@ def _commit(plan: Plan) -> tuple[dict[str, str], tuple[Step, ...]]:
             targets[value] = state
     # A step moves to the end only as a whole: every other output of it must be free to move too.
     late = [step for step in plan.steps if any(name in targets for name in step.outputs)]
-    late = [step for step in late if not _read_by_others(plan, step, late)]
+    late = [step for step in late if not _read_by_others(plan, step)]
     late, last = _order_writes(plan, late, targets)
     moved = {id(step) for step in late}
     kept = {name for step in late for name in step.outputs}
@@ -79,13 +88,10 @@ def _may_write(plan: Plan, step: Step, state: str, value: str) -> bool:
 
 def _reads_elementwise(plan: Plan, step: Step, state: str) -> bool:
     """Return whether a step reads a state only as a whole, element for element, if at all."""
-    for name in step.inputs:
-        if plan.root(name).name == state and name != state:
-            return False
-    return True
+    return all(name == state or plan.root(name).name != state for name in step.inputs)
 
 
-def _read_by_others(plan: Plan, step: Step, late: Sequence[Step]) -> bool:
+def _read_by_others(plan: Plan, step: Step) -> bool:
     outputs = set(step.outputs)
     return any(
         outputs & roots_read(plan, other) for other in plan.steps if other is not step
@@ -100,7 +106,8 @@ def _order_writes(
 ) -> tuple[list[Step], set[str]]:
     """Return the writing steps so that each state is read before it is written.
 
-    Where they wait for each other in a circle, as in a swap, the values named second are kept aside.
+    Where they wait for each other in a circle, as in a swap, the values named second are kept
+    aside.
     """
     aside: set[str] = set()
     remaining, ordered = list(late), []
@@ -132,7 +139,7 @@ def _reuse(plan: Plan, taken: set[str]) -> dict[str, str]:
         for output, source in _permitted(step):
             if output in storage or output in taken or output in plan.outputs:
                 continue
-            if source in given or not _reads_once(plan, step, source):
+            if source in given or not may_overwrite(plan, step, source, output):
                 continue
             if _dies(plan, source, output, position, last_use):
                 storage[output] = source
@@ -145,11 +152,6 @@ def _permitted(step: Step) -> list[tuple[str, str]]:
     if step.op == ops.program_op.name:
         return [(output, source) for output in step.outputs for source in step.inputs]
     return [(step.outputs[o], step.inputs[i]) for o, i in step.record.reuse]
-
-
-def _reads_once(plan: Plan, step: Step, source: str) -> bool:
-    """Return whether a step reads the memory of an operand as that operand only, not by a window."""
-    return [name for name in step.inputs if plan.root(name).name == source] == [source]
 
 
 def _dies(plan: Plan, source: str, output: str, position: int, last_use: dict[str, int]) -> bool:

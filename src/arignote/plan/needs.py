@@ -39,7 +39,7 @@ def needed_nodes(outputs: Sequence[Variable], shapes: Shapes) -> dict[Apply, lis
 
 
 def values_read(node: Apply) -> list[Variable]:
-    """Return the inputs whose values a node reads."""
+    """Return the inputs whose values a node reads, in their order."""
     if node.op is ops.shape_i:
         return []
     return [item for k, item in enumerate(node.inputs) if k not in node.op.shape_only]

@@ -1,7 +1,7 @@
-"""The execution plan: flat, typed, immutable. It is what the runtimes run and what a person can read.
+"""The execution plan: flat, typed, immutable. It is what runtimes run and a person can read.
 
-Buffers are defined once, each by an input, a state (shared variable), a constant, a step, or as a view
-of another. Sizes are dims: integers or expressions over the shapes of inputs and states.
+Buffers are defined once, each by an input, a state (shared variable), a constant, a step, or as a
+view of another. Sizes are dims: integers or expressions over the shapes of inputs and states.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class View:
 
 @dataclass(frozen=True)
 class Reshaped:
-    """Another buffer's elements under another shape: a window if that lies without gaps, else a copy."""
+    """Another buffer's elements under another shape: a window if they lie without gaps."""
 
     name: str
     type: TensorType
@@ -193,6 +193,13 @@ class Plan:
             tuple(self.buffer(name).type for name in step.outputs),
         )
 
+    def content(self, name: str) -> Buffer:
+        """Return the buffer on which another is a window, through views and reshapes; or itself."""
+        buffer = self.buffer(name)
+        while isinstance(buffer, View | Reshaped):
+            buffer = self.buffer(buffer.base)
+        return buffer
+
     def root(self, name: str) -> Buffer:
         """Return the buffer in whose memory another lies, through views and shared storage."""
         buffer = self.buffer(name)
@@ -205,7 +212,7 @@ class Plan:
                 return buffer
 
     def __str__(self) -> str:
-        from arignote.plan.text import format_plan  # noqa: PLC0415 (text knows the plan's classes)
+        from arignote.plan.text import format_plan
 
         return format_plan(self)
 

@@ -1,4 +1,4 @@
-"""Running a plan with NumPy: the meaning of every step, one after the other, with fresh memory for each."""
+"""Running a plan with NumPy: the meaning of every step, with fresh memory for each."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class _Window:
 
 
 def window(base: Array, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
-    """Return the elements of ``base`` from a byte offset on, with another shape and byte strides."""
+    """Return the elements of ``base`` from a byte offset on, with other shape and strides."""
     first, last = offset, offset
     for length, stride in zip(shape, strides, strict=True):
         if length == 0:
@@ -133,7 +133,8 @@ def run_step(plan: Plan, step: Step, inputs: Sequence[Array | None]) -> tuple[Ar
         return step.record.compute(plan.call(step), *inputs)  # type: ignore[arg-type]
     except Exception as error:
         add_note(error, f"Plan step: {step.op} {' '.join(step.inputs)} -> {' '.join(step.outputs)}")
-        raise with_origin(error, step.origin)
+        with_origin(error, step.origin)
+        raise
 
 
 def start(plan: Plan, arguments: Sequence[Array], states: Sequence[Array]) -> Values:

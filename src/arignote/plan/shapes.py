@@ -1,7 +1,7 @@
 """Shapes of all variables of a graph as dims, found without computing anything.
 
-Along the way every demand of a shape rule is noted as a check, and integer scalars that sizes depend on
-are turned into dims. One that only a step can compute becomes a ``read`` of its buffer.
+Along the way every demand of a shape rule is noted as a check, and integer scalars that sizes
+depend on are turned into dims. One that only a step can compute becomes a ``read`` of its buffer.
 """
 
 from __future__ import annotations

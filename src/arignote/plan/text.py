@@ -1,8 +1,9 @@
 """Plans as text; :mod:`arignote.plan.parse` reads it back: ``parse(str(plan)) == plan``.
 
 One line per buffer, check and step. Dims are written as Python expressions in which ``x.0`` is the
-length of a dimension, ``x.s0`` its stride in bytes, ``x.value`` the integer that ``x`` holds when the
-call starts, and ``x.read`` the one that a step gave it. Longer ones have a line and a name of their own.
+length of a dimension, ``x.s0`` its stride in bytes, ``x.value`` the integer that ``x`` holds when
+the call starts, and ``x.read`` the one that a step gave it. Longer ones have a line and a name of
+their own.
 """
 
 from __future__ import annotations

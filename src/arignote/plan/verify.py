@@ -1,15 +1,20 @@
-"""What must hold of a plan, whoever made it. The native runtime checks the same when it loads one."""
+"""What must hold of a plan, whoever made it. The native runtime checks the same at loading."""
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from typing import NoReturn, TypeAlias
 
+from arignote import ops
 from arignote.errors import PlanError
+from arignote.graph import dtypes
 from arignote.graph.dim import OPERATIONS, Dim, Expr
-from arignote.graph.op import OPS
-from arignote.plan.memory import COMMITTING
+from arignote.graph.op import OPS, Call, op_named
+from arignote.ops.program import Program
+from arignote.plan.memory import COMMITTING, may_overwrite
 from arignote.plan.plan import (
     Buffer,
+    Const,
     Input,
     Plan,
     Reshaped,
@@ -20,6 +25,10 @@ from arignote.plan.plan import (
     View,
 )
 
+Guards: TypeAlias = "tuple[tuple[str, bool], ...]"
+
+CHECKS = ("equal", "index", "true")
+
 
 def verify(plan: Plan) -> None:
     """Check a plan.
@@ -27,154 +36,273 @@ def verify(plan: Plan) -> None:
     Raises
     ------
     PlanError
-        If a rule is broken: names defined once and before their use, every temporary written by one step,
-        types as the ops' records say, memory taken over only from what is dead, states written once
-        and last, outputs with memory of their own.
+        If a rule is broken: names defined once and before their use, every temporary written by one
+        step, types as the ops' records say, sizes known when they are needed, what a branch
+        computes read in that branch only, memory taken over only from what is dead, states written
+        once and last, outputs with memory of their own.
     """
-    _Verifier(plan).run()
+    verifier = _Verifier(plan)
+    verifier.buffers()
+    verifier.steps()
+    verifier.storage()
+    verifier.results()
 
 
 class _Verifier:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.written: dict[str, int] = {}
         self.known: set[str] = set()
+        # By name of a temporary or reshape: the step that writes it, and under which conditions.
+        self.written: dict[str, int] = {}
+        self.guards: dict[str, Guards] = {}
 
     def _refuse(self, what: str) -> NoReturn:
         raise PlanError(f"[plan {self.plan.name}] {what}")
-
-    def run(self) -> None:
-        names = [buffer.name for buffer in self.plan.buffers]
-        if len(set(names)) != len(names):
-            self._refuse(f"buffers must have different names: {sorted(names)}")
-        for buffer in self.plan.buffers:
-            self._buffer(buffer)
-        for position, step in enumerate(self.plan.steps):
-            self._step(position, step)
-        for buffer in self.plan.buffers:
-            if isinstance(buffer, Temp | Reshaped) and buffer.name not in self.written:
-                self._refuse(f"{buffer.name} must be written by a step: none does")
-        self._storage()
-        self._results()
-
-    # Buffers
 
     def _named(self, name: str) -> Buffer:
         if name not in self.plan.by_name:
             self._refuse(f"every name must be that of a buffer: {name}")
         return self.plan.buffer(name)
 
-    def _buffer(self, buffer: Buffer) -> None:
-        if len(buffer.shape) != buffer.type.ndim:
-            self._refuse(f"{buffer.name} must have the {buffer.type.ndim} dimensions of its type")
-        dims: list[Dim] = list(buffer.shape)
-        if isinstance(buffer, View):
-            dims += [buffer.offset, *buffer.strides]
-            if len(buffer.strides) != len(buffer.shape):
-                self._refuse(f"{buffer.name} must have a stride for each dimension")
-        if isinstance(buffer, Scalar):
-            dims.append(buffer.value)
-        for dim in dims:
-            self._dim(dim)
-        if isinstance(buffer, View | Reshaped) and buffer.base not in self.known:
-            self._refuse(f"{buffer.name} must come after its base {buffer.base}")
-        self.known.add(buffer.name)
+    # Buffers and dims
 
-    def _dim(self, dim: Dim) -> None:
-        if isinstance(dim, int):
-            return
-        if dim.op in ("shape", "stride", "value", "read"):
-            source = self._named(str(dim.args[0]))
-            wanted = (Temp,) if dim.op == "read" else (Input, State)
-            if not isinstance(source, wanted):
-                self._refuse(f"a dim must be read from an input, a state or a step: {dim}")
-            return
-        if dim.op not in OPERATIONS:
-            self._refuse(f"a dim must be made of known operations: {dim.op}")
-        for arg in dim.args:
-            if isinstance(arg, int | Expr):
-                self._dim(arg)
+    def buffers(self) -> None:
+        """Check each buffer by itself, and the checks."""
+        names = [buffer.name for buffer in self.plan.buffers]
+        if len(set(names)) != len(names):
+            self._refuse(f"buffers must have different names: {sorted(names)}")
+        for buffer in self.plan.buffers:
+            self._shape(buffer)
+            self._buffer(buffer)
+            self.known.add(buffer.name)
+        for check in self.plan.checks:
+            if check.kind not in CHECKS:
+                self._refuse(f"a check must be one of {', '.join(CHECKS)}: {check.kind}")
+            self._dims((check.found, check.expected))
+
+    def _shape(self, buffer: Buffer) -> None:
+        name, type_ = buffer.name, buffer.type
+        if len(buffer.shape) != type_.ndim:
+            self._refuse(f"{name} must have the {type_.ndim} dimensions of its type")
+        for axis, (dim, flag) in enumerate(zip(buffer.shape, type_.broadcastable, strict=True)):
+            if flag and dim != 1:
+                self._refuse(f"{name} must have length 1 in the broadcastable dimension {axis}")
+        self._dims(buffer.shape)
+
+    def _buffer(self, buffer: Buffer) -> None:
+        name = buffer.name
+        if isinstance(buffer, Const) and buffer.value.dtype != buffer.type.dtype:
+            self._refuse(f"{name} must be an array of dtype {buffer.type.dtype}")
+        elif isinstance(buffer, Scalar):
+            self._dims((buffer.value,))
+            if buffer.type.dtype not in (*dtypes.DISCRETE, "float32", "float64"):
+                self._refuse(f"{name} must be bool, integer, float32 or float64")
+        elif isinstance(buffer, View | Reshaped):
+            if buffer.base not in self.known:
+                self._refuse(f"{name} must come after its base {buffer.base}")
+            if self.plan.buffer(buffer.base).type.dtype != buffer.type.dtype:
+                self._refuse(f"{name} must have the dtype of its base {buffer.base}")
+        elif isinstance(buffer, Temp) and not self._is_known(buffer.storage):
+            self._refuse(f"{name} must come after what it takes the memory of, {buffer.storage}")
+        if isinstance(buffer, View):
+            if len(buffer.strides) != len(buffer.shape):
+                self._refuse(f"{name} must have a stride for each dimension")
+            self._dims((buffer.offset, *buffer.strides))
+
+    def _is_known(self, storage: str | None) -> bool:
+        return storage is None or storage in self.known
+
+    def _dims(self, dims: Sequence[Dim]) -> None:
+        for dim in dims:
+            if isinstance(dim, int):
+                continue
+            if dim.op in ("shape", "stride", "value", "read"):
+                self._source(dim)
+            elif dim.op in OPERATIONS:
+                self._dims([arg for arg in dim.args if isinstance(arg, int | Expr)])
+            else:
+                self._refuse(f"a dim must be made of known operations: {dim.op}")
+
+    def _source(self, dim: Expr) -> None:
+        source = self._named(str(dim.args[0]))
+        is_read = dim.op == "read"
+        if not isinstance(source, Temp if is_read else Input | State):
+            self._refuse(f"a dim must be read from an input, a state or a step: {dim}")
+        if dim.op in ("shape", "stride"):
+            if not 0 <= int(str(dim.args[1])) < source.type.ndim:
+                self._refuse(f"a dim must name a dimension of {source.name}: {dim}")
+        elif source.type.ndim != 0 or source.type.dtype not in dtypes.DISCRETE:
+            self._refuse(f"a dim must be read from an integer: {source.name} is {source.type}")
 
     # Steps
 
-    def _step(self, position: int, step: Step) -> None:
-        label = f"step {position} ({step.op})"
+    def steps(self) -> None:
+        """Check the steps in their order, and that they write everything there is to write."""
+        for position, step in enumerate(self.plan.steps):
+            self._step(f"step {position} ({step.op})", position, step)
+        for buffer in self.plan.buffers:
+            if isinstance(buffer, Temp | Reshaped) and buffer.name not in self.written:
+                self._refuse(f"{buffer.name} must be written by a step: none does")
+
+    def _step(self, label: str, position: int, step: Step) -> None:
         if step.op not in OPS:
             self._refuse(f"{label} must name an op")
-        for name in (*step.inputs, *(flag for flag, _ in step.guards)):
-            self._defined(label, name)
+        self._dims(step.dims)
+        self._sizes(label, step.dims)
+        for number, name in enumerate(step.inputs):
+            self._read(label, name, (*step.guards, *_choice(step, number)))
+        for number, (name, _) in enumerate(step.guards):
+            type_ = self._named(name).type
+            if type_.ndim != 0 or type_.dtype != "bool":
+                self._refuse(f"{label} must be guarded by boolean scalars: {name} is {type_}")
+            self._read(label, name, step.guards[:number])
         for name in step.outputs:
-            if not isinstance(self._named(name), Temp | Reshaped):
-                self._refuse(f"{label} must write temporaries: {name}")
+            buffer = self._named(name)
+            if not isinstance(buffer, Reshaped if step.op == "reshape" else Temp):
+                self._refuse(f"{label} must write temporaries, or as reshape a reshaped: {name}")
             if name in self.written:
                 self._refuse(f"{label} writes {name}, which step {self.written[name]} wrote")
-            self.written[name] = position
+            self._sizes(label, buffer.shape)
         self._types(label, step)
+        self.written.update(dict.fromkeys(step.outputs, position))
+        self.guards.update(dict.fromkeys(step.outputs, step.guards))
 
-    def _defined(self, label: str, name: str) -> None:
+    def _definer(self, name: str) -> Buffer:
+        """Return the buffer on which a name is a window, or itself."""
         buffer = self._named(name)
         while isinstance(buffer, View):
             buffer = self._named(buffer.base)
+        return buffer
+
+    def _read(self, label: str, name: str, allowed: Guards) -> None:
+        """Check that a name can be read under some conditions by now."""
+        buffer = self._definer(name)
         if isinstance(buffer, Temp | Reshaped) and buffer.name not in self.written:
             self._refuse(f"{label} reads {name} before it is written")
+        for guard in self.guards.get(buffer.name, ()):
+            if guard not in allowed:
+                self._refuse(f"{label} must stand under the conditions of what it reads: {name}")
+        window: Buffer | None = self._named(name)
+        while window is not None:
+            self._sizes(label, window.shape)
+            if isinstance(window, View):
+                self._sizes(label, (window.offset, *window.strides))
+            base = window.base if isinstance(window, View | Reshaped) else None
+            window = None if base is None else self._named(base)
+
+    def _sizes(self, label: str, dims: Sequence[Dim]) -> None:
+        for name in _read_by(dims):
+            if name not in self.written:
+                self._refuse(f"{label} needs the size {name} before it is written")
+            if self.guards[name]:
+                self._refuse(f"a size must be written under no conditions: {name}")
 
     def _types(self, label: str, step: Step) -> None:
         if step.op == "reshape":
+            if step.host or [self._base(name) for name in step.outputs] != list(step.inputs):
+                self._refuse(f"{label} must go from a base to its reshape")
             return
         call = self.plan.call(step)
         try:
+            _check_program(step, call)
             expected = list(step.record.infer(step.params, call.input_types))
-        except TypeError as error:
-            self._refuse(f"{label} is given operands of wrong types: {error}")
+            runs = step.host or (step.record.kernel is not None and step.record.supports(call))
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            self._refuse(f"{label} is given operands or parameters of wrong types: {error}")
+        if not runs:
+            self._refuse(f"{label} has no kernel for its operands: it must run on the host")
         found = [(item.dtype, item.ndim) for item in call.output_types]
         if found != [(item.dtype, item.ndim) for item in expected]:
             self._refuse(f"{label} must write {expected}: {list(call.output_types)}")
 
+    def _base(self, name: str) -> str:
+        buffer = self.plan.buffer(name)
+        return buffer.base if isinstance(buffer, Reshaped) else ""
+
     # Memory
 
-    def _storage(self) -> None:
+    def storage(self) -> None:
+        """Check what overwrites what."""
         takers: dict[str, str] = {}
+        readers = self._readers()
         for buffer in self.plan.buffers:
             if not isinstance(buffer, Temp) or buffer.storage is None:
                 continue
-            owner = self._named(buffer.storage)
-            if buffer.storage in takers:
-                self._refuse(
-                    f"{buffer.name} and {takers[buffer.storage]} both take {buffer.storage}"
-                )
-            takers[buffer.storage] = buffer.name
+            owner = self.plan.buffer(buffer.storage)
+            if owner.name in takers:
+                self._refuse(f"{buffer.name} and {takers[owner.name]} both take {owner.name}")
+            takers[owner.name] = buffer.name
             same = owner.type.dtype == buffer.type.dtype and owner.shape == buffer.shape
             if not isinstance(owner, Temp | State) or not same:
-                self._refuse(f"{buffer.name} cannot take the memory of {buffer.storage}")
-            self._dead(buffer, owner)
+                self._refuse(f"{buffer.name} cannot take the memory of {owner.name}")
+            self._dead(buffer, owner, readers.get(owner.name, []))
+            if isinstance(owner, State):
+                self._updated(buffer, owner)
+            elif owner.name in self.plan.outputs:
+                self._refuse(f"{buffer.name} cannot take the memory of the output {owner.name}")
+            elif self.written[owner.name] >= self.written[buffer.name]:
+                self._refuse(
+                    f"{buffer.name} must be written after {owner.name}, whose memory it is"
+                )
+        self._committed([taker for owner, taker in takers.items() if self._is_state(owner)])
 
-    def _dead(self, buffer: Temp, owner: Buffer) -> None:
+    def _is_state(self, name: str) -> bool:
+        return isinstance(self.plan.buffer(name), State)
+
+    def _readers(self) -> dict[str, list[tuple[int, str]]]:
+        """Return which steps read a buffer, and by what name; updates read last."""
+        result: dict[str, list[tuple[int, str]]] = {}
+        for position, step in enumerate(self.plan.steps):
+            for name in (*step.inputs, *(flag for flag, _ in step.guards)):
+                result.setdefault(self.plan.content(name).name, []).append((position, name))
+        for _, value in self.plan.updates:
+            content = self.plan.content(self._named(value).name).name
+            result.setdefault(content, []).append((len(self.plan.steps), value))
+        return result
+
+    def _dead(self, buffer: Temp, owner: Buffer, readers: Sequence[tuple[int, str]]) -> None:
+        """Check that nobody reads the owner once the buffer is written into its memory."""
         position = self.written[buffer.name]
-        for later, step in enumerate(self.plan.steps):
-            for name in step.inputs:
-                if later > position and self._memory(name) == owner.name:
-                    self._refuse(f"step {later} reads {name}, which {buffer.name} has overwritten")
-        if isinstance(owner, State):
-            for later, step in enumerate(self.plan.steps[position:], position):
-                if step.host or step.op not in COMMITTING:
-                    self._refuse(f"step {later} may fail after {owner.name} was written")
-        elif owner.name in self.plan.outputs:
-            self._refuse(f"{buffer.name} cannot take the memory of the output {owner.name}")
+        step = self.plan.steps[position]
+        if not may_overwrite(self.plan, step, owner.name, buffer.name):
+            self._refuse(f"step {position} reads {owner.name}, which {buffer.name} overwrites")
+        for later, name in readers:
+            if later > position:
+                who = f"step {later}" if later < len(self.plan.steps) else "an update"
+                self._refuse(f"{who} reads {name}, which {buffer.name} has overwritten")
 
-    def _memory(self, name: str) -> str:
-        """Return the buffer of which a name is a window, not following shared storage."""
-        buffer = self.plan.buffer(name)
-        while isinstance(buffer, View | Reshaped):
-            buffer = self.plan.buffer(buffer.base)
-        return buffer.name
+    def _updated(self, buffer: Temp, owner: State) -> None:
+        """Check that a state is written by its update, whatever branch is taken."""
+        if (owner.name, buffer.name) not in self.plan.updates:
+            self._refuse(f"{buffer.name} must be the update of {owner.name}, whose memory it takes")
+        position = self.written[buffer.name]
+        if self.plan.steps[position].guards:
+            self._refuse(f"step {position} must write {owner.name} under no conditions")
 
-    def _results(self) -> None:
+    def _committed(self, values: Sequence[str]) -> None:
+        """Check that nothing can fail from the first step on that writes into a state."""
+        if not values:
+            return
+        first = min(values, key=self.written.__getitem__)
+        for later in range(self.written[first], len(self.plan.steps)):
+            step = self.plan.steps[later]
+            if step.host or step.op not in COMMITTING:
+                self._refuse(f"step {later} may fail after {first} was written")
+        for name in _sizes_of(self.plan):
+            if self.written[name] >= self.written[first]:
+                self._refuse(f"the size {name} must be known before {first} is written")
+
+    # Results
+
+    def results(self) -> None:
+        """Check outputs and updates."""
         if len(set(self.plan.outputs)) != len(self.plan.outputs):
             self._refuse(f"outputs must be different buffers: {self.plan.outputs}")
         for name in self.plan.outputs:
             buffer = self._named(name)
             if not isinstance(buffer, Temp) or buffer.storage is not None:
                 self._refuse(f"the output {name} must have memory of its own")
+            self._read("an output", name, ())
         targets = [state for state, _ in self.plan.updates]
         if len(set(targets)) != len(targets):
             self._refuse(f"a state must be updated once: {targets}")
@@ -184,4 +312,57 @@ class _Verifier:
                 self._refuse(f"only states can be updated: {state}")
             if (target.type.dtype, target.type.ndim) != (source.type.dtype, source.type.ndim):
                 self._refuse(f"{state} cannot take a value of the type of {value}")
-            self._defined("an update", value)
+            if self.plan.content(value).name in targets:
+                self._refuse(f"{state} cannot take {value}, which lies in a state that is updated")
+            self._read("an update", value, ())
+
+
+def _choice(step: Step, number: int) -> Guards:
+    """Return the condition under which an operand of ``ifelse`` is read."""
+    is_branch = step.op == ops.ifelse_op.name and number > 0
+    return ((step.inputs[0], number == 1),) if is_branch else ()
+
+
+def _read_by(dims: Sequence[Dim]) -> Iterator[str]:
+    """Yield the names that steps must write before dims are known."""
+    for dim in dims:
+        if isinstance(dim, Expr):
+            if dim.op == "read":
+                yield str(dim.args[0])
+            else:
+                yield from _read_by([arg for arg in dim.args if isinstance(arg, Expr)])
+
+
+def _sizes_of(plan: Plan) -> set[str]:
+    """Return the names that any dim of a plan is read from."""
+    dims: list[Dim] = [dim for check in plan.checks for dim in (check.found, check.expected)]
+    dims += [dim for step in plan.steps for dim in step.dims]
+    for buffer in plan.buffers:
+        dims += buffer.shape
+        if isinstance(buffer, View):
+            dims += (buffer.offset, *buffer.strides)
+        elif isinstance(buffer, Scalar):
+            dims.append(buffer.value)
+    return set(_read_by(dims))
+
+
+def _check_program(step: Step, call: Call) -> None:
+    """Raise unless the instructions of an elementwise program fit each other and their operands."""
+    program = step.params.get("program")
+    if not isinstance(program, Program):
+        return
+    if program.input_dtypes != tuple(type_.dtype for type_ in call.input_types):
+        raise TypeError(f"the program reads {program.input_dtypes}")
+    count = len(program.input_dtypes)
+    for register, item in enumerate(program.instructions, count):
+        if not all(0 <= source < register for source in item.sources):
+            raise ValueError(f"r{register} must be computed from registers before it")
+        found = tuple(map(program.dtype_of, item.sources))
+        op = op_named(item.op)
+        if not isinstance(op, ops.ElementwiseOp) or op.rule(found) != (found, item.dtype):
+            raise TypeError(f"r{register} cannot be {item.op} of {found} as {item.dtype}")
+    for result in program.results:
+        if not 0 <= result.register < count + len(program.instructions):
+            raise ValueError(f"a result must be a register: {result.register}")
+        if result.reduction and op_named(result.reduction) not in ops.REDUCTIONS:
+            raise ValueError(f"a result must be reduced by a reduction: {result.reduction}")

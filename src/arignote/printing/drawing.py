@@ -12,7 +12,7 @@ from arignote.graph.variable import Apply, Constant, SharedVariable, Variable
 from arignote.printing.tree import graph_outputs
 
 
-def pydotprint(  # noqa: PLR0913, PLR0917 (Theano's signature)
+def pydotprint(
     fct: Any,
     outfile: str | Path | None = None,
     compact: bool = True,

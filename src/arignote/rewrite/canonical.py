@@ -1,7 +1,7 @@
 """Rules that bring graphs into one form, without changing a bit of the result.
 
-Two exceptions are Theano's and users rely on them: ``x / x`` is one even at zero, and a sum of a negated
-zero may come out with the other sign.
+Two exceptions are Theano's and users rely on them: ``x / x`` is one even at zero, and a sum of a
+negated zero may come out with the other sign.
 """
 
 from __future__ import annotations
@@ -192,6 +192,8 @@ def merge_casts(node: Apply) -> Replacement:
         return None
     source = owner.inputs[0]
     lossless = dtypes.upcast(source.dtype, x.dtype) == x.dtype
+    if source.dtype in ("int64", "uint64") and x.dtype not in dtypes.DISCRETE:
+        return None  # NumPy calls it safe, but large integers are rounded.
     return ops.cast(source, wanted) if lossless else None
 
 

@@ -1,8 +1,8 @@
 """The rewriter: rules, and phases of rules applied to a graph until nothing changes.
 
-A rule is a function from a node to replacements for its outputs, or None. It is tried on the nodes of
-the ops it is registered for. Rewriting rebuilds the graph bottom-up and merges equal nodes on the way:
-two nodes with the same op, parameters and inputs become one.
+A rule is a function from a node to replacements for its outputs, or None. It is tried on the nodes
+of the ops it is registered for. Rewriting rebuilds the graph bottom-up and merges equal nodes on
+the way: two nodes with the same op, parameters and inputs become one.
 """
 
 from __future__ import annotations
@@ -119,16 +119,16 @@ class Rewriter:
             self.memo[old] = self.memo[new]
 
     def _apply_rules(self, node: Apply) -> Sequence[Variable] | None:
-        for item in (*self.by_op.get(node.op, ()), *self.by_op.get(None, ())):
-            with origin_of(node.origin):
+        with origin_of(node.origin):
+            for item in (*self.by_op.get(node.op, ()), *self.by_op.get(None, ())):
                 result = item.apply(node)
-            if result is None:
-                continue
-            outputs = [result] if isinstance(result, Variable) else list(result)
-            _check(item, node, outputs)
-            if self.log is not None:
-                self.log.add(item, node, outputs)
-            return outputs
+                if result is None:
+                    continue
+                outputs = [result] if isinstance(result, Variable) else list(result)
+                _check(item, node, outputs)
+                if self.log is not None:
+                    self.log.add(item, node, outputs)
+                return outputs
         return None
 
 
@@ -136,5 +136,6 @@ def _check(item: Rule, node: Apply, outputs: Sequence[Variable]) -> None:
     for old, new in zip(node.outputs, outputs, strict=True):
         if old.dtype != new.dtype or old.ndim != new.ndim:
             raise PlanError(
-                f"[{item.name}] a rewrite must keep the type of {node}: {old.type} became {new.type}"
+                f"[{item.name}] a rewrite must keep the type of {node}: {old.type} became "
+                f"{new.type}"
             )

@@ -1,7 +1,7 @@
 """Fusion: chains of elementwise ops and the reductions at their ends become one program each.
 
-Nodes of one shape that feed each other are put in one group, as long as nothing outside a group both
-depends on it and feeds it. Each group becomes a program node, which reads every operand once.
+Nodes of one shape that feed each other are put in one group, as long as nothing outside a group
+both depends on it and feeds it. Each group becomes a program node, which reads every operand once.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ class Unit:
     pattern: tuple[bool, ...] | None
     axes: tuple[int, ...] | None = None
     inputs: set[Unit] = field(default_factory=set)
+    number: int = 0
+
+    def needs(self) -> list[Unit]:
+        """Return the units that this one depends on, in the order of the graph."""
+        return sorted(self.inputs, key=lambda unit: unit.number)
 
 
 def _pattern(node: Apply) -> tuple[bool, ...] | None:
@@ -42,8 +47,14 @@ def _pattern(node: Apply) -> tuple[bool, ...] | None:
 class _Grouping:
     """The units of a graph, grown node by node in topological order."""
 
-    def __init__(self, dependencies: Mapping[Apply, Collection[Apply]], fusing: bool) -> None:
+    def __init__(
+        self,
+        dependencies: Mapping[Apply, Collection[Apply]],
+        fusing: bool,
+        labels: Mapping[Apply, object],
+    ) -> None:
         self.fusing = fusing
+        self.labels = labels
         self.unit_of: dict[Apply, Unit] = {}
         self.units: list[Unit] = []
         for node, needed in dependencies.items():
@@ -52,7 +63,7 @@ class _Grouping:
     def _place(self, node: Apply, needed: Collection[Apply]) -> None:
         pattern = _pattern(node)
         axes = node.params["axis"] if node.op in ops.REDUCTIONS else None
-        unit = Unit([node], pattern, axes)
+        unit = Unit([node], pattern, axes, number=len(self.unit_of))
         unit.inputs = {self.unit_of[item] for item in needed}
         self.unit_of[node] = unit
         self.units.append(unit)
@@ -75,6 +86,8 @@ class _Grouping:
 
     def _fits(self, unit: Unit, other: Unit) -> bool:
         if unit is other or unit.pattern != other.pattern:
+            return False
+        if self.labels.get(unit.nodes[0]) != self.labels.get(other.nodes[0]):
             return False
         if unit.axes is not None and other.axes is not None and unit.axes != other.axes:
             return False
@@ -114,7 +127,7 @@ class _Grouping:
             stack = [start]
             while stack:
                 unit = stack[-1]
-                pending = [item for item in unit.inputs if item not in done]
+                pending = [item for item in unit.needs() if item not in done]
                 if unit in done or not pending:
                     stack.pop()
                     done.setdefault(unit)
@@ -123,13 +136,17 @@ class _Grouping:
         return list(done)
 
 
-def group(dependencies: Mapping[Apply, Collection[Apply]], fusing: bool = True) -> list[Unit]:
+def group(
+    dependencies: Mapping[Apply, Collection[Apply]],
+    fusing: bool = True,
+    labels: Mapping[Apply, object] | None = None,
+) -> list[Unit]:
     """Return the nodes in groups to fuse, each group after those it depends on.
 
     ``dependencies`` gives, for each node in topological order, the nodes that must run before it.
-    Without ``fusing`` each node is a group of its own.
+    Without ``fusing`` each node is a group of its own; only nodes of equal labels share one.
     """
-    return _Grouping(dependencies, fusing).ordered()
+    return _Grouping(dependencies, fusing, labels or {}).ordered()
 
 
 class ProgramWriter:

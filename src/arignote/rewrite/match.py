@@ -42,7 +42,7 @@ def other_operand(variable: Variable, op: Op, number: float) -> Variable | None:
 
 
 def same_shape(x: Variable, output: Variable) -> bool:
-    """Return whether an elementwise operand has the type of its result, so that it may stand for it."""
+    """Return whether an elementwise operand has the type of its result, and may stand for it."""
     return x.dtype == output.dtype and x.broadcastable == output.broadcastable
 
 

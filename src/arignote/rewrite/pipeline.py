@@ -1,7 +1,8 @@
 """The order in which a graph is rewritten, on one screen.
 
 ``stabilize`` runs before a gradient is taken, ``optimize`` when a function is compiled; fusion
-(:mod:`arignote.rewrite.fuse`) follows when the plan is lowered, since it needs to know which values are computed.
+(:mod:`arignote.rewrite.fuse`) follows when the plan is lowered, since it needs to know which
+values are computed.
 """
 
 from __future__ import annotations

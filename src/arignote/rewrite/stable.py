@@ -66,7 +66,11 @@ def expm1_from_exp(node: Apply) -> Replacement:
 def log_of_sigmoid(node: Apply) -> Replacement:
     """log(sigmoid(x)) -> -softplus(-x)"""
     inner = made_by(node.inputs[0], ops.sigmoid)
-    return None if inner is None else ops.neg(ops.softplus(ops.neg(inner[0])))
+    if inner is None or node.outputs[0].dtype not in dtypes.FLOATS:
+        return None
+    # Negated as an integer, 3 of uint8 would be 253.
+    x = ops.cast(inner[0], node.outputs[0].dtype)
+    return ops.neg(ops.softplus(ops.neg(x)))
 
 
 @rule(ops.log)
@@ -76,21 +80,25 @@ def log_of_softmax(node: Apply) -> Replacement:
     return None if inner is None else ops.log_softmax_op(inner[0])
 
 
+# Ops that only move or select elements of their first input.
+_MOVES = (ops.take_op, ops.subtensor_op, ops.dimshuffle_op, ops.reshape_op, ops.rebroadcast_op)
+
+
 @rule(ops.log)
 def log_of_selected_softmax(node: Apply) -> Replacement:
-    """log(softmax(x)[indices]) -> log_softmax(x)[indices]"""
-    (selected,) = node.inputs
-    inner = made_by(selected, ops.take_op)
-    if inner is None:
-        return None
-    rows, order = through_dimshuffle(inner[0])
-    argument = made_by(rows, ops.softmax_op)
-    if argument is None:
+    """log(softmax(x)[indices]) -> log_softmax(x)[indices], and the like for other selections"""
+    moves: list[Apply] = []
+    (item,) = node.inputs
+    while item.owner is not None and item.owner.op in _MOVES:
+        moves.append(item.owner)
+        item = item.owner.inputs[0]
+    argument = made_by(item, ops.softmax_op)
+    if argument is None or not moves:
         return None
     logs: Variable = ops.log_softmax_op(argument[0])
-    if order is not None:
-        logs = ops.dimshuffle(logs, order)
-    return ops.take_op.make([logs, *inner[1:]]).outputs
+    for move in reversed(moves):
+        logs = move.op.make([logs, *move.inputs[1:]], move.params).outputs[0]
+    return logs
 
 
 @rule(ops.log)
@@ -110,6 +118,8 @@ def log_of_one_plus(node: Apply) -> Replacement:
 def softplus_from_log1p(node: Apply) -> Replacement:
     """log1p(exp(x)) -> softplus(x), log1p(-sigmoid(x)) -> -softplus(x)"""
     (argument,) = node.inputs
+    if argument.dtype not in dtypes.FLOATS:
+        return None
     inner = made_by(argument, ops.exp)
     if inner is not None:
         return ops.softplus(inner[0])
@@ -124,9 +134,9 @@ def log_of_sum_of_exp(node: Apply) -> Replacement:
     total, order = through_dimshuffle(node.inputs[0])
     inner = made_by(total, ops.sum_op)
     exponent = None if inner is None else made_by(inner[0], ops.exp)
-    if exponent is None or total.owner is None:
+    if exponent is None or total.owner is None or node.outputs[0].dtype not in dtypes.FLOATS:
         return None
-    (x,) = exponent
+    x = ops.cast(exponent[0], node.outputs[0].dtype)
     # exp(x - m) with m the maximum is in that form already.
     shift = made_by(x, ops.sub)
     if shift is not None and _is_maximum(shift[1], shift[0]):
@@ -143,7 +153,7 @@ def log_of_sum_of_exp(node: Apply) -> Replacement:
 
 
 def _is_maximum(value: Variable, x: Variable) -> bool:
-    """Return whether a value is the maximum of ``x`` over some axes, possibly guarded and broadcast."""
+    """Return whether a value is the maximum of ``x`` over some axes, guarded or not."""
     for op in (ops.zero_grad_op, ops.dimshuffle_op):
         inner = made_by(value, op)
         if inner is not None:
@@ -153,6 +163,16 @@ def _is_maximum(value: Variable, x: Variable) -> bool:
         return _is_maximum(chosen[2], x)
     inner = made_by(value, ops.max_op)
     return inner is not None and inner[0] is x
+
+
+def _is_row_value(value: Variable, column: Variable) -> bool:
+    """Return whether a value is a column without its last dimension."""
+    rows = tuple(range(value.ndim))
+    source, order = through_dimshuffle(column)
+    if source is value and order == (*rows, "x"):
+        return True
+    source, order = through_dimshuffle(value)
+    return source is column and order == rows
 
 
 def _row_sum(variable: Variable) -> Variable | None:
@@ -204,6 +224,8 @@ def log_softmax_from_logsumexp(node: Apply) -> Replacement:
     exponent = None if summed is None else made_by(summed[0], ops.exp)
     shift = None if exponent is None else made_by(exponent[0], ops.sub)
     if shift is None or shift[0] is not x or not _is_maximum(shift[1], x):
+        return None
+    if not _is_row_value(terms[1], shift[1]):
         return None
     owner = inner[0].owner if inner is not None else None
     assert owner is not None

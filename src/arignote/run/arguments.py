@@ -27,7 +27,8 @@ class In:
     update
         An expression: after each call it becomes the default.
     mutable, borrow
-        Whether the call may write into, or keep, the caller's array. Permissions that are never needed here.
+        Whether the call may write into, or keep, the caller's array. Permissions that are never
+        needed here.
     strict
         Whether only arrays of the very dtype are taken.
     allow_downcast
@@ -40,7 +41,7 @@ class In:
     2.0
     """
 
-    def __init__(  # noqa: PLR0913 (Theano's signature)
+    def __init__(
         self,
         variable: Variable,
         name: str | None = None,
@@ -164,7 +165,8 @@ class Arguments:
             if name not in self.by_name:
                 named = ", ".join(self.by_name) or "none"
                 raise TypeError(
-                    f"Unknown input or state: {name}. The function has {count} inputs, named: {named}"
+                    f"Unknown input or state: {name}. The function has {count} inputs, named: "
+                    f"{named}"
                 )
             if self.by_name[name] in given:
                 raise TypeError(f"Multiple values for input: {name}")

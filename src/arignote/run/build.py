@@ -1,8 +1,7 @@
-"""From what a user gives ``function`` to a graph that is ready to be lowered, with every mistake named."""
+"""From what a user gives ``function`` to a graph ready to be lowered, every mistake named."""
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,13 +51,17 @@ class Given:
 def build_source(
     given: Given, name: str | None, on_unused_input: str | None, options: Mapping[str, Any]
 ) -> Source:
-    """Return the normalized function of what a user gave, with givens and default updates applied."""
+    """Return the normalized function of what a user gave, givens and default updates applied."""
     records = as_inputs(given.inputs, given.allow_downcast)
     check_duplicates(records)
     variables, borrowed, keys, bare = normalize_outputs(given.outputs)
     updates = normalize_updates(given.updates)
     replacements = normalize_givens(given.givens, records)
-    fed = [(k, record.update) for k, record in enumerate(records) if record.update is not None]
+    fed = [
+        (k, update_value(record.variable, record.update))
+        for k, record in enumerate(records)
+        if record.update is not None
+    ]
     roots = [*variables, *(value for _, value in fed)]
     replaced = walk.replace([*roots, *updates.values()], replacements)
     # An input may be a computed variable: the argument then stands in for what computes it.
@@ -148,7 +151,7 @@ def normalize_updates(updates: Any) -> dict[SharedVariable, Variable]:
     return result
 
 
-def update_value(target: SharedVariable, value: Any) -> Variable:
+def update_value(target: Variable, value: Any) -> Variable:
     """Return an update expression as a variable of its target's type."""
     if not isinstance(value, Variable) or isinstance(value, Constant):
         data = value.data if isinstance(value, Constant) else value
@@ -158,8 +161,10 @@ def update_value(target: SharedVariable, value: Any) -> Variable:
         raise TypeError(
             "An update must have the same type as the original shared variable "
             f"(shared_var={target}, shared_var.type={target.type}, update_val={value}, "
-            f"update_val.type={value.type}). If the difference is related to the broadcast pattern, "
-            "you can call the tensor.unbroadcast(var, axis_to_unbroadcast[, ...]) function to remove "
+            f"update_val.type={value.type}). If the difference is related to the broadcast "
+            "pattern, "
+            "you can call the tensor.unbroadcast(var, axis_to_unbroadcast[, ...]) function to "
+            "remove "
             "broadcastable dimensions."
         )
     return value
@@ -174,10 +179,13 @@ def normalize_givens(givens: Any, inputs: Sequence[In]) -> dict[Variable, Variab
             raise TypeError("givens keys must be Variable", key)
         if key in explicit:
             raise RuntimeError(
-                f'You are trying to replace variable "{key}" through the `givens` parameter, but this '
+                f'You are trying to replace variable "{key}" through the `givens` parameter, '
+                "but this "
                 "variable is an input to your function. Replacing inputs is currently forbidden "
-                "because it has no effect. One way to modify an input `x` to a function evaluated by "
-                "f(x) is to define a new input `y` and use `theano.function([y], f(x), givens={x: g(y)})`."
+                "because it has no effect. One way to modify an input `x` to a function "
+                "evaluated by "
+                "f(x) is to define a new input `y` and use `theano.function([y], f(x), "
+                "givens={x: g(y)})`."
             )
         result[key] = given_value(key, value)
     return result
@@ -230,23 +238,13 @@ def check_duplicates(inputs: Sequence[In]) -> None:
     for position, record in enumerate(inputs):
         if record.variable in seen:
             raise UnusedInputError(
-                f"Variable {record.variable} is used twice in inputs to theano.function, at indices "
-                f"{seen[record.variable]} and {position}.  This would result in values provided for it "
+                f"Variable {record.variable} is used twice in inputs to theano.function, at "
+                "indices "
+                f"{seen[record.variable]} and {position}.  This would result in values provided "
+                "for it "
                 "being ignored. Please do not duplicate variables in the inputs list."
             )
         seen[record.variable] = position
-
-
-def detach(inputs: Sequence[In]) -> tuple[list[In], dict[Variable, Variable]]:
-    """Return inputs without owners, and what stands for those that a graph would compute."""
-    records, leaves = [], {}
-    for record in inputs:
-        variable = record.variable
-        if variable.owner is not None:
-            record = copy.copy(record)  # noqa: PLW2901
-            record.variable = leaves[variable] = variable.type.make_variable(variable.name)
-        records.append(record)
-    return records, leaves
 
 
 def check_inputs(
@@ -268,9 +266,11 @@ def check_inputs(
             continue
         name = f" name {record.name!r}" if record.name else ""
         message = (
-            "theano.function was asked to create a function computing outputs given certain inputs, "
+            "theano.function was asked to create a function computing outputs given certain "
+            "inputs, "
             f"but the provided input variable at index {position} is not part of the computational "
-            f"graph needed to compute the outputs:{name} {record.variable}.\nTo make this error into "
+            f"graph needed to compute the outputs:{name} {record.variable}.\nTo make this error "
+            "into "
             "a warning, you can pass the parameter on_unused_input='warn' to theano.function. To "
             "disable it completely, use on_unused_input='ignore'."
         )
@@ -303,7 +303,8 @@ def _missing_error(variable: Variable, results: Sequence[Variable]) -> MissingIn
         else ""
     )
     return MissingInputError(
-        f"{use}was not provided and not given a value. Variable: {variable} of type {variable.type}."
+        f"{use}was not provided and not given a value. Variable: {variable} of type "
+        f"{variable.type}."
         "Use the Theano flag exception_verbosity='high', for more information on this error."
         f"{created}"
     )

@@ -69,8 +69,8 @@ def explain(function: Function) -> Explanation:
     >>> import arignote, arignote.tensor as T
     >>> x = T.dvector("x")
     >>> f = arignote.function([x], 1 / (1 + T.exp(-x)))
-    >>> [firing.rule for firing in explain(f).firings][:1]
-    ['sigmoid_from_exp']
+    >>> "sigmoid_from_exp" in [firing.rule for firing in explain(f).firings]
+    True
     """
     if not isinstance(function, Function):
         raise TypeError(f"[explain] function must be a compiled function: {function!r}")

@@ -1,4 +1,4 @@
-"""Errors of calls: the class a Theano program catches, what failed, on which shapes, and where it was built."""
+"""Errors of calls: the class a Theano program catches, what failed, on which shapes, and where."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from arignote.plan import reference
 from arignote.plan.plan import Input, Plan, State, Step
 
 
-def call_error(  # noqa: PLR0913 (what the runtime reports)
+def call_error(
     plan: Plan,
     kind: str,
     step: int,
@@ -40,7 +40,7 @@ def call_error(  # noqa: PLR0913 (what the runtime reports)
             f"[{plan.name}] {name} must be writeable: its borrowed array is read-only"
         )
     if kind == "index":
-        return _index_error(plan, plan.steps[step], position, value, other)
+        return _index_error(plan.steps[step], position, value, other)
     location = f" (step {step}: {plan.steps[step].op})" if 0 <= step < len(plan.steps) else ""
     return PlanError(f"[{plan.name}] {what}{location}")
 
@@ -50,11 +50,11 @@ def _shown(plan: Plan, position: int, value: int, other: int) -> int:
     return value - other if plan.checks[position].kind == "index" and value < 0 else value
 
 
-def _index_error(plan: Plan, step: Step, position: int, value: int, length: int) -> Exception:
+def _index_error(step: Step, position: int, value: int, length: int) -> Exception:
     what = "a selection" if step.op in ("take", "put") else "an index"
     error = IndexRangeError(
-        f"[{step.op}] index out of bounds, index {value} is out of bounds for size {length}: element "
-        f"{position} of {what}"
+        f"[{step.op}] index out of bounds, index {value} is out of bounds for size {length}: "
+        f"element {position} of {what}"
     )
     add_note(error, f"Plan step: {step.op} {' '.join(step.inputs)} -> {' '.join(step.outputs)}")
     return with_origin(error, step.origin)

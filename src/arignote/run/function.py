@@ -125,7 +125,7 @@ class Function(native.Function):
     def _convert(self, position: int, value: object) -> Array:
         return self.arguments.convert(position, value, self._label())
 
-    def _fail(  # noqa: PLR0913 (the runtime's report)
+    def _fail(
         self,
         kind: str,
         step: int,
@@ -153,7 +153,7 @@ class Function(native.Function):
     @property
     def maker(self) -> Any:
         """The compiled graph in Theano's terms: ``f.maker.fgraph.toposort()`` and the like."""
-        from arignote.run.introspect import Maker  # noqa: PLC0415 (only introspection needs it)
+        from arignote.run.introspect import Maker
 
         return Maker(self.compiled)
 
@@ -163,14 +163,15 @@ class Function(native.Function):
         Parameters
         ----------
         enable
-            True starts counting anew, False stops it. Counting starts by itself with the first question.
+            True starts counting anew, False stops it. Counting starts by itself with the first
+            question.
 
         Returns
         -------
         Profile
             Counts and times of the calls since counting started; ``print`` shows a table.
         """
-        from arignote.run.profile import Profile  # noqa: PLC0415 (only profiling needs it)
+        from arignote.run.profile import Profile
 
         if enable is not None or not self._counting:
             self._counting = enable is not False
@@ -210,7 +211,7 @@ class Function(native.Function):
 
     def copy(
         self,
-        share_memory: bool = False,
+        share_memory: bool = False,  # noqa: ARG002 (nothing needs to be shared)
         swap: Mapping[SharedVariable, SharedVariable] | None = None,
         delete_updates: bool = False,
         name: str | None = None,
@@ -221,7 +222,8 @@ class Function(native.Function):
         Parameters
         ----------
         share_memory
-            Theano's; functions share nothing but shared variables here, so that both may run at once.
+            Theano's; functions share nothing but shared variables here, so that both may run at
+            once.
         swap
             Shared variables to replace by others.
         delete_updates
@@ -357,7 +359,7 @@ def make_function(source: Source, mode: Mode) -> Function:
     return Function(compiled) if plain else _Interpreted(compiled)
 
 
-def function(  # noqa: PLR0913 (Theano's signature)
+def function(
     inputs: Sequence[Any],
     outputs: Any = None,
     mode: Mode | str | None = None,
@@ -378,32 +380,34 @@ def function(  # noqa: PLR0913 (Theano's signature)
     inputs
         Variables, or :class:`In` records, that a call gives values to, in this order.
     outputs
-        What a call returns: a variable (the call returns an array), a list or tuple of them (a list), a dict
-        with string keys (a dict), or None (an empty list). Items may be :class:`Out` records.
+        What a call returns: a variable (the call returns an array), a list or tuple of them (a
+        list), a dict with string keys (a dict), or None (an empty list). Items may be :class:`Out`
+        records.
     mode
         How calls run, see :class:`Mode`; ``config.mode`` by default.
     updates
-        New values of shared variables: pairs or a dict. All are computed from the old values, and written
-        together at the end of the call.
+        New values of shared variables: pairs or a dict. All are computed from the old values, and
+        written together at the end of the call.
     givens
         Variables to replace by others: pairs or a dict.
     no_default_updates
-        True to leave out the updates that shared variables bring along, or a list of those to leave out.
+        True to leave out the updates that shared variables bring along, or a list of those to leave
+        out.
     accept_inplace
         Theano's permission for graphs with in-place ops. There are none here: it must stay False.
     name
         Of the function, for messages and profiles.
     rebuild_strict
-        Whether a given must have the type of what it replaces, up to casts that lose nothing. Must stay
-        True.
+        Whether a given must have the type of what it replaces, up to casts that lose nothing. Must
+        stay True.
     allow_input_downcast
-        Whether arguments may be rounded to their input's dtype. None allows it for Python floats given
-        for ``floatX`` scalars.
+        Whether arguments may be rounded to their input's dtype. None allows it for Python floats
+        given for ``floatX`` scalars.
     profile
         Whether to count the time of each step from the first call on.
     on_unused_input
-        What to do with an input that the graph does not need: ``"raise"``, ``"warn"``, ``"ignore"``;
-        ``config.on_unused_input`` by default.
+        What to do with an input that the graph does not need: ``"raise"``, ``"warn"``,
+        ``"ignore"``; ``config.on_unused_input`` by default.
 
     Returns
     -------
@@ -427,7 +431,8 @@ def function(  # noqa: PLR0913 (Theano's signature)
     """
     if accept_inplace or not rebuild_strict:
         raise NotImplementedError(
-            "[function] accept_inplace must be False and rebuild_strict True: graphs hold no in-place "
+            "[function] accept_inplace must be False and rebuild_strict True: graphs hold no "
+            "in-place "
             "ops and givens keep their types"
         )
     chosen = get_mode(mode)

@@ -21,7 +21,7 @@ _STEPS = {"float16": 1e-1, "float32": 1e-3, "float64": 1e-6}
 _TOLERANCES = {"float16": 1e-1, "float32": 1e-2, "float64": 1e-5}
 
 
-def verify_grad(  # noqa: PLR0913 (Theano's signature)
+def verify_grad(
     fun: Callable[..., Variable],
     pt: Sequence[Any],
     n_tests: int = 2,
@@ -35,8 +35,8 @@ def verify_grad(  # noqa: PLR0913 (Theano's signature)
 ) -> None:
     """Compare the gradient of a function with finite differences at a point.
 
-    The output is projected on random vectors, so that every element of the Jacobian counts with a weight
-    of its own; the derivative is taken along random directions.
+    The output is projected on random vectors, so that every element of the Jacobian counts with a
+    weight of its own; the derivative is taken along random directions.
 
     Parameters
     ----------
@@ -53,7 +53,8 @@ def verify_grad(  # noqa: PLR0913 (Theano's signature)
     out_type
         The dtype the output must have.
     abs_tol, rel_tol
-        Allowed absolute and relative error; by dtype, 1e-5 for float64. Both must be exceeded to fail.
+        Allowed absolute and relative error; by dtype, 1e-5 for float64. Both must be exceeded to
+        fail.
     mode
         How to run.
     cast_to_output_type
@@ -108,7 +109,7 @@ def verify_grad(  # noqa: PLR0913 (Theano's signature)
         _compare(value, gradient, points, directions, weight, step, limits)
 
 
-def _compare(  # noqa: PLR0913 (one comparison, all of its parts)
+def _compare(
     value: Callable[..., Array],
     gradient: Callable[..., Sequence[Array]],
     points: Sequence[Array],
@@ -132,6 +133,7 @@ def _compare(  # noqa: PLR0913 (one comparison, all of its parts)
     if not (error <= limits[0] or relative <= limits[1]):
         raise GradientError(
             f"[verify_grad] the derivative along a random direction must be {numeric!r} (finite "
-            f"differences with step {step}): the gradient gives {symbolic!r}, an error of {error:.3g} "
+            f"differences with step {step}): the gradient gives {symbolic!r}, an error of "
+            f"{error:.3g} "
             f"({relative:.3g} relative)"
         )

@@ -1,4 +1,4 @@
-"""A compiled function in Theano's terms: ``f.maker.fgraph``, whose nodes have ops with Theano's class names.
+"""A compiled function in Theano's terms: ``f.maker.fgraph``, with Theano's names of op classes.
 
 It shows the rewritten graph before fusion. Programs look for ``Elemwise``, ``Softmax``, ``Gemm`` or
 ``Gemv`` in it to see what was compiled.

@@ -23,11 +23,12 @@ class Mode:
     Parameters
     ----------
     linker
-        ``"native"`` (the C++ runtime), ``"reference"`` (NumPy) or ``"check"`` (both, step by step). Of
-        Theano's names ``"py"`` means the reference, ``"c"``, ``"c|py"``, ``"cvm"``, ``"vm"`` the runtime.
+        ``"native"`` (the C++ runtime), ``"reference"`` (NumPy) or ``"check"`` (both, step by step).
+        Of Theano's names ``"py"`` means the reference, ``"c"``, ``"c|py"``, ``"cvm"``, ``"vm"`` the
+        runtime.
     optimizer
-        ``"fast_run"``; or None (``"None"``) to run the graph as it was written, which only merges equal nodes.
-        ``"fast_compile"`` is ``"fast_run"``: compiling is fast.
+        ``"fast_run"``; or None (``"None"``) to run the graph as it was written, which only merges
+        equal nodes. ``"fast_compile"`` is ``"fast_run"``: compiling is fast.
     excluded
         Names of rewrite rules to leave out, or ``"fusion"``.
     watcher
@@ -63,7 +64,7 @@ class Mode:
 
     def excluding(self, *names: str) -> Mode:
         """Return this mode without some rewrite rules."""
-        from arignote.rewrite.pipeline import RULE_NAMES  # noqa: PLC0415
+        from arignote.rewrite.pipeline import RULE_NAMES
 
         unknown = set(names) - RULE_NAMES - {"fusion"}
         if unknown:
@@ -125,7 +126,7 @@ def get_mode(mode: Mode | str | None) -> Mode:
         return mode
     name = config.mode if mode is None else mode
     if name not in _PREDEFINED:
-        raise Exception(f"No predefined mode exist for string: {name}")  # noqa: TRY002 (Theano's)
+        raise Exception(f"No predefined mode exist for string: {name}")
     return _PREDEFINED[name]
 
 
@@ -138,7 +139,7 @@ def get_default_mode() -> Mode:
     return get_mode(None)
 
 
-def DebugMode(**options: Any) -> Mode:  # noqa: N802 (Theano's name)
+def DebugMode(**options: Any) -> Mode:
     """Return the mode that runs every step natively and in NumPy and compares them."""
     if options:
         raise TypeError(f"[DebugMode] unknown options: {', '.join(options)}")
@@ -169,8 +170,8 @@ def MonitorMode(
     Parameters
     ----------
     pre_func, post_func
-        Called before and after each step as ``f(fgraph, i, node, fn)``: None, the number of the step, the
-        step of the plan, and its arrays as ``fn.inputs[k][0]`` and ``fn.outputs[k][0]``.
+        Called before and after each step as ``f(fgraph, i, node, fn)``: None, the number of the
+        step, the step of the plan, and its arrays as ``fn.inputs[k][0]`` and ``fn.outputs[k][0]``.
     optimizer
         As for :class:`Mode`; None shows the steps of the graph as it was written.
 
@@ -197,7 +198,7 @@ def MonitorMode(
     return Mode(optimizer=optimizer, watcher=watch)
 
 
-def NanGuardMode(  # noqa: N802 (Theano's name)
+def NanGuardMode(
     nan_is_error: bool = True, inf_is_error: bool = True, big_is_error: bool = True
 ) -> Mode:
     """Return a mode that raises at the first step that yields a NaN, an infinity or a huge number.
@@ -219,7 +220,10 @@ def NanGuardMode(  # noqa: N802 (Theano's name)
     """
 
     def watch(
-        number: int, step: Step, inputs: Sequence[Array], outputs: Sequence[Array] | None
+        number: int,
+        step: Step,
+        inputs: Sequence[Array],  # noqa: ARG001 (every watcher is given them)
+        outputs: Sequence[Array] | None,
     ) -> None:
         for array in outputs or ():
             if array.dtype.kind not in "fc":

@@ -1,6 +1,7 @@
 """The boundary to the compiled runtime: nothing else imports it.
 
-A plan becomes the flat lists that the runtime loads: dims as registers, buffers and steps by number.
+A plan becomes the flat lists that the runtime loads: dims as registers, buffers and steps by
+number.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from arignote import _core
 from arignote.config import config
+from arignote.errors import PlanError
 from arignote.graph.dim import Dim
 from arignote.graph.dtypes import Array
 from arignote.plan.plan import (
@@ -47,9 +49,7 @@ measure_fma_rate = _core.measure_fma_rate
 config.listen("threads", _core.set_threads)
 _wanted_target = os.environ.get("ARIGNOTE_TARGET", "")
 if _wanted_target and _wanted_target != current_target():
-    raise ValueError(
-        f"ARIGNOTE_TARGET must be one of {', '.join(targets())}: {_wanted_target!r}"
-    )
+    raise ValueError(f"ARIGNOTE_TARGET must be one of {', '.join(targets())}: {_wanted_target!r}")
 
 HostCall = Callable[..., tuple[Array, ...]]
 
@@ -145,7 +145,7 @@ def _names_used(plan: Plan) -> set[str]:
     """Return the buffers that the runtime needs: integers known as dims only are left out."""
     used = {buffer.name for buffer in plan.buffers if not isinstance(buffer, Scalar | Const)}
     for step in plan.steps:
-        used.update(kernel_inputs(step))
+        used.update((*kernel_inputs(step), *(flag for flag, _ in step.guards)))
     used.update(value for _, value in plan.updates)
     used.update(buffer.base for buffer in plan.buffers if isinstance(buffer, View | Reshaped))
     return used
@@ -166,21 +166,27 @@ def load(plan: Plan, host_calls: dict[int, HostCall]) -> _core.Program:
     RuntimeError
         If the plan breaks a rule.
     """
+    try:
+        spec = _specify(plan, host_calls)
+    except KeyError as error:
+        raise PlanError(
+            f"[plan {plan.name}] every name must be that of a buffer: {error}"
+        ) from None
+    return _core.Program(spec)
+
+
+def _specify(plan: Plan, host_calls: dict[int, HostCall]) -> _core.ProgramSpec:
     encoder = _Encoder(plan)
     numbers = encoder.numbers
-    buffers = [encoder.buffer(item) for item in encoder.buffers]
-    steps = [encoder.step(step, host_calls.get(k)) for k, step in enumerate(plan.steps)]
-    checks = [
-        (check.kind, encoder.register(check.found), encoder.register(check.expected))
-        for check in plan.checks
-    ]
-    return _core.Program(
-        {
-            "dims": encoder.dims,
-            "checks": checks,
-            "buffers": buffers,
-            "steps": steps,
-            "outputs": [numbers[name] for name in plan.outputs],
-            "updates": [(numbers[state], numbers[value]) for state, value in plan.updates],
-        }
-    )
+    return {
+        "buffers": [encoder.buffer(item) for item in encoder.buffers],
+        "steps": [encoder.step(step, host_calls.get(k)) for k, step in enumerate(plan.steps)],
+        "checks": [
+            (check.kind, encoder.register(check.found), encoder.register(check.expected))
+            for check in plan.checks
+        ],
+        "outputs": [numbers[name] for name in plan.outputs],
+        "updates": [(numbers[state], numbers[value]) for state, value in plan.updates],
+        # The last of all: the rest asks for registers.
+        "dims": encoder.dims,
+    }

@@ -42,10 +42,10 @@ class Profile:
         if not self.calls:
             return f"{self.name}: no calls counted yet"
         inside = sum(item.nanoseconds for item in self.steps)
-        lines = [
-            f"{self.name}: {self.calls} calls, {self.nanoseconds / self.calls / 1e3:.2f} µs each, "
-            f"of which {inside / self.calls / 1e3:.2f} µs in steps"
-        ]
+        each = self.nanoseconds / self.calls / 1e3
+        steps = inside / self.calls / 1e3
+        head = f"{self.name}: {self.calls} calls, {each:.2f} µs each"
+        lines = [f"{head}, of which {steps:.2f} µs in steps"]
         for item in sorted(self.steps, key=lambda step: -step.nanoseconds):
             share = 100 * item.nanoseconds / inside if inside else 0.0
             each = item.nanoseconds / item.runs / 1e3 if item.runs else 0.0

@@ -72,7 +72,7 @@ class GenericContainer:
 class GenericSharedVariable(SharedVariable):
     """A shared Python object that is no array. No op takes it."""
 
-    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:
+    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> Any:  # noqa: ARG002
         """Return the object, a deep copy unless ``borrow``."""
         return self.container.data if borrow else copy.deepcopy(self.container.data)
 
@@ -93,9 +93,9 @@ def filter_value(
     value
         An array, a number or nested lists of numbers.
     allow_downcast
-        Whether any conversion is allowed. None allows a Python float to be rounded to ``floatX``. Otherwise
-        integers become floats if the dtype holds them all, and lists and Python numbers are taken if
-        every value survives.
+        Whether any conversion is allowed. None allows a Python float to be rounded to ``floatX``.
+        Otherwise integers become floats if the dtype holds them all, and lists and Python numbers
+        are taken if every value survives.
     strict
         Whether only arrays of the very dtype are taken.
 
@@ -131,7 +131,8 @@ def _convert(type_: TensorType, value: Any, allow_downcast: bool | None) -> Arra
         return given.astype(type_.dtype)
     if is_plain and isinstance(value, np.ndarray | np.generic) and not allow_downcast:
         raise TypeError(
-            f"{type_} cannot store a value of dtype {given.dtype} without risking loss of precision. "
+            f"{type_} cannot store a value of dtype {given.dtype} without risking loss of "
+            "precision. "
             "If you do not mind this loss, you can: 1) explicitly cast your data to "
             f'{type_.dtype}, or 2) set "allow_input_downcast=True" when calling "function".'
         )
@@ -144,7 +145,8 @@ def _convert(type_: TensorType, value: Any, allow_downcast: bool | None) -> Arra
         return converted
     raise TypeError(
         f"{type_} cannot store accurately value {value!r}, it would be represented as "
-        f"{converted.tolist()!r}. If you do not mind this precision loss, you can: 1) explicitly convert "
+        f"{converted.tolist()!r}. If you do not mind this precision loss, you can: 1) "
+        "explicitly convert "
         f'your data to a numpy array of dtype {type_.dtype}, or 2) set "allow_input_downcast=True" '
         'when calling "function".'
     )

@@ -56,7 +56,7 @@ grad_clip = symbolic(ops.grad_clip)
 
 def __getattr__(name: str) -> Any:
     if name == "verify_grad":
-        from arignote.run.gradcheck import verify_grad  # noqa: PLC0415 (importing it takes time)
+        from arignote.run.gradcheck import verify_grad
 
         return verify_grad
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -96,7 +96,7 @@ def _value(variable: Variable) -> npt.NDArray[Any]:
         return value
     if not hasattr(variable.tag, "test_value"):
         raise AttributeError(f"{variable} has no test value")
-    from arignote.run.shared import filter_value  # noqa: PLC0415 (importing it takes time)
+    from arignote.run.shared import filter_value
 
     try:
         return filter_value(variable.type, variable.tag.test_value)

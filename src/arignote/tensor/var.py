@@ -236,7 +236,7 @@ class Tensor(Operators):
         >>> (x + 1).eval({x: 2.0})
         array(3.)
         """
-        from arignote.run.function import function  # noqa: PLC0415 (importing it takes time)
+        from arignote.run.function import function
 
         values = inputs_to_values or {}
         inputs = tuple(sorted(values, key=id))

@@ -1,0 +1,1 @@
+"""arignote against NumPy by hand, PyTensor, JAX and PyTorch: ``python -m benchmarks``."""

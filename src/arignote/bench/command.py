@@ -1,0 +1,72 @@
+"""The command line of benchmarks: ``python -m arignote bench``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from arignote.bench import seeds
+from arignote.bench.report import as_json, describe_conditions, describe_machine, print_table
+from arignote.bench.result import Result
+from arignote.bench.roofline import Machine
+from arignote.bench.timing import FULL, QUICK, measure
+from arignote.bench.workload import Workload
+from arignote.config import config
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1: {number}")
+    return number
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every benchmark takes."""
+    add = parser.add_argument
+    add("--quick", action="store_true", help="fewer and shorter rounds")
+    add("--threads", type=_positive, metavar="N", help="of each contender; default: all cores")
+    add("--json", type=Path, metavar="FILE", help="write all figures here, too")
+
+
+def limit_threads(count: int) -> None:
+    """Let arignote, NumPy's BLAS and whatever is imported later use `count` threads.
+
+    Libraries count the cores of the process when they start. A BLAS that has started already needs
+    ``threadpoolctl``.
+    """
+    config.threads = count
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
+    if find_spec("threadpoolctl"):
+        import_module("threadpoolctl").threadpool_limits(count)
+    else:
+        sys.stdout.write("NumPy's BLAS keeps its own threads: threadpoolctl is not installed.\n")
+
+
+def run(groups: Mapping[str, Sequence[Workload]], options: argparse.Namespace) -> None:
+    """Measure groups of workloads, print a table for each, and write the JSON if asked for."""
+    effort = QUICK if options.quick else FULL
+    machine = Machine()
+    results: dict[str, list[Result]] = {}
+    sys.stdout.write(f"{describe_conditions()}\n")
+    for title, workloads in groups.items():
+        results[title] = [measure(workload, effort, machine) for workload in workloads]
+        print_table(title, results[title])
+    sys.stdout.write(f"{describe_machine(machine)}\n")
+    if options.json:
+        options.json.write_text(json.dumps(as_json(results, machine), indent=1))
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure the four seeds' training steps, natively and as their NumPy reference."""
+    if options.threads:
+        limit_threads(options.threads)
+    run({"The seeds' training steps": seeds.workloads()}, options)
+    return 0

@@ -1,0 +1,101 @@
+"""What a benchmark measures: one computation, and what does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from arignote.graph.dtypes import Array
+
+if TYPE_CHECKING:
+    from arignote.bench.result import Goal
+
+OURS = "arignote"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A contender that has been set up.
+
+    Attributes
+    ----------
+    call
+        What is timed.
+    values
+        Calls once more and returns what must agree with other contenders after as many calls.
+    """
+
+    call: Callable[[], object]
+    values: Callable[[], Sequence[Array]] = tuple
+
+    def seconds(self, count: int) -> float:
+        """Return how long `count` calls take."""
+        call = self.call
+        start = perf_counter()
+        for _ in repeat(None, count):
+            call()
+        return perf_counter() - start
+
+
+@dataclass(frozen=True)
+class SelfTimed(Case):
+    """A contender whose call returns the seconds to count in place of its own duration."""
+
+    call: Callable[[], float]
+
+    def seconds(self, count: int) -> float:
+        """Return what `count` calls say that they took."""
+        return sum(self.call() for _ in range(count))
+
+
+Setup: TypeAlias = Callable[[], Case]
+"""Makes a case; ImportError where the contender is not installed."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a call cannot do without.
+
+    Attributes
+    ----------
+    bytes
+        To be read or written at least once.
+    flops
+        Multiplications and additions.
+    dtype
+        Of the arithmetic.
+    reach
+        Bytes that calls go through before they come to the same ones again: it decides which cache
+        they come from. That of one call by default.
+    """
+
+    bytes: int = 0
+    flops: int = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    reach: int = 0
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One computation: its contenders, ours first, the work it is, and what should be reached."""
+
+    name: str
+    setups: Mapping[str, Setup]
+    work: Work = field(default_factory=Work)
+    goals: tuple[Goal, ...] = ()
+
+    def against(self, peers: Mapping[str, Setup], *goals: Goal) -> Workload:
+        """Return the workload with more contenders and goals."""
+        return replace(self, setups={**self.setups, **peers}, goals=(*self.goals, *goals))
+
+    def among(self, names: Sequence[str]) -> Workload:
+        """Return the workload with ours and those contenders whose names contain one of `names`."""
+        kept = {
+            contender: setup
+            for contender, setup in self.setups.items()
+            if contender == OURS or any(name.lower() in contender.lower() for name in names)
+        }
+        return replace(self, setups=kept)

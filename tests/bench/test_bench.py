@@ -1,0 +1,222 @@
+"""The benchmarks run, and their contenders compute the same; how fast they are is not tested."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.__main__ import catalogue, main
+
+from arignote.bench import command, report
+from arignote.bench.result import (
+    Result,
+    Sample,
+    at_least_of_roofline,
+    at_most,
+    at_most_of,
+    at_most_of_best_peer,
+    format_seconds,
+)
+from arignote.bench.roofline import Machine
+from arignote.bench.timing import Effort, measure
+from arignote.bench.workload import OURS, Case, SelfTimed, Setup, Work, Workload
+from arignote.graph.dtypes import Array
+from helpers.seeds_tolerance import TRAINING, assert_ulp_of_largest
+
+TINY = [workload for workloads in catalogue(tiny=True).values() for workload in workloads]
+BRIEF = Effort(rounds=4, turn=1e-5, budget=10.0, pause=0.0)
+
+
+CONTENDERS = [
+    pytest.param(workload, name, id=f"{workload.name}-{name}")
+    for workload in TINY
+    for name in workload.setups
+]
+
+
+def results_after_two_calls(setup: Setup) -> Sequence[Array]:
+    case = setup()
+    for _ in range(2):
+        assert case.seconds(1) > 0
+    return case.values()
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(("workload", "name"), CONTENDERS)
+def test_a_contender_computes_what_ours_does(workload: Workload, name: str) -> None:
+    try:
+        found = results_after_two_calls(workload.setups[name])
+    except ImportError as error:
+        pytest.skip(str(error))
+    expected = results_after_two_calls(workload.setups[OURS])
+    assert len(found) == len(expected)
+    for actual, wanted in zip(found, expected, strict=True):
+        if wanted.dtype == bool:
+            np.testing.assert_array_equal(actual, wanted)
+        else:
+            assert_ulp_of_largest(actual, wanted, TRAINING)
+
+
+def test_every_workload_has_ours_and_a_name_of_its_own() -> None:
+    full = [workload for workloads in catalogue().values() for workload in workloads]
+    assert all(next(iter(workload.setups)) == OURS for workload in full)
+    assert len({workload.name for workload in full}) == len(full)
+
+
+# --- the harness
+
+
+def counting() -> tuple[list[str], Callable[[str], Case]]:
+    turns: list[str] = []
+    return turns, lambda name: Case(partial(turns.append, name))
+
+
+def missing() -> Case:
+    raise ModuleNotFoundError("No module named 'absent'")
+
+
+def test_contenders_take_turns_and_absent_ones_are_left_out_with_the_reason() -> None:
+    turns, case = counting()
+    workload = Workload("w", {OURS: lambda: case("a"), "B": lambda: case("b"), "C": missing})
+    result = measure(workload, BRIEF, Machine())
+    assert result.left_out == {"C": "ModuleNotFoundError: No module named 'absent'"}
+    assert [len(sample.seconds) for sample in result.samples.values()] == [4, 4]
+    changes = [one for one, two in zip(turns, [*turns[1:], ""], strict=True) if one != two]
+    # Set up, counted, and timed in four rounds.
+    assert changes == ["a", "b"] * 6
+
+
+def test_a_budget_that_is_used_up_leaves_three_rounds() -> None:
+    workload = Workload("w", {OURS: lambda: Case(lambda: None)})
+    result = measure(workload, Effort(rounds=50, turn=1e-5, budget=0.0), Machine())
+    assert len(result.samples[OURS].seconds) == 3
+
+
+def test_a_contender_may_time_itself() -> None:
+    workload = Workload("w", {OURS: lambda: SelfTimed(lambda: 7.0)})
+    assert measure(workload, BRIEF, Machine()).samples[OURS].median == 7.0
+
+
+def example() -> Result:
+    goals = (
+        at_most(2e-6),
+        at_most(1e-6),
+        at_most_of("NumPy", 0.5),
+        at_most_of("absent", 0.5),
+        at_most_of_best_peer(0.5),
+        at_least_of_roofline(0.5),
+    )
+    workload = Workload("sum", {}, goals=goals)
+    samples = {
+        OURS: Sample((1e-6, 2e-6, 9e-6)),
+        "NumPy": Sample((4e-6, 8e-6, 36e-6)),
+        "JAX": Sample((1e-6, 4e-6, 9e-6)),
+    }
+    return Result(workload, samples, {"PyTorch": "not there"}, floor=1e-6)
+
+
+def test_ratios_are_medians_over_rounds() -> None:
+    result = example()
+    assert result.best_peer == "JAX"
+    assert result.ratio(OURS, "NumPy") == 0.25
+    assert result.ratio(OURS, "JAX") == 1.0
+    assert result.share_of_floor() == 0.5
+    assert result.samples[OURS].best == 1e-6
+
+
+def test_goals_are_met_or_not_or_cannot_be_told() -> None:
+    result = example()
+    verdicts = [goal.met(result) for goal in result.workload.goals]
+    assert verdicts == [True, False, True, None, False, True]
+
+
+def test_the_table_names_all_that_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    report.print_table("Title", [example()])
+    printed = capsys.readouterr().out
+    for text in ("Title", "sum", "NumPy", "8 µs", "12%", "≤ 2 µs: met", "PyTorch (not there)"):
+        assert text in printed
+    plain = report.plain_table("Title", report.rows(example()))
+    assert plain.splitlines()[2].split()[:6] == ["sum", "arignote", "2", "µs", "100%", "1"]
+
+
+def test_the_floor_is_what_bounds_the_work() -> None:
+    machine = Machine(bandwidth={1 << 20: 8.0}, fma_rate={"float64": 4.0})
+    assert machine.floor(Work(1 << 20, 1 << 18, "float64")) == (1 << 17) * 1e-9
+    assert machine.floor(Work(1 << 10, 1 << 20, "float64", reach=1 << 20)) == (1 << 18) * 1e-9
+    assert machine.floor(Work(flops=8, dtype="float64")) == 2e-9
+    assert machine.floor(Work()) == 0
+
+
+def test_the_machine_is_probed_for_what_a_workload_needs_and_keeps_its_best() -> None:
+    machine = Machine()
+    machine.probe(Work(bytes=1 << 20))
+    machine.probe(Work(bytes=16, flops=1, dtype="float64", reach=1 << 21))
+    assert set(machine.bandwidth) == {1 << 20, 1 << 21}
+    assert set(machine.fma_rate) == {"float64"}
+    machine.fma_rate["float64"] = 1e9
+    machine.probe(Work(flops=1, dtype="float64"))
+    assert machine.fma_rate["float64"] == 1e9
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(2.5e-8, "0.025 µs"), (9.996e-4, "1 ms"), (0.12345, "123 ms"), (61.0, "61 s")],
+)
+def test_durations_have_three_digits(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text
+
+
+# --- the command lines
+
+
+def test_a_run_prints_a_table_and_writes_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = argparse.Namespace(quick=True, json=tmp_path / "figures.json")
+    workloads = [workload.among(["NumPy"]) for workload in TINY if workload.work.bytes][:2]
+    command.run({"Some": workloads}, options)
+    printed = capsys.readouterr().out
+    assert "threads on" in printed
+    assert "GB/s" in printed
+    figures = json.loads(options.json.read_text())
+    entries = figures["groups"]["Some"]
+    assert [entry["workload"] for entry in entries] == [workload.name for workload in workloads]
+    for entry in entries:
+        assert entry["contenders"][OURS]["median_s"] > 0
+        assert entry["contenders"][entry["best_peer"]]["times_best_peer"] == 1
+        assert entry["floor_s"] > 0
+
+
+def test_a_pattern_and_peers_choose(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list", "a[*]b", "--peers", "jax,out="]) == 0
+    assert (
+        capsys.readouterr().out
+        == "Elementwise\n  a*b + c, 1,000 × 1,000: arignote, NumPy, out=, JAX\n"
+    )
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "many"])
+def test_a_number_of_threads_must_be_positive(
+    count: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--threads", count])
+    assert "--threads" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_seeds_are_measured_from_the_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    options = ["bench", "--quick", "--threads", "1", "--json", str(file)]
+    subprocess.run([sys.executable, "-m", "arignote", *options], check=True, capture_output=True)
+    figures = json.loads(file.read_text())
+    assert figures["conditions"]["threads"] == 1
+    (entries,) = figures["groups"].values()
+    assert [set(entry["contenders"]) for entry in entries] == [{OURS, "reference"}] * 4

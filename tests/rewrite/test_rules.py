@@ -1,0 +1,259 @@
+"""Every rewrite rule fires where its description says, and keeps the value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arignote import ops
+from arignote.graph.op import OPS
+from arignote.graph.type import TensorType
+from arignote.graph.variable import Variable
+from arignote.rewrite import pipeline
+from arignote.rewrite.engine import Log, Rewriter, Rule
+from helpers.evaluate import evaluate
+from helpers.tolerance import assert_close
+from helpers.values import Array
+
+Build = Callable[..., Variable]
+RULES: dict[str, Rule] = {rule.name: rule for phase in pipeline.PHASES for rule in phase.rules}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A rule, a graph on which it fires, and the form that its description promises.
+
+    ``types`` are the graph's variables, as dtype and pattern letters: n for a dimension, 1 for one
+    that broadcasts. ``exact`` says that not a bit of the result changes.
+    """
+
+    rule: str
+    before: Build
+    after: Build
+    types: Sequence[str] = ("float64 nn",)
+    exact: bool = True
+
+    def __str__(self) -> str:
+        return self.rule
+
+
+def stable(rule: str, before: Build, after: Build, *types: str) -> Case:
+    """Return a case of a rule whose form is computed otherwise."""
+    return Case(rule, before, after, types or ("float64 nn",), exact=False)
+
+
+def case(rule: str, before: Build, after: Build, *types: str) -> Case:
+    """Return a case of a rule that changes nothing."""
+    return Case(rule, before, after, types or ("float64 nn",))
+
+
+def variable_of(text: str) -> Variable:
+    dtype, *pattern = text.split()
+    flags = tuple(letter == "1" for letter in "".join(pattern))
+    return TensorType(dtype, flags).make_variable()
+
+
+def value_of(text: str, rng: np.random.Generator) -> Array:
+    dtype, *pattern = text.split()
+    letters = "".join(pattern)
+    lengths = (4, 5)[2 - len(letters) :]
+    shape = tuple(1 if p == "1" else n for p, n in zip(letters, lengths, strict=True))
+    if dtype == "bool":
+        return rng.random(shape) < 0.5
+    if dtype.startswith("uint"):
+        return rng.integers(0, 100, shape).astype(dtype)
+    if dtype.startswith("int"):
+        return rng.integers(-100, 100, shape).astype(dtype)
+    return rng.uniform(0.2, 2.5, shape).astype(dtype)
+
+
+def op(name: str, **params: Any) -> Build:
+    return lambda *operands: OPS[name](*operands, **params)
+
+
+def log_sum_exp(x: Variable, axis: int, keepdims: bool = False) -> Variable:
+    return ops.log(ops.sum_(ops.exp(x), axis=axis, keepdims=keepdims))
+
+
+def shifted(x: Variable) -> Variable:
+    return ops.sub(x, ops.max_(x, axis=1, keepdims=True))
+
+
+def row_softmax(x: Variable) -> Variable:
+    e = ops.exp(x)
+    return ops.true_div(e, ops.sum_(e, axis=1, keepdims=True))
+
+
+def one_plus_exp(x: Variable) -> Variable:
+    return ops.add(1, ops.exp(x))
+
+
+def corner(x: Variable) -> Variable:
+    return ops.reshape(ops.subtensor(x, (slice(1, 3), -1)), (2, 1))
+
+
+CONSTANT = ops.constant(np.array([[1.5, 2.5]]))
+ROWS, COLUMNS = ops.constant([2, 0, 1]), ops.constant([0, 3, 3])
+
+CANONICAL = [
+    case("fold_constants", lambda x: ops.add(x, ops.mul(CONSTANT, 2.0)),
+         lambda x: ops.add(x, ops.constant([[3.0, 5.0]])), "float64 n1"),
+    case("cast_constants", lambda x: ops.mul(x, ops.constant(3)),
+         lambda x: ops.mul(x, ops.constant(3.0, dtype="float64"))),
+    case("drop_identity", op("identity"), lambda x: x),
+    case("merge_casts", lambda x: ops.cast(ops.cast(x, "int32"), "float64"),
+         lambda x: ops.cast(x, "float64"), "int8 nn"),
+    case("merge_casts", op("cast_float64"), lambda x: x),
+    case("merge_dimshuffles",
+         lambda x: ops.dimshuffle(ops.dimshuffle(x, (1, "x", 0)), (0, 2)), ops.transpose),
+    case("merge_dimshuffles", lambda x: ops.transpose(ops.transpose(x)), lambda x: x),
+    case("merge_dimshuffles", op("dimshuffle", order=(0, 1)), lambda x: x),
+    case("drop_empty_reduction", op("max", axis=()), lambda x: x),
+    case("drop_empty_reduction", op("sum", axis=()), lambda x: ops.cast(x, "int64"), "int8 nn"),
+    case("drop_empty_reduction", op("any", axis=()), lambda x: ops.neq(x, 0.0)),
+    case("drop_broadcast", lambda x, y: ops.mul(x, ops.broadcast_like(y, x)), ops.mul,
+         "float64 nn", "float64 1n"),
+    case("merge_broadcasts", lambda x: ops.broadcast_like_op.make([x, x]).outputs[0],
+         lambda x: x),
+    case("drop_rebroadcast", op("rebroadcast", broadcastable=(False, True)), lambda x: x,
+         "float64 n1"),
+    case("decided_switch", lambda x, y: ops.switch(True, x, y), lambda x, y: x,
+         "float64 nn", "float64 nn"),
+    case("decided_switch", lambda x, y: ops.switch(0, x, y), lambda x, y: y,
+         "float64 nn", "float64 nn"),
+    case("decided_ifelse", lambda x, y: ops.ifelse(False, x, y), lambda x, y: y,
+         "float64 nn", "float64 nn"),
+    case("add_zero", lambda x: ops.add(x, 0), lambda x: x),
+    case("add_zero", lambda x: ops.add(ops.zeros_like(x), x), lambda x: x),
+    case("subtract_zero", lambda x: ops.sub(x, 0), lambda x: x, "int16 nn"),
+    case("multiply_by_one", lambda x: ops.mul(1, x), lambda x: x),
+    case("multiply_by_one", lambda x: ops.mul(x, -1), ops.neg),
+    case("divide_by_one", lambda x: ops.true_div(x, 1), lambda x: x),
+    case("divide_by_one", lambda x: ops.true_div(x, x), lambda x: ops.broadcast_like(1.0, x)),
+    case("negate_twice", lambda x: ops.neg(ops.neg(x)), lambda x: x),
+    case("negate_twice", lambda x, y: ops.neg(ops.sub(x, y)), lambda x, y: ops.sub(y, x),
+         "float64 nn", "float64 1n"),
+    case("add_negated", lambda x, y: ops.add(x, ops.neg(y)), ops.sub, "int8 nn", "int8 nn"),
+    case("add_negated", lambda x, y: ops.add(ops.neg(x), y), lambda x, y: ops.sub(y, x),
+         "uint8 nn", "uint8 nn"),
+    case("add_negated", lambda x, y: ops.sub(x, ops.neg(y)), ops.add, "float64 n", "float64 n"),
+    case("pull_out_negation", lambda x, y: ops.mul(ops.neg(x), y),
+         lambda x, y: ops.neg(ops.mul(x, y)), "float64 nn", "float64 nn"),
+    case("pull_out_negation", lambda x, y: ops.true_div(x, ops.neg(y)),
+         lambda x, y: ops.neg(ops.true_div(x, y)), "float64 nn", "float64 nn"),
+    case("pull_out_negation", lambda x, y: ops.mul(ops.neg(x), ops.neg(y)), ops.mul,
+         "uint8 nn", "uint8 nn"),
+    case("power_by_multiplying", lambda x: ops.pow_(x, 0), lambda x: ops.broadcast_like(1.0, x)),
+    case("power_by_multiplying", lambda x: ops.pow_(x, 1), lambda x: x),
+    case("power_by_multiplying", lambda x: ops.pow_(x, 2), ops.sqr),
+    stable("power_by_multiplying", lambda x: ops.pow_(x, 3), lambda x: ops.mul(ops.sqr(x), x)),
+    stable("power_by_multiplying", lambda x: ops.pow_(x, 4), lambda x: ops.sqr(ops.sqr(x))),
+    case("power_by_multiplying", lambda x: ops.pow_(x, 0.5), ops.sqrt),
+    case("power_by_multiplying", lambda x: ops.pow_(x, -1), ops.inv),
+    case("power_by_multiplying", lambda x: ops.pow_(x, 3), lambda x: ops.mul(ops.sqr(x), x),
+         "int8 nn"),
+]  # fmt: skip
+
+STABLE = [
+    stable("sigmoid_from_exp", lambda x: ops.true_div(1, one_plus_exp(ops.neg(x))), ops.sigmoid),
+    stable("sigmoid_from_exp", lambda x: ops.true_div(1, one_plus_exp(ops.neg(x))), ops.sigmoid,
+           "float32 nn"),
+    stable("sigmoid_from_exp", lambda x: ops.true_div(ops.exp(x), one_plus_exp(x)), ops.sigmoid),
+    stable("sigmoid_from_inverse", lambda x: ops.inv(one_plus_exp(ops.neg(x))), ops.sigmoid),
+    stable("one_minus_sigmoid", lambda x: ops.sub(1, ops.sigmoid(x)),
+           lambda x: ops.sigmoid(ops.neg(x))),
+    stable("expm1_from_exp", lambda x: ops.sub(ops.exp(x), 1), ops.expm1),
+    stable("log_of_sigmoid", lambda x: ops.log(ops.sigmoid(x)),
+           lambda x: ops.neg(ops.softplus(ops.neg(x)))),
+    stable("log_of_sigmoid", lambda x: ops.log(ops.sigmoid(x)),
+           lambda x: ops.neg(ops.softplus(ops.neg(ops.cast(x, "float32")))), "uint8 nn"),
+    stable("log_of_softmax", lambda x: ops.log(ops.softmax_op(x)), ops.log_softmax_op),
+    stable("log_of_selected_softmax",
+           lambda x: ops.log(ops.advanced_subtensor(ops.softmax_op(x), (ROWS, COLUMNS))),
+           lambda x: ops.advanced_subtensor(ops.log_softmax_op(x), (ROWS, COLUMNS))),
+    stable("log_of_selected_softmax",
+           lambda x: ops.log(ops.advanced_subtensor(ops.softmax_op(x), (slice(None), COLUMNS))),
+           lambda x: ops.advanced_subtensor(ops.log_softmax_op(x), (slice(None), COLUMNS))),
+    stable("log_of_selected_softmax", lambda x: ops.log(corner(ops.softmax_op(x))),
+           lambda x: corner(ops.log_softmax_op(x))),
+    stable("log_of_one_plus", lambda x: ops.log(ops.add(1, x)), ops.log1p),
+    stable("log_of_one_plus", lambda x: ops.log(ops.add(x, 1)), ops.log1p, "float32 n"),
+    stable("log_of_one_plus", lambda x: ops.log(ops.sub(1, ops.mul(x, 0.25))),
+           lambda x: ops.log1p(ops.neg(ops.mul(x, 0.25)))),
+    stable("softplus_from_log1p", lambda x: ops.log1p(ops.exp(x)), ops.softplus),
+    stable("softplus_from_log1p", lambda x: ops.log1p(ops.neg(ops.sigmoid(x))),
+           lambda x: ops.neg(ops.softplus(x))),
+    stable("softmax_from_exp", row_softmax, ops.softmax_op),
+    stable("softmax_without_shift", lambda x: ops.softmax_op(shifted(x)), ops.softmax_op),
+    stable("softmax_without_shift", lambda x: ops.log_softmax_op(shifted(x)),
+           ops.log_softmax_op),
+    stable("log_of_sum_of_exp", lambda x: log_sum_exp(x, 0),
+           lambda x: log_sum_exp(ops.mul(x, 1), 0)),
+    stable("log_of_sum_of_exp", lambda x: log_sum_exp(x, 0),
+           lambda x: log_sum_exp(ops.cast(x, "float32"), 0), "int8 nn"),
+    stable("log_softmax_from_logsumexp",
+           lambda x: ops.sub(x, log_sum_exp(x, 1, keepdims=True)), ops.log_softmax_op),
+]  # fmt: skip
+
+MARKS = [
+    case("drop_gradient_mark", op("disconnected_grad"), lambda x: x),
+    case("drop_gradient_mark", op("zero_grad"), lambda x: x),
+    case("drop_gradient_mark", op("consider_constant"), lambda x: x),
+    case("drop_gradient_mark", lambda x: ops.grad_clip(x, -1, 1), lambda x: x),
+]
+CASES = [*CANONICAL, *STABLE, *MARKS]
+
+
+def same_graph(first: Variable, second: Variable) -> bool:
+    """Return whether two graphs are equal node by node."""
+    a, b = pipeline.merge([first, second])
+    return a is b
+
+
+def fired(rules: Sequence[Rule], output: Variable) -> tuple[Variable, list[str]]:
+    """Return a rewritten graph and the names of the rules that applied."""
+    log = Log()
+    (result,) = Rewriter(rules, log=log).run([output])
+    return result, [firing.rule for firing in log.firings]
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {item.rule for item in CASES} == set(RULES) == pipeline.RULE_NAMES
+
+
+@pytest.mark.parametrize("item", CASES, ids=str)
+def test_rule_gives_the_form_that_its_description_says(item: Case) -> None:
+    variables = [variable_of(text) for text in item.types]
+    before, after = item.before(*variables), item.after(*variables)
+    log = Log()
+    (found,) = pipeline.optimize([before], log)
+    (wanted,) = pipeline.optimize([after])
+    assert item.rule in [firing.rule for firing in log.firings]
+    assert same_graph(found, wanted), f"{found.owner} instead of {wanted.owner}"
+    assert (found.dtype, found.ndim) == (before.dtype, before.ndim)
+
+
+# Rules whose pattern holds what another one makes.
+AFTER = {"log_softmax_from_logsumexp": [RULES["log_of_sum_of_exp"]]}
+
+
+@pytest.mark.parametrize("item", CASES, ids=str)
+def test_rule_keeps_the_value(item: Case) -> None:
+    rng = np.random.default_rng(3)
+    variables = [variable_of(text) for text in item.types]
+    before = item.before(*variables)
+    # Numbers are given the rank of what they stand beside: that is folded first.
+    rules = [RULES["fold_constants"], RULES[item.rule], *AFTER.get(item.rule, [])]
+    after, names = fired(rules, before)
+    assert item.rule in names
+    given = dict(zip(variables, (value_of(text, rng) for text in item.types), strict=True))
+    wanted, found = evaluate([before, after], given)
+    if item.exact:
+        assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
+        np.testing.assert_array_equal(found, wanted)
+    else:
+        assert_close(found, wanted, scale=1)
