@@ -1,5 +1,6 @@
 #include "kernels/target.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 
@@ -25,10 +26,22 @@ const std::vector<std::int64_t>& supported_targets() {
   return targets;
 }
 
+// The target in force. Asking Highway costs tens of microseconds in a virtual machine, and every
+// look-up of a block operation asks.
+std::atomic<std::int64_t> in_force{HWY_STATIC_TARGET};
+
 // Zero restores the machine's own choice.
 void force(std::int64_t target) {
   hwy::SetSupportedTargetsForTest(target);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  const std::int64_t allowed = hwy::SupportedTargets();
+  hwy::GetChosenTarget().Update(allowed);
+  in_force = HWY_STATIC_TARGET;
+  for (const std::int64_t candidate : supported_targets()) {
+    if ((candidate & allowed) != 0) {
+      in_force = candidate;
+      break;
+    }
+  }
 }
 
 // Every dispatch in the library goes through Highway's switch, so it has to be set before the
@@ -47,13 +60,7 @@ std::vector<std::string> available_targets() {
   return names;
 }
 
-std::string current_target() {
-  const std::int64_t allowed = hwy::SupportedTargets();
-  for (const std::int64_t target : supported_targets()) {
-    if ((target & allowed) != 0) return lower_cased_name(target);
-  }
-  return lower_cased_name(HWY_STATIC_TARGET);
-}
+std::string current_target() { return lower_cased_name(in_force); }
 
 bool set_target(std::string_view name) {
   if (name.empty()) {
