@@ -48,9 +48,9 @@ class Flag(Generic[ValueT]):
             raise self._invalid(value) from None
         if self.allowed and parsed not in self.allowed:
             raise self._invalid(value)
-        instance.values[self.name] = parsed
         for listener in instance.listeners.get(self.name, ()):
             listener(parsed)
+        instance.values[self.name] = parsed
 
     def _invalid(self, value: Any) -> ValueError:
         hint = f" It must be one of {', '.join(map(str, self.allowed))}." if self.allowed else ""
@@ -90,7 +90,7 @@ class _DeviceFlag(Flag[str]):
 
 def _thread_count(value: Any) -> int:
     count = int(value)
-    if count < 0:
+    if count < 0 or (count != value and not isinstance(value, str)):
         raise ValueError(value)
     return count
 

@@ -39,11 +39,6 @@ class Graph:
         """Arguments for a call."""
         return [self.values[item] for item in self.inputs]
 
-    def reset(self) -> None:
-        """Give the shared variables their first values again."""
-        for state in self.states:
-            state.set_value(self.values[state])
-
 
 class Builder:
     """Grows one graph at random."""

@@ -124,7 +124,7 @@ def _reversed(array: Array) -> Array:
 
 def _transposed(array: Array) -> Array:
     base: Array = np.ascontiguousarray(array.T)
-    return base.T
+    return np.asarray(base.T)
 
 
 def _rotated(array: Array) -> Array:
@@ -134,7 +134,7 @@ def _rotated(array: Array) -> Array:
     base: Array = np.zeros((*moved.shape[:-1], moved.shape[-1] + 3), array.dtype)
     view: Array = base[..., moved.shape[-1] : 0 : -1]
     view[...] = moved
-    return view.transpose(np.argsort(order))
+    return np.asarray(view.transpose(np.argsort(order)))
 
 
 def _offset(array: Array) -> Array:

@@ -22,8 +22,10 @@ from helpers.values import LAYOUTS, Array, Values, lay_out
 PLAIN = Mode(optimizer=None)
 Case = tuple[str, Sample, list[Array], list[Array]]
 
-# NumPy's own choice between zeros of different signs depends on the machine.
+# NumPy's own choice between zeros of different signs depends on the machine, and sums start at zero
+# or at their first term.
 ANY_ZERO = {"maximum", "minimum", "clip", "max", "min"}
+ANY_ZERO |= {name for name, op in OPS.items() if op.accuracy.sums}
 
 # What runs as its NumPy reference, on the host: these ops always,
 ALWAYS_ON_HOST = {"real", "imag", "conj", "print", "map_rows"}

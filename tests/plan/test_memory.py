@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import arignote as theano
 import arignote.tensor as T
@@ -18,6 +19,7 @@ from arignote.run.function import Function
 from helpers.programs import PROGRAMS
 from helpers.random_graphs import Graph, graphs
 from helpers.tolerance import assert_close
+from helpers.values import LAYOUTS, lay_out
 
 Array = npt.NDArray[Any]
 Values = Sequence[Any]
@@ -291,14 +293,15 @@ def _flat(results: Any) -> list[Array]:
     return [*(outputs if isinstance(outputs, list) else [outputs]), *values]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
-@given(graphs())
-def test_random_graphs_keep_what_is_still_read(graph: Graph) -> None:
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(graphs(), st.sampled_from(sorted(LAYOUTS)))
+def test_random_graphs_keep_what_is_still_read(graph: Graph, layout: str) -> None:
     expected = [graph.values[item] for item in graph.outputs]
     after = {state: graph.values[state] for state in graph.states}
     after |= {state: graph.values[value] for state, value in graph.updates}
-    for mode in ("native", "reference"):
-        graph.reset()
+    for mode, lie in [("native", "contiguous"), ("native", layout), ("reference", layout)]:
+        for state in graph.states:
+            state.set_value(lay_out(graph.values[state].copy(), lie), borrow=True)
         call = theano.function(
             graph.inputs,
             graph.outputs,
@@ -307,7 +310,8 @@ def test_random_graphs_keep_what_is_still_read(graph: Graph) -> None:
             mode=mode,
         )
         assert_sound(call.plan)
-        for found, wanted in zip(call(*graph.arguments), expected, strict=True):
+        arguments = [lay_out(array, lie) for array in graph.arguments]
+        for found, wanted in zip(call(*arguments), expected, strict=True):
             np.testing.assert_array_equal(found, wanted, strict=True)
         for state, wanted in after.items():
             np.testing.assert_array_equal(state.get_value(), wanted, strict=True)

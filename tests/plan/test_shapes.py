@@ -35,7 +35,7 @@ def dims_in(shapes: Shapes, values: Mapping[Variable, Array]) -> reference.Value
     return reference.Values(Plan("", (), (), (), (), ()), arrays)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(graphs())
 def test_shapes_of_random_graphs(graph: Graph) -> None:
     shapes = shapes_of(*graph.inputs, *graph.states)

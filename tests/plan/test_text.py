@@ -36,7 +36,7 @@ def test_plans_of_programs_are_read_back(name: str) -> None:
     native.load(again, host_calls(again))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(graphs())
 def test_plans_of_random_graphs_are_read_back(graph: Graph) -> None:
     f = theano.function(

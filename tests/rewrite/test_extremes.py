@@ -129,6 +129,24 @@ def test_small_numbers(
     assert_close(gradient, expected.astype(dtype))
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_logarithms_of_selected_probabilities(dtype: str) -> None:
+    half = (slice(None), slice(1, None, 2))
+    z = np.stack([Z, Z[::-1] / 2]).astype(dtype)
+    w = weights_for(z[half])
+
+    def build(x: Variable) -> Variable:
+        p = ops.subtensor(logistic(x), half)
+        cost = ops.sub(ops.log(p), ops.log(ops.sub(1, p)))
+        return ops.sum_(ops.mul(cost, ops.constant(w.astype(dtype))))
+
+    value, slope = value_and_slope(build, z, dtype)
+    expected = np.zeros(z.shape)
+    expected[half] = w
+    assert_close(value, np.sum(w * z[half].astype("float64")).astype(dtype), scale=1e4)
+    assert_close(slope, expected.astype(dtype), scale=4)
+
+
 def test_the_numbers_that_users_know() -> None:
     x = T.dscalar()
     assert function([x], ops.log(ops.sub(1, ops.sigmoid(x))))(40.0) == -40

@@ -361,6 +361,31 @@ def test_profiling_from_the_first_call_on() -> None:
     assert g.profile().calls == 1
 
 
+def test_only_native_calls_are_counted() -> None:
+    x, state = T.dscalar("x"), T.dscalar("state")
+    for mode in ("reference", "check", theano.compile.nanguardmode.NanGuardMode()):
+        f = theano.function([x], x + 1, mode=mode)
+        with pytest.raises(
+            NotImplementedError, match=r"\[profile\] the function must run natively"
+        ):
+            f.profile()
+    g = theano.function([x, theano.In(state, value=0.0, update=state + x)], state, profile=True)
+    g(1)
+    assert g.profile().calls == 1
+
+
+@pytest.mark.parametrize(("built", "compiled"), [("float32", "float64"), ("float64", "float32")])
+def test_a_graph_keeps_the_floatx_it_was_built_with(built: str, compiled: str, mode: str) -> None:
+    i, j, v = T.iscalar("i"), T.iscalar("j"), T.ivector("v")
+    with config.changed(floatX=built):
+        outputs = [i / j, v / 2, v.mean(), T.exp(v), T.zeros((2,)), T.constant(0.1) * 2]
+    with config.changed(floatX=compiled):
+        results = theano.function([i, j, v], outputs, mode=mode)(1, 3, [1, 2])
+    assert [item.dtype for item in results] == [item.dtype for item in outputs]
+    assert results[0].dtype == results[1].dtype == built
+    assert results[0] == np.asarray(1, built) / np.asarray(3, built)
+
+
 def test_what_theano_has_and_means_nothing_here() -> None:
     x = T.dscalar("x")
     f = theano.function([x], x + 1)

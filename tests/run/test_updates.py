@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -240,7 +239,5 @@ def test_a_value_of_the_wrong_length_becomes_the_value() -> None:
     add = theano.function([], w + v)
     theano.function([], [], updates=[(w, [1.0, 2.0, 3.0])])()
     assert w.get_value().tolist() == [1, 2, 3]
-    with pytest.raises(
-        ValueError, match=re.escape("(input[0].shape[0] = 3, input[1].shape[0] = 2)")
-    ):
+    with pytest.raises(ValueError, match=r"shape\[0\] = 3, input\[1\].shape\[0\] = 2\)"):
         add()

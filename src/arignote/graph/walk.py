@@ -69,6 +69,10 @@ def rebuild(node: Apply, inputs: Sequence[Variable]) -> Apply:
     if all(new.type == old.type for new, old in zip(inputs, node.inputs, strict=True)):
         output_types = [output.type for output in node.outputs]
     else:
+        if node.op.prepare is not None and any(
+            new.ndim != old.ndim for new, old in zip(inputs, node.inputs, strict=True)
+        ):
+            inputs = node.op.prepare(*inputs)
         output_types = list(node.op.infer(node.params, [item.type for item in inputs]))
     new = Apply(node.op, node.params, inputs, output_types, node.origin)
     for old_output, new_output in zip(node.outputs, new.outputs, strict=True):

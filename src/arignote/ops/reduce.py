@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from arignote import ops
+from arignote.errors import GraphTypeError
 from arignote.graph import dtypes
 from arignote.graph.dim import Shape
 from arignote.graph.dtypes import Array
@@ -90,7 +91,12 @@ def _reduction(
     accuracy: Accuracy = EXACT,
 ) -> Op:
     def infer(params: Params, types: Types) -> Types:
-        kept = [a for a in range(types[0].ndim) if a not in params["axis"]]
+        rank = types[0].ndim
+        if not all(0 <= axis < rank for axis in params["axis"]):
+            raise GraphTypeError(
+                f"[{name}] axis must name dimensions of x, which has {rank}: {params['axis']}"
+            )
+        kept = [axis for axis in range(rank) if axis not in params["axis"]]
         pattern = tuple(types[0].broadcastable[axis] for axis in kept)
         return (TensorType(result(types[0].dtype), pattern),)
 

@@ -1,7 +1,8 @@
 """Rules that bring graphs into one form, without changing a bit of the result.
 
-Two exceptions are Theano's and users rely on them: ``x / x`` is one even at zero, and a sum of a
-negated zero may come out with the other sign.
+The exceptions are Theano's, and users rely on them: ``x / x`` is one even at zero, a sum of a
+negated zero may come out with the other sign, and a power by 3, 4 or 0.5 is computed as products or
+as a root, which is not a number at minus infinity.
 """
 
 from __future__ import annotations

@@ -189,7 +189,10 @@ class ProgramWriter:
             self.results[output] = ops.Result(source, node.op.name, node.params["axis"])
             return
         assert isinstance(node.op, ops.ElementwiseOp)
-        computed, _ = node.op.rule(tuple(item.dtype for item in node.inputs))
+        computed, result = node.op.rule(tuple(item.dtype for item in node.inputs))
+        if result != output.dtype:
+            # Integers divide to what floatX was when the node was built.
+            computed = (output.dtype,) * len(computed)
         if node.op.name.startswith("cast_"):
             register = self._register(node.inputs[0], output.dtype)
         else:

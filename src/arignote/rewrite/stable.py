@@ -6,6 +6,8 @@ stable too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from arignote import ops
 from arignote.graph import dtypes
 from arignote.graph.variable import Apply, Variable
@@ -15,6 +17,25 @@ from arignote.rewrite.match import is_number, made_by, other_operand, same_shape
 
 def _float_of(x: Variable, output: Variable) -> bool:
     return output.dtype in dtypes.FLOATS and same_shape(x, output)
+
+
+# Ops that only move or select elements of their first input.
+_MOVES = (ops.take_op, ops.subtensor_op, ops.dimshuffle_op, ops.reshape_op, ops.rebroadcast_op)
+
+
+def _through_moves(variable: Variable) -> tuple[Variable, list[Apply]]:
+    """Return what a variable holds moved elements of, and the nodes that move them, last first."""
+    moves: list[Apply] = []
+    while variable.owner is not None and variable.owner.op in _MOVES:
+        moves.append(variable.owner)
+        variable = variable.owner.inputs[0]
+    return variable, moves
+
+
+def _moved(variable: Variable, moves: Sequence[Apply]) -> Variable:
+    for move in reversed(moves):
+        variable = move.op.make([variable, *move.inputs[1:]], move.params).outputs[0]
+    return variable
 
 
 @rule(ops.true_div)
@@ -44,12 +65,13 @@ def sigmoid_from_inverse(node: Apply) -> Replacement:
 
 @rule(ops.sub)
 def one_minus_sigmoid(node: Apply) -> Replacement:
-    """1 - sigmoid(x) -> sigmoid(-x)"""
+    """1 - sigmoid(x) -> sigmoid(-x), 1 - sigmoid(x)[i] -> sigmoid(-x[i])"""
     one, value = node.inputs
-    inner = made_by(value, ops.sigmoid)
-    if inner is None or not is_number(one, 1) or not _float_of(inner[0], node.outputs[0]):
+    item, moves = _through_moves(value)
+    inner = made_by(item, ops.sigmoid)
+    if inner is None or not is_number(one, 1) or not _float_of(value, node.outputs[0]):
         return None
-    return ops.sigmoid(ops.neg(inner[0]))
+    return ops.sigmoid(ops.neg(ops.cast(_moved(inner[0], moves), item.dtype)))
 
 
 @rule(ops.sub)
@@ -80,25 +102,16 @@ def log_of_softmax(node: Apply) -> Replacement:
     return None if inner is None else ops.log_softmax_op(inner[0])
 
 
-# Ops that only move or select elements of their first input.
-_MOVES = (ops.take_op, ops.subtensor_op, ops.dimshuffle_op, ops.reshape_op, ops.rebroadcast_op)
-
-
 @rule(ops.log)
-def log_of_selected_softmax(node: Apply) -> Replacement:
-    """log(softmax(x)[indices]) -> log_softmax(x)[indices], and the like for other selections"""
-    moves: list[Apply] = []
-    (item,) = node.inputs
-    while item.owner is not None and item.owner.op in _MOVES:
-        moves.append(item.owner)
-        item = item.owner.inputs[0]
-    argument = made_by(item, ops.softmax_op)
-    if argument is None or not moves:
+def log_of_selection(node: Apply) -> Replacement:
+    """log(softmax(x)[i]) -> log(softmax(x))[i], log(sigmoid(x)[i]) -> log(sigmoid(x[i]))"""
+    item, moves = _through_moves(node.inputs[0])
+    if not moves:
         return None
-    logs: Variable = ops.log_softmax_op(argument[0])
-    for move in reversed(moves):
-        logs = move.op.make([logs, *move.inputs[1:]], move.params).outputs[0]
-    return logs
+    curve = made_by(item, ops.sigmoid)
+    if curve is not None:
+        return ops.log(ops.sigmoid(_moved(curve[0], moves)))
+    return _moved(ops.log(item), moves) if made_by(item, ops.softmax_op) is not None else None
 
 
 @rule(ops.log)
@@ -242,7 +255,7 @@ RULES: tuple[Rule, ...] = (
     log_softmax_from_logsumexp,
     log_of_sigmoid,
     log_of_softmax,
-    log_of_selected_softmax,
+    log_of_selection,
     log_of_sum_of_exp,
     log_of_one_plus,
     softplus_from_log1p,

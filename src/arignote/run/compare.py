@@ -67,22 +67,63 @@ def allowed_error(op: Op, call: Call, inputs: Sequence[Array], k: int, output: A
     """Return how far a kernel may be from output ``k`` of an op's reference, by its accuracy."""
     accuracy = op.accuracy
     if accuracy.sums:
-        magnitudes = [np.abs(item) if item.dtype.kind in "fc" else item for item in inputs]
-        scale = np.abs(op.compute(call, *magnitudes)[k])
+        scale = np.abs(op.compute(call, *map(_finite_magnitude, inputs))[k])
     else:
-        scale = np.maximum(np.abs(output), accuracy.scale)
-    with np.errstate(invalid="ignore"):
+        scale = np.maximum(_size(output), accuracy.scale)
+    with np.errstate(all="ignore"):
         bound = np.asarray(scale * (accuracy.ulp * unit(output.dtype)))
-    if op is prod_op and output.dtype.kind == "f":
-        bound = bound + _underflow(inputs[0], call.params["axis"], output.dtype)
+        if op is prod_op and output.dtype.kind == "f":
+            bound = bound + _range_error(inputs[0], call.params["axis"], output.dtype)
+        if op.name.startswith("cast_"):
+            bound = bound + _cut_error(inputs[0], output.dtype)
     return bound
 
 
-def _underflow(factors: Array, axes: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return what a product may lose if an intermediate one is too small, or too large, to hold."""
-    with np.errstate(all="ignore"):
-        growth = np.prod(np.maximum(np.abs(factors), 1), axis=axes, dtype=dtype)
-    return np.asarray(growth * float(np.finfo(dtype).smallest_subnormal))
+def _size(array: Array) -> Array:
+    """Return magnitudes for rounding errors: NaN has none, infinity that of the largest number."""
+    if array.dtype.kind not in "fc":
+        return np.asarray(np.abs(array.astype("float64")))
+    largest = float(np.finfo(array.dtype).max)
+    return np.asarray(np.nan_to_num(np.abs(array), nan=0.0, posinf=largest), "float64")
+
+
+def _finite_magnitude(array: Array) -> Array:
+    """Return magnitudes without what is not finite: that has no rounding error."""
+    if array.dtype.kind not in "fc":
+        return array
+    return np.asarray(np.nan_to_num(np.abs(array), nan=0.0, posinf=0.0))
+
+
+def _range_error(factors: Array, axes: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return what a product may lose if an intermediate one is too small or too large to hold."""
+    finite = np.where(np.isfinite(factors), np.abs(factors), 1).astype(dtype)
+    grown = np.prod(np.maximum(finite, 1), axis=axes)
+    shrunk = np.prod(np.minimum(finite, 1), axis=axes)
+    # Zero times infinity is no number, but a little more than zero times infinity is infinity.
+    unclear = (shrunk == 0) & np.any(np.isinf(factors), axis=axes)
+    lost = grown.astype("float64") * float(np.finfo(dtype).smallest_subnormal)
+    return np.where(unclear, np.inf, lost)
+
+
+def _cut_error(operand: Array, dtype: np.dtype[Any]) -> Array:
+    """Return infinity where a float does not fit an integer: NumPy leaves open what it becomes."""
+    if operand.dtype.kind != "f" or dtype.kind not in "iu":
+        return np.zeros(operand.shape)
+    info = np.iinfo(dtype)
+    whole = np.trunc(operand.astype("float64"))
+    fits = (whole >= float(info.min)) & (whole < float(info.max) + 1)
+    return np.where(fits, 0.0, np.inf)
+
+
+def _near(found: Array, wanted: Array, bound: Array) -> Array:
+    """Return where two arrays differ by at most a bound, or a few of the least numbers."""
+    info = np.finfo(found.dtype)
+    near = np.abs(found - wanted) <= bound + 4 * float(info.smallest_subnormal)
+    if found.dtype.kind == "f":
+        # One may overflow where the other is hardly less than the largest number.
+        limited = (np.clip(item, info.min, info.max) for item in (found, wanted))
+        near |= (bound > 0) & (np.abs(np.subtract(*limited)) <= bound)
+    return np.asarray(near)
 
 
 def compare(found: Array, wanted: Array, bound: Array) -> str | None:
@@ -91,10 +132,8 @@ def compare(found: Array, wanted: Array, bound: Array) -> str | None:
         return f"shape {found.shape} {found.dtype} instead of {wanted.shape} {wanted.dtype}"
     with np.errstate(all="ignore"):
         if found.dtype.kind in "fc":
-            smallest = float(np.finfo(found.dtype).smallest_subnormal)
-            near = np.abs(found - wanted) <= bound + 4 * smallest
-            same = (found == wanted) | (np.isnan(found) & np.isnan(wanted)) | near
-            same |= np.isnan(bound) | np.isinf(bound)
+            same = (found == wanted) | (np.isnan(found) & np.isnan(wanted))
+            same |= _near(found, wanted, bound) | np.isinf(bound)
         else:
             same = (found == wanted) | (bound > 0)
     if bool(np.all(same)):
@@ -141,7 +180,9 @@ def _instruction(
     operands = [values[source] for source in item.sources]
     value = _compute(item, operands)
     wide = value.astype("float64") if value.dtype.kind != "c" else value
-    error = np.abs(wide) * (op_named(item.op).accuracy.ulp * unit(value.dtype))
+    error = _size(value) * (op_named(item.op).accuracy.ulp * unit(value.dtype))
+    if item.op.startswith("cast_"):
+        error = error + _cut_error(operands[0], value.dtype)
     for position, source in enumerate(item.sources):
         if not np.any(errors[source]):
             continue
@@ -150,8 +191,11 @@ def _instruction(
             moved[position] = (operands[position] + sign * errors[source]).astype(
                 operands[position].dtype
             )
-            change = np.abs(_compute(item, moved).astype(wide.dtype) - wide)
-            error = error + np.nan_to_num(change, nan=np.inf)
+            changed = _compute(item, moved).astype(wide.dtype)
+            same = (changed == wide) | (np.isnan(changed) & np.isnan(wide))
+            change = np.nan_to_num(np.abs(changed - wide), nan=np.inf, posinf=np.inf)
+            error = error + np.where(same, 0.0, change)
+        error = np.where(np.isinf(errors[source]), np.inf, error)
     return value, np.asarray(error)
 
 
@@ -166,15 +210,15 @@ def _result(item: Result, value: Array, error: Array) -> tuple[Array, Array]:
     if item.reduction in ("max", "min", "all", "any"):
         bound = np.max(spread, axis=item.axes) if value.size else np.zeros(result.shape)
         return result, np.asarray(bound)
-    scale = np.abs(value.astype("float64"))
+    ulps = op.accuracy.ulp * unit(result.dtype)
+    scale = _finite_magnitude(value).astype("float64")
     if item.reduction == "prod":
         relative = np.sum(spread / np.maximum(scale, 1e-300), axis=item.axes)
-        bound = np.abs(result.astype("float64")) * (relative + op.accuracy.ulp * unit(result.dtype))
+        bound = _size(result) * (relative + ulps)
         if result.dtype.kind == "f":
-            bound = bound + _underflow(value, item.axes, result.dtype)
+            bound = bound + _range_error(value, item.axes, result.dtype)
         return result, bound
-    magnitude = np.sum(scale, axis=item.axes) * (op.accuracy.ulp * unit(result.dtype))
-    return result, np.asarray(np.sum(spread, axis=item.axes) + magnitude)
+    return result, np.asarray(np.sum(spread, axis=item.axes) + np.sum(scale, axis=item.axes) * ulps)
 
 
 def _reduced_dtype(item: Result, value: Array) -> str:

@@ -40,7 +40,9 @@ def call_error(
             f"[{plan.name}] {name} must be writeable: its borrowed array is read-only"
         )
     if kind == "index":
-        return _index_error(plan.steps[step], position, value, other)
+        error = _index_error(plan.steps[step], position, value, other)
+        add_shapes(error, plan, arguments, states)
+        return error
     location = f" (step {step}: {plan.steps[step].op})" if 0 <= step < len(plan.steps) else ""
     return PlanError(f"[{plan.name}] {what}{location}")
 

@@ -281,6 +281,15 @@ class Function(native.Function):
 class _Interpreted(Function):
     """A function whose calls run in Python: as reference, checked, watched, or with feedback."""
 
+    def profile(self, enable: bool | None = None) -> Any:
+        """Return the time that each step has taken; only native calls count it."""
+        mode = self.compiled.mode
+        if mode.linker != "native" or mode.watcher is not None:
+            raise NotImplementedError(
+                f"[profile] the function must run natively and unwatched: {mode.linker!r}"
+            )
+        return super().profile(enable)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         arranged = self._arrange(args, kwargs)
         arrays = tuple(self._convert(k, value) for k, value in enumerate(arranged))

@@ -186,16 +186,7 @@ def MonitorMode(
     0 elementwise [(2,)]
     array([1., 1.])
     """
-
-    def watch(
-        number: int, step: Step, inputs: Sequence[Array], outputs: Sequence[Array] | None
-    ) -> None:
-        call = pre_func if outputs is None else post_func
-        if call is not None:
-            arrays = StepArrays([[a] for a in inputs], [[a] for a in outputs or ()])
-            call(None, number, step, arrays)
-
-    return Mode(optimizer=optimizer, watcher=watch)
+    return Mode(optimizer=optimizer, watcher=_Monitor(pre_func, post_func))
 
 
 def NanGuardMode(
@@ -218,25 +209,45 @@ def NanGuardMode(
     >>> NanGuardMode().linker
     'native'
     """
+    return Mode(watcher=_Guard(nan_is_error, inf_is_error, big_is_error))
 
-    def watch(
+
+# Watchers are records, so that functions that have one can be pickled.
+
+
+@dataclass(frozen=True)
+class _Monitor:
+    before: Callable[..., Any] | None
+    after: Callable[..., Any] | None
+
+    def __call__(
+        self,
         number: int,
         step: Step,
-        inputs: Sequence[Array],  # noqa: ARG001 (every watcher is given them)
+        inputs: Sequence[Array],
+        outputs: Sequence[Array] | None,
+    ) -> None:
+        call = self.before if outputs is None else self.after
+        if call is not None:
+            arrays = StepArrays([[a] for a in inputs], [[a] for a in outputs or ()])
+            call(None, number, step, arrays)
+
+
+@dataclass(frozen=True)
+class _Guard:
+    nan: bool
+    infinity: bool
+    big: bool
+
+    def __call__(
+        self,
+        number: int,
+        step: Step,
+        inputs: Sequence[Array],  # noqa: ARG002 (what outputs hold is what matters)
         outputs: Sequence[Array] | None,
     ) -> None:
         for array in outputs or ():
-            if array.dtype.kind not in "fc":
-                continue
-            found = [
-                name
-                for name, wanted, test in (
-                    ("NaN", nan_is_error, np.isnan),
-                    ("Inf", inf_is_error, np.isinf),
-                    ("Big value", big_is_error, lambda a: np.isfinite(a) & (np.abs(a) > 1e10)),
-                )
-                if wanted and bool(np.any(test(array)))
-            ]
+            found = self._found_in(array) if array.dtype.kind in "fc" else []
             if found:
                 raise AssertionError(
                     f"{' and '.join(found)} detected in the output of step {number}: {step.op} "
@@ -244,4 +255,10 @@ def NanGuardMode(
                     f"The node was built at: {step.origin}"
                 )
 
-    return Mode(watcher=watch)
+    def _found_in(self, array: Array) -> list[str]:
+        present = {
+            "NaN": self.nan and np.isnan(array).any(),
+            "Inf": self.infinity and np.isinf(array).any(),
+            "Big value": self.big and (np.isfinite(array) & (np.abs(array) > 1e10)).any(),
+        }
+        return [name for name, is_present in present.items() if is_present]
