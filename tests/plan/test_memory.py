@@ -242,6 +242,14 @@ def test_updates_in_a_circle(count: int, change: Callable[[Variable], Variable])
         np.testing.assert_array_equal(state.get_value(), value + shift)
 
 
+def test_an_update_fused_with_a_size_is_made_before_it_is_needed() -> None:
+    flag, x, y = T.lscalar("flag"), T.dmatrix("x"), T.dmatrix("y")
+    w = theano.shared(5.0, "w")
+    chosen = theano.ifelse.ifelse(T.gt(flag, 0), x, y)
+    arguments = [np.array(1), matrix(2, 3), matrix(4, 4)]
+    on_both([flag, x, y], [T.arange(chosen.shape[1])], arguments, [(w, T.mod(w, 3.0))])
+
+
 def test_two_states_take_one_value() -> None:
     a, b, x = shared(3, name="a"), shared(3, name="b"), T.dvector("x")
     on_both([x], [], [matrix(3)], [(a, a + x), (b, a + x)])

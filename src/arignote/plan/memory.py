@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arignote import ops
-from arignote.plan.plan import Plan, Reshaped, State, Step, Temp, View
+from arignote.plan.plan import Plan, Reshaped, State, Step, Temp, View, sizes_read
 
 # Steps that cannot fail, and so may write states in place.
 COMMITTING = (ops.program_op.name, ops.copy_op.name)
@@ -92,7 +92,10 @@ def _reads_elementwise(plan: Plan, step: Step, state: str) -> bool:
 
 
 def _read_by_others(plan: Plan, step: Step) -> bool:
+    """Return whether another step reads what a step writes, or a size or a window is made of it."""
     outputs = set(step.outputs)
+    if outputs & sizes_read(plan.dims()):
+        return True
     return any(
         outputs & roots_read(plan, other) for other in plan.steps if other is not step
     ) or any(

@@ -6,13 +6,14 @@ view of another. Sizes are dims: integers or expressions over the shapes of inpu
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 
 from arignote.errors import Origin
-from arignote.graph.dim import Dim, Shape
+from arignote.graph.dim import Dim, Expr, Shape
 from arignote.graph.dtypes import Array
 from arignote.graph.op import Call, Op, Params, op_named
 from arignote.graph.type import TensorType
@@ -193,6 +194,21 @@ class Plan:
             tuple(self.buffer(name).type for name in step.outputs),
         )
 
+    def dims(self) -> Iterator[Dim]:
+        """Yield every dim that the plan names."""
+        for buffer in self.buffers:
+            yield from buffer.shape
+            if isinstance(buffer, View):
+                yield buffer.offset
+                yield from buffer.strides
+            elif isinstance(buffer, Scalar):
+                yield buffer.value
+        for check in self.checks:
+            yield check.found
+            yield check.expected
+        for step in self.steps:
+            yield from step.dims
+
     def content(self, name: str) -> Buffer:
         """Return the buffer on which another is a window, through views and reshapes; or itself."""
         buffer = self.buffer(name)
@@ -215,6 +231,18 @@ class Plan:
         from arignote.plan.text import format_plan
 
         return format_plan(self)
+
+
+def sizes_read(dims: Iterable[Dim]) -> set[str]:
+    """Return the buffers that steps must write before dims are known."""
+    result: set[str] = set()
+    for dim in dims:
+        if isinstance(dim, Expr):
+            if dim.op == "read":
+                result.add(str(dim.args[0]))
+            else:
+                result |= sizes_read(arg for arg in dim.args if isinstance(arg, Expr))
+    return result
 
 
 def scalar_array(value: int, dtype: str) -> Array:

@@ -15,7 +15,7 @@ from arignote.graph import dtypes
 from arignote.graph.dim import Dim, Expr, Shape, build
 from arignote.graph.op import Op
 from arignote.graph.variable import Apply, Constant, Variable
-from arignote.plan.plan import Check
+from arignote.plan.plan import Check, sizes_read
 
 _DIM_OPS = {
     "add": "add",
@@ -88,9 +88,9 @@ class Shapes:
         self._check("equal", found, expected, text)
         # Lengths known when the call starts stand for those that only a step computes; of two of
         # the latter neither does, for it may be known too late where the other is needed.
-        if _read_names(expected):
+        if sizes_read((expected,)):
             found, expected = expected, found
-        if _read_names(expected):
+        if sizes_read((expected,)):
             return found
         old, new = (found, expected) if isinstance(found, Expr) else (expected, found)
         self._same[old] = new
@@ -134,7 +134,7 @@ class Shapes:
         if node.op is ops.shape_i:
             dims.append(self.value(node.outputs[0]))
         dims += [self._values[item] for item in node.inputs if item in self._values]
-        names = {name for dim in dims for name in _read_names(dim)}
+        names = sizes_read(dims)
         return [variable for variable, name in self.reads.items() if name in names]
 
     # How they are answered.
@@ -211,11 +211,3 @@ class Shapes:
         else:
             return None
         return build(dtype, result) if dtype in _WRAPPED else result
-
-
-def _read_names(dim: Dim | str) -> list[str]:
-    if not isinstance(dim, Expr):
-        return []
-    if dim.op == "read":
-        return [str(dim.args[0])]
-    return [name for arg in dim.args for name in _read_names(arg)]

@@ -9,7 +9,7 @@ their own.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -54,22 +54,6 @@ def _is_long(dim: Dim) -> bool:
     )
 
 
-def dims_of(plan: Plan) -> Iterator[Dim]:
-    """Yield every dim that a plan names."""
-    for buffer in plan.buffers:
-        yield from buffer.shape
-        if isinstance(buffer, View):
-            yield buffer.offset
-            yield from buffer.strides
-        elif isinstance(buffer, Scalar):
-            yield buffer.value
-    for check in plan.checks:
-        yield check.found
-        yield check.expected
-    for step in plan.steps:
-        yield from step.dims
-
-
 class _Formatter:
     """Writes one plan, in which long dims have names."""
 
@@ -78,7 +62,7 @@ class _Formatter:
         self.names: dict[Dim, str] = {}
         self.definitions: list[str] = []
         taken = {buffer.name for buffer in plan.buffers}
-        for dim in dims_of(plan):
+        for dim in plan.dims():
             if _is_long(dim) and dim not in self.names:
                 name = f"d{len(self.names)}"
                 while name in taken:

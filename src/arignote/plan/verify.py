@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NoReturn, TypeAlias
 
 from arignote import ops
@@ -23,6 +23,7 @@ from arignote.plan.plan import (
     Step,
     Temp,
     View,
+    sizes_read,
 )
 
 Guards: TypeAlias = "tuple[tuple[str, bool], ...]"
@@ -191,7 +192,7 @@ class _Verifier:
             window = None if base is None else self._named(base)
 
     def _sizes(self, label: str, dims: Sequence[Dim]) -> None:
-        for name in _read_by(dims):
+        for name in sorted(sizes_read(dims)):
             if name not in self.written:
                 self._refuse(f"{label} needs the size {name} before it is written")
             if self.guards[name]:
@@ -288,7 +289,7 @@ class _Verifier:
             step = self.plan.steps[later]
             if step.host or step.op not in COMMITTING:
                 self._refuse(f"step {later} may fail after {first} was written")
-        for name in _sizes_of(self.plan):
+        for name in sorted(sizes_read(self.plan.dims())):
             if self.written[name] >= self.written[first]:
                 self._refuse(f"the size {name} must be known before {first} is written")
 
@@ -321,29 +322,6 @@ def _choice(step: Step, number: int) -> Guards:
     """Return the condition under which an operand of ``ifelse`` is read."""
     is_branch = step.op == ops.ifelse_op.name and number > 0
     return ((step.inputs[0], number == 1),) if is_branch else ()
-
-
-def _read_by(dims: Sequence[Dim]) -> Iterator[str]:
-    """Yield the names that steps must write before dims are known."""
-    for dim in dims:
-        if isinstance(dim, Expr):
-            if dim.op == "read":
-                yield str(dim.args[0])
-            else:
-                yield from _read_by([arg for arg in dim.args if isinstance(arg, Expr)])
-
-
-def _sizes_of(plan: Plan) -> set[str]:
-    """Return the names that any dim of a plan is read from."""
-    dims: list[Dim] = [dim for check in plan.checks for dim in (check.found, check.expected)]
-    dims += [dim for step in plan.steps for dim in step.dims]
-    for buffer in plan.buffers:
-        dims += buffer.shape
-        if isinstance(buffer, View):
-            dims += (buffer.offset, *buffer.strides)
-        elif isinstance(buffer, Scalar):
-            dims.append(buffer.value)
-    return set(_read_by(dims))
 
 
 def _check_program(step: Step, call: Call) -> None:
