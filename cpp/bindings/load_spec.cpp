@@ -53,7 +53,8 @@ class Part {
 
 class Loader {
  public:
-  explicit Loader(py::handle spec) : spec_(spec, "the spec") {}
+  // of_step: what is loaded is the body of a step, which has no bodies in turn.
+  Loader(py::handle spec, bool of_step) : spec_(spec, "the spec"), of_step_(of_step) {}
 
   std::unique_ptr<LoadedProgram> load() {
     for (const Row& row : spec_.get<std::vector<Row>>("dims")) dim(row);
@@ -168,6 +169,13 @@ class Loader {
     }
     Ref host;
     if (step.spec.kernel == "reshape") step.kind = StepKind::kReshape;
+    if (step.spec.kernel == "by_rows") {
+      step.kind = StepKind::kByRows;
+      if (of_step_) throw py::value_error(part.text("must not have a body inside a body"));
+      auto body = Loader(part.object("body"), true).load();
+      for (Ref& constant : body->constants) loaded_->constants.push_back(std::move(constant));
+      step.body = std::make_shared<const Program>(std::move(body->program));
+    }
     if (step.spec.kernel == "host") {
       step.kind = StepKind::kHost;
       const py::object callable = part.object("host");
@@ -180,12 +188,13 @@ class Loader {
   }
 
   Part spec_;
+  bool of_step_;
   Plan plan_;
   std::unique_ptr<LoadedProgram> loaded_ = std::make_unique<LoadedProgram>();
 };
 
 }  // namespace
 
-std::unique_ptr<LoadedProgram> load_spec(PyObject* spec) { return Loader(spec).load(); }
+std::unique_ptr<LoadedProgram> load_spec(PyObject* spec) { return Loader(spec, false).load(); }
 
 }  // namespace arignote

@@ -22,6 +22,7 @@ struct Status {
   std::int64_t value = 0;
   std::int64_t other = 0;
   const char* what = "";
+  int step = -1;  // of the body of the step that failed, if it has one
 
   constexpr bool ok() const { return code == Code::kOk; }
 

@@ -177,7 +177,7 @@ void scale(const RowBlock& block, double factor) noexcept {
 
 // A row that fits one vector never leaves the registers.
 template <class T>
-HWY_INLINE void softmax_short_row(const T* x, T* out, std::size_t length) {
+HWY_INLINE void softmax_short_row(const T* x, T* out, std::size_t length, double weight) {
   const hn::ScalableTag<T> d;
   constexpr T kLeast = -std::numeric_limits<T>::infinity();
   const auto v = load_first(d, x, length, kLeast);
@@ -185,23 +185,24 @@ HWY_INLINE void softmax_short_row(const T* x, T* out, std::size_t length) {
   const auto e = exp_of_difference(d, v, hn::Set(d, max));
   Sum<T> sum;
   sum.add(e);
-  const auto factor = hn::Set(d, static_cast<T>(1.0 / sum.total()));
+  const auto factor = hn::Set(d, static_cast<T>(weight / sum.total()));
   store_first(hn::Mul(e, factor), d, out, length);
 }
 
 template <class T>
-void softmax(const RowBlock& block) noexcept {
+void softmax(const RowBlock& block, const double* weights) noexcept {
   const hn::ScalableTag<T> d;
   const auto length = static_cast<std::size_t>(block.length);
   const bool is_short = length <= hn::Lanes(d);
   for (std::int64_t row = 0; row < block.rows; ++row) {
     const auto* x = reinterpret_cast<const T*>(block.x + row * block.x_stride);
     auto* out = reinterpret_cast<T*>(block.out + row * block.out_stride);
+    const double weight = weights == nullptr ? 1.0 : weights[row];
     if (is_short) {
-      softmax_short_row(x, out, length);
+      softmax_short_row(x, out, length, weight);
     } else {
       // The sum of a row of nothing but -inf is zero, and 0 * (1 / 0) the NaN that it should be.
-      scale_row(out, length, 1.0 / exp_sum<T, true>(x, out, length).sum);
+      scale_row(out, length, weight / exp_sum<T, true>(x, out, length).sum);
     }
   }
 }

@@ -14,6 +14,7 @@ std::span<const KernelEntry> index_kernels();
 std::span<const KernelEntry> put_kernels();
 std::span<const KernelEntry> argmax_kernels();
 std::span<const KernelEntry> nnet_kernels();
+std::span<const KernelEntry> nll_kernels();
 std::span<const KernelEntry> linalg_kernels();
 
 }  // namespace arignote

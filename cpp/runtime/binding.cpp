@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "core/buffer.hpp"
+#include "runtime/by_rows.hpp"
 
 namespace arignote {
 
@@ -40,7 +41,7 @@ std::unique_ptr<Binding> Binding::make(const Program& program, int segment,
 
 Status Binding::bind(const Program& program, int id, std::span<const Layout> layouts) {
   const Step& step = program.plan.step(id);
-  if (step.kernel == nullptr) return {};
+  if (step.kind == StepKind::kHost) return {};
   std::vector<Layout> inputs, outputs;
   for (const int buffer : step.inputs) inputs.push_back(layouts[buffer]);
   for (const int buffer : step.outputs) outputs.push_back(layouts[buffer]);
@@ -50,7 +51,8 @@ Status Binding::bind(const Program& program, int id, std::span<const Layout> lay
     make_contiguous(outputs[0]);
   }
   Status status;
-  auto kernel = step.kernel->make(step.spec, status);
+  auto kernel = step.kind == StepKind::kByRows ? make_by_rows(step.spec, *step.body)
+                                               : step.kernel->make(step.spec, status);
   if (!kernel) return status.ok() ? Status::bad_plan("the kernel refuses the step") : status;
   count_allocation();
   kernels_.back() = std::move(kernel);

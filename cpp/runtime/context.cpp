@@ -115,6 +115,11 @@ Status Context::run(std::span<const Source> sources, Host& host, Observer* obser
   return {};
 }
 
+Status Context::prepare(std::span<const Source> sources) {
+  frame_.take(sources);
+  return settle(0);
+}
+
 bool Context::take_values(const Segment& segment) {
   bool changed = false;
   for (const int reg : segment.values) {

@@ -62,6 +62,12 @@ class Context {
   // written, but that state itself. On failure no state has been written.
   Status run(std::span<const Source> sources, Host& host, Observer* observer);
 
+  // Lays everything out for such sources: a run with these layouts then allocates nothing. For
+  // programs of one segment.
+  Status prepare(std::span<const Source> sources);
+  // Rough nanoseconds of a run with the layouts of the last one.
+  double cost() const { return bindings_.back()->cost(); }
+
   // The step that run, or the last one of a failed call; kNone outside steps.
   int step() const { return step_; }
   Operand operand(int buffer) const { return {pointer(buffer), &frame_.layouts()[buffer]}; }

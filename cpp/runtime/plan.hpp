@@ -61,7 +61,9 @@ struct Guard {
   bool operator==(const Guard&) const = default;
 };
 
-enum class StepKind : std::uint8_t { kKernel, kReshape, kHost };
+enum class StepKind : std::uint8_t { kKernel, kReshape, kHost, kByRows };
+
+struct Program;
 
 struct Step {
   StepKind kind = StepKind::kKernel;
@@ -70,7 +72,8 @@ struct Step {
   std::vector<int> inputs;
   std::vector<int> outputs;
   std::vector<Guard> guards;
-  const KernelEntry* kernel = nullptr;  // null for host steps
+  const KernelEntry* kernel = nullptr;  // null for host steps, and those with a body
+  std::shared_ptr<const Program> body;  // what a kByRows step runs
 };
 
 struct StateUpdate {

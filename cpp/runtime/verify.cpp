@@ -5,6 +5,8 @@
 #include <set>
 #include <string_view>
 
+#include "runtime/by_rows.hpp"
+
 namespace arignote {
 namespace {
 
@@ -377,6 +379,9 @@ void complete(const Plan& plan, Step& step) {
 void find_kernel_of(const Plan& plan, int id, Step& step) {
   complete(plan, step);
   if (step.kind == StepKind::kHost) return;
+  if (step.kind == StepKind::kByRows) {
+    return verify_by_rows(step_name(plan, id), step.spec, *step.body);
+  }
   if (step.kind == StepKind::kReshape) {
     // The copy goes into the base's own shape: reading that in C order is the reshape.
     step.spec.kernel = "copy";

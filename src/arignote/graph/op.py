@@ -111,6 +111,20 @@ class Accuracy:
 
 EXACT: Final = Accuracy()
 
+SUM: Final = -1
+"""In :class:`Rows`: the output is the sum of what all rows give."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How a node works row by row: the axis along which each operand is cut into rows.
+
+    None stands for an input that every row needs as a whole; an output may be :data:`SUM`.
+    """
+
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int, ...]
+
 
 class ShapeContext(Protocol):
     """What a shape rule may ask for besides the shapes of its inputs."""
@@ -135,6 +149,7 @@ InferRule: TypeAlias = "Callable[[Params, Types], Types]"
 ShapeRule: TypeAlias = "Callable[[ShapeContext, Apply, Sequence[Shape]], Sequence[Shape]]"
 GradientRule: TypeAlias = "Callable[[Apply, Sequence[Variable | None]], Sequence[Variable | None]]"
 ViewRule: TypeAlias = "Callable[[ShapeContext, Apply, Strided, Sequence[Shape]], Strided]"
+RowRule: TypeAlias = "Callable[[Apply, Sequence[int | None], int | None], Rows | None]"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -168,6 +183,10 @@ class Op:
         Builds the outputs from other ops when the plan is lowered.
     dims
         Integers that the kernel needs on each call, such as the start of a slice.
+    rows
+        ``rows(node, known, wanted)`` says how the node works row by row, None if it does not.
+        ``known`` gives the axes of the inputs that are cut already, None for the others, which may
+        be cut or not; ``wanted``, where none is known, the axis along which the output is to be cut.
     supports
         Whether the kernel takes operands of these types; for others the reference runs.
     reuse
@@ -198,6 +217,7 @@ class Op:
     view: ViewRule | None = None
     expand: Callable[[Apply], Sequence[Variable]] | None = None
     dims: Callable[[ShapeContext, Apply], tuple[Dim, ...]] | None = None
+    rows: RowRule | None = None
     supports: Callable[[Call], bool] = field(default=lambda call: True)
     reuse: tuple[tuple[int, int], ...] = ()
     shape_only: frozenset[int] = frozenset()

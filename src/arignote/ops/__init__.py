@@ -165,6 +165,10 @@ from arignote.ops.nnet import (
     log_softmax_op as log_softmax_op,
     softmax_op as softmax_op,
 )
+from arignote.ops.nll import (
+    nll_gradient_op as nll_gradient_op,
+    nll_op as nll_op,
+)
 from arignote.ops.control import (
     ifelse as ifelse,
     ifelse_op as ifelse_op,

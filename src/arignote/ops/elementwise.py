@@ -22,6 +22,7 @@ from arignote.graph.dtypes import Array
 from arignote.graph.op import Accuracy, Call, Op, ShapeContext, Types
 from arignote.graph.type import TensorType
 from arignote.graph.variable import Apply, Variable
+from arignote.ops import rows
 from arignote.ops.basic import as_variable
 
 DtypeRule: TypeAlias = "Callable[[tuple[str, ...]], tuple[tuple[str, ...], str]]"
@@ -132,6 +133,7 @@ def elementwise(
         reference=lambda call, *arrays: run_scalar(op, call, arrays),
         gradient=lambda node, cotangents: _gradient(node, cotangents[0], partials),
         prepare=prepare_operands,
+        rows=rows.aligned,
         supports=lambda call: native,
         reuse=tuple((0, position) for position in range(len(arguments.split()))),
         accuracy=Accuracy(ulp=ulp),

@@ -15,6 +15,7 @@ from arignote.graph.dtypes import Array
 from arignote.graph.op import Attributes, Call, Op, Params, ShapeContext, Types
 from arignote.graph.type import TensorType, tensor_type
 from arignote.graph.variable import Apply, Constant, Variable
+from arignote.ops import rows
 
 
 def _check_indices(op: Op, x: TensorType, indices: Types) -> tuple[bool, ...]:
@@ -88,6 +89,7 @@ take_op = Op(
     gradient=_take_gradient,
     kernel="take",
     encode=lambda call: Attributes(ints=(len(call.input_types) - 1,)),
+    rows=rows.selected,
     fallible=True,
     family="AdvancedSubtensor",
 )

@@ -13,6 +13,7 @@ from arignote.graph.dim import Shape
 from arignote.graph.op import Accuracy, Attributes, Call, Op, Params, ShapeContext, Types
 from arignote.graph.type import TensorType
 from arignote.graph.variable import Apply, Variable
+from arignote.ops import rows
 
 
 def _dot_infer(params: Params, types: Types) -> Types:
@@ -64,6 +65,7 @@ dot_op = Op(
     reference=lambda call, a, b: np.dot(a, b),
     gradient=_dot_gradient,
     kernel="dot",
+    rows=rows.multiplied,
     supports=lambda call: call.output_types[0].dtype in dtypes.NATIVE,
     accuracy=Accuracy(ulp=4, sums=True),
     family="Dot",

@@ -12,6 +12,7 @@ from arignote.graph import dtypes
 from arignote.graph.dtypes import Array
 from arignote.graph.op import Accuracy, Op, Params, Types
 from arignote.graph.variable import Apply, Variable
+from arignote.ops import rows
 
 
 def _infer_for(name: str) -> Callable[[Params, Types], Types]:
@@ -25,14 +26,16 @@ def _infer_for(name: str) -> Callable[[Params, Types], Types]:
     return infer
 
 
-def _softmax_reference(x: Array) -> Array:
+def softmax_reference(x: Array) -> Array:
+    """Return the softmax of the vectors along the last axis."""
     if not x.size:
         return x
     e = np.exp(x - np.max(x, axis=-1, keepdims=True))
     return np.asarray(e / np.sum(e, axis=-1, keepdims=True, dtype="float64").astype(x.dtype))
 
 
-def _log_softmax_reference(x: Array) -> Array:
+def log_softmax_reference(x: Array) -> Array:
+    """Return the logarithm of :func:`softmax_reference`, without loss."""
     if not x.size:
         return x
     shifted = x - np.max(x, axis=-1, keepdims=True)
@@ -40,9 +43,10 @@ def _log_softmax_reference(x: Array) -> Array:
     return np.asarray(shifted - np.log(total).astype(x.dtype))
 
 
-def _softmax_gradient(
+def softmax_gradient(
     node: Apply, cotangents: Sequence[Variable | None]
 ) -> Sequence[Variable | None]:
+    """Gradient rule of softmax."""
     (g,) = cotangents
     if g is None:
         return (None,)
@@ -81,6 +85,7 @@ def _row_op(
         gradient=gradient,
         prepare=ops.as_variables,
         kernel=name,
+        rows=rows.within_rows,
         supports=lambda call: call.input_types[0].dtype in ("float32", "float64"),
         reuse=((0, 0),),
         accuracy=accuracy,
@@ -89,11 +94,11 @@ def _row_op(
     )
 
 
-softmax_op = _row_op("softmax", _softmax_reference, _softmax_gradient, "Softmax", Accuracy(ulp=16))
+softmax_op = _row_op("softmax", softmax_reference, softmax_gradient, "Softmax", Accuracy(ulp=16))
 # The logarithm of a sum that is hardly more than one has the error of the sum.
 log_softmax_op = _row_op(
     "log_softmax",
-    _log_softmax_reference,
+    log_softmax_reference,
     _log_softmax_gradient,
     "LogSoftmax",
     Accuracy(ulp=16, scale=1),

@@ -17,9 +17,20 @@ from arignote.errors import GraphTypeError
 from arignote.graph import dtypes
 from arignote.graph.dim import Shape
 from arignote.graph.dtypes import Array
-from arignote.graph.op import EXACT, Accuracy, Attributes, Call, Op, Params, ShapeContext, Types
+from arignote.graph.op import (
+    EXACT,
+    Accuracy,
+    Attributes,
+    Call,
+    Op,
+    Params,
+    RowRule,
+    ShapeContext,
+    Types,
+)
 from arignote.graph.type import TensorType
 from arignote.graph.variable import Apply, Variable
+from arignote.ops import rows
 
 Axis = int | Sequence[int] | None
 
@@ -88,6 +99,7 @@ def _reduction(
     result: Callable[[str], str],
     *,
     shape: Callable[..., Sequence[Shape]] = _shape,
+    by_rows: RowRule = rows.reduced,
     accuracy: Accuracy = EXACT,
 ) -> Op:
     def infer(params: Params, types: Types) -> Types:
@@ -117,6 +129,7 @@ def _reduction(
         reference=reference,
         gradient=rule,
         prepare=ops.as_variables,
+        rows=by_rows,
         accuracy=accuracy,
         family="CAReduce" if name not in ("sum", "prod") else name.capitalize(),
         display=_display(name.capitalize()),
@@ -163,6 +176,7 @@ sum_op = _reduction(
     lambda x, axis: np.sum(x, axis=axis, dtype=accumulator(x.dtype.name)),
     _sum_gradient,
     sum_dtype,
+    by_rows=rows.summed,
     accuracy=_SUM_ACCURACY,
 )
 prod_op = _reduction(
@@ -236,6 +250,7 @@ def _position_op(name: str, meaning: Callable[..., Array]) -> Op:
         prepare=ops.as_variables,
         kernel=name,
         encode=lambda call: Attributes(ints=call.params["axis"]),
+        rows=rows.reduced,
         supports=lambda call: call.input_types[0].dtype in dtypes.NATIVE,
         family=name.capitalize(),
         display=_display(name.capitalize()),

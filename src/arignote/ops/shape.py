@@ -16,6 +16,7 @@ from arignote.graph.dtypes import Array
 from arignote.graph.op import Attributes, Call, Op, Params, ShapeContext, Strided, Types
 from arignote.graph.type import TensorType
 from arignote.graph.variable import Apply, Constant, Variable
+from arignote.ops import rows
 
 # --- dimshuffle: transposing, inserting and dropping dimensions of length one
 
@@ -85,6 +86,7 @@ dimshuffle_op = Op(
     gradient=_dimshuffle_gradient,
     prepare=ops.as_variables,
     view=_dimshuffle_view,
+    rows=rows.permuted,
     family="DimShuffle",
     display=_dimshuffle_label,
 )
@@ -223,6 +225,7 @@ broadcast_like_op = Op(
     ),
     gradient=_broadcast_gradient,
     view=_broadcast_view,
+    rows=rows.aligned,
     shape_only=frozenset({1}),
     family="Elemwise",
     display=lambda node: "Elemwise{second,no_inplace}",
@@ -275,6 +278,7 @@ alloc_op = Op(
     reference=lambda call, value, *dims: np.broadcast_to(value, [max(int(d), 0) for d in dims]),
     gradient=_broadcast_gradient,
     view=_broadcast_view,
+    rows=rows.aligned,
     shape_only=frozenset(range(1, 17)),
     family="Alloc",
     display=lambda node: "Alloc",

@@ -10,8 +10,9 @@ from keyword import iskeyword
 from arignote import ops
 from arignote.graph import walk
 from arignote.graph.dim import Dim, Expr, Shape, product
-from arignote.graph.op import Call, Params, Strided
+from arignote.graph.op import SUM, Call, Params, Strided
 from arignote.graph.variable import Apply, Constant, SharedVariable, Variable
+from arignote.plan.by_rows import by_rows_op, by_rows_params
 from arignote.plan.guards import Guards, after_conditions, node_guards
 from arignote.plan.memory import place
 from arignote.plan.needs import needed_nodes, values_read
@@ -27,6 +28,7 @@ from arignote.plan.plan import (
     Temp,
     View,
 )
+from arignote.plan.row_blocks import RowBlock, find_row_blocks
 from arignote.plan.shapes import Shapes
 from arignote.rewrite.fuse import ProgramWriter, Unit, group
 
@@ -115,15 +117,20 @@ class _Lowering:
 
     # Units
 
-    def run(self, fusing: bool) -> None:
+    def run(self, fusing: bool, by_rows: bool) -> None:
         dependencies = needed_nodes(self.outputs, self.shapes)
         self.names.taken.update(self.shapes.reads.values())
-        conditions = node_guards(list(dependencies), [*self.outputs, *self.shapes.reads])
-        units = group(dependencies, fusing, conditions)
+        wanted = [*self.outputs, *self.shapes.reads]
+        conditions = node_guards(list(dependencies), wanted)
+        blocks = find_row_blocks(dependencies, wanted, conditions) if by_rows else []
+        units = group(dependencies, fusing, conditions, [block.nodes for block in blocks])
+        block_of = {block.nodes[0]: block for block in blocks}
         exported = _exported(self.outputs, self.shapes.reads, units)
         for unit in after_conditions(units, conditions):
             guards = conditions.get(unit.nodes[0], ())
-            if unit.pattern is not None:
+            if unit.nodes[0] in block_of:
+                self._by_rows(block_of[unit.nodes[0]], exported, fusing)
+            elif unit.pattern is not None:
                 self._program(unit, exported, guards)
             else:
                 self._node(unit.nodes[0], guards)
@@ -135,6 +142,22 @@ class _Lowering:
         inputs = tuple(self.read(item) for item in writer.inputs)
         outputs = tuple(map(self._temp, wanted))
         self._step(Step(ops.program_op.name, params, inputs, outputs), unit.nodes[-1], guards)
+
+    def _by_rows(self, block: RowBlock, exported: set[Variable], fusing: bool) -> None:
+        inputs = block.inputs()
+        wanted = [o for node in block.nodes for o in node.outputs if o in exported]
+        leaves = [Variable(item.type, name=item.name) for item in inputs]
+        results = walk.replace(wanted, dict(zip(inputs, leaves, strict=True)))
+        body, _ = lower(leaves, results, (), "rows", fusing, by_rows=False)
+        params = by_rows_params(
+            # What the body would check, this plan checks before its first step.
+            replace(body, checks=()),
+            [block.axes[item] for item in inputs],
+            [block.axes[item] == SUM for item in wanted],
+        )
+        reads = tuple(map(self.read, inputs))
+        outputs = tuple(map(self._temp, wanted))
+        self._step(Step(by_rows_op.name, params, reads, outputs), block.nodes[0], ())
 
     def _step(self, step: Step, node: Apply, guards: Guards) -> None:
         conditions = tuple((self.read(flag), taken) for flag, taken in guards)
@@ -248,6 +271,7 @@ def lower(
     updates: Sequence[tuple[SharedVariable, Variable]],
     name: str = "function",
     fusing: bool = True,
+    by_rows: bool = True,
 ) -> tuple[Plan, list[SharedVariable]]:
     """Return the plan of a graph, and the shared variables in the order of the plan's states.
 
@@ -263,9 +287,11 @@ def lower(
         Of the plan.
     fusing
         Whether elementwise ops are joined to programs.
+    by_rows
+        Whether products and what follows from them run row block by row block.
     """
     lowering = _Lowering(inputs, outputs, updates)
-    lowering.run(fusing)
+    lowering.run(fusing, by_rows)
     results: list[str] = []
     for output in outputs:
         results.append(lowering.result(output, set(results)))

@@ -148,7 +148,7 @@ _STEP = re.compile(
 )
 
 
-def _parse_step(text: str, program: Program | None, names: Names) -> Step:
+def _parse_step(text: str, parts: Mapping[str, Any], names: Names) -> Step:
     match = _STEP.fullmatch(text)
     if match is None:
         raise PlanError(f"[plan] a step must read 'number op inputs -> outputs': {text!r}")
@@ -159,8 +159,7 @@ def _parse_step(text: str, program: Program | None, names: Names) -> Step:
             params[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError) as error:
             raise PlanError(f"[plan] this parameter cannot be read back: {item!r}") from error
-    if program is not None:
-        params["program"] = program
+    params.update(parts)
     guards = tuple(
         (item.removeprefix("not "), not item.startswith("not "))
         for item in (match["guards"].split(" and ") if match["guards"] else ())
@@ -246,20 +245,23 @@ class _Parser:
         elif kind == "output":
             self.outputs = tuple(rest.split())
         elif kind.isdigit():
-            self.steps.append(_parse_step(line, self._program(line), self.names))
+            self.steps.append(_parse_step(line, self._parts(line), self.names))
         else:
             raise PlanError(f"[plan] a line must start with what it defines: {line!r}")
 
-    def _program(self, line: str) -> Program | None:
+    def _parts(self, line: str) -> dict[str, Any]:
+        """Return the parameters that stand indented below a step."""
         body = []
         while self.lines and self.lines[0].startswith("    "):
-            body.append(self.lines.pop(0).strip())
+            body.append(self.lines.pop(0)[4:])
         if not body:
-            return None
+            return {}
+        if body[0].startswith("plan "):
+            return {"body": _Parser("\n".join(body)).run()}
         match = _STEP.fullmatch(line)
         names = match["inputs"].split() if match is not None else []
         types = {buffer.name: buffer.type.dtype for buffer in self.buffers}
-        return _parse_program(body, [types[name] for name in names])
+        return {"program": _parse_program(body, [types[name] for name in names])}
 
 
 def parse(text: str) -> Plan:

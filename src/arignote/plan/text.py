@@ -71,6 +71,7 @@ class _Formatter:
                 self.names[dim] = name
 
     def text(self) -> str:
+        """Return the plan, a line for each of its parts."""
         plan = self.plan
         lines = [f"plan {plan.name}", *self.definitions]
         lines += map(self.buffer, plan.buffers)
@@ -124,7 +125,7 @@ class _Formatter:
 
     def step(self, number: int, step: Step) -> list[str]:
         parts = [str(number), "host " + step.op if step.host else step.op]
-        params = {k: v for k, v in step.params.items() if not isinstance(v, Program)}
+        params = {k: v for k, v in step.params.items() if not isinstance(v, Program | Plan)}
         if params:
             parts.append("{" + ", ".join(f"{k}={v!r}" for k, v in params.items()) + "}")
         if step.dims:
@@ -134,8 +135,12 @@ class _Formatter:
             conditions = [name if wanted else f"not {name}" for name, wanted in step.guards]
             parts.append("when " + " and ".join(conditions))
         lines = [" ".join(parts)]
-        program = step.params.get("program")
-        return lines + format_program(program) if isinstance(program, Program) else lines
+        for part in step.params.values():
+            if isinstance(part, Program):
+                lines += format_program(part)
+            elif isinstance(part, Plan):
+                lines += [f"    {line}" for line in format_plan(part).splitlines()]
+        return lines
 
 
 def format_array(array: Array) -> str:

@@ -11,6 +11,7 @@ from arignote.graph import dtypes
 from arignote.graph.dim import OPERATIONS, Dim, Expr
 from arignote.graph.op import OPS, Call, op_named
 from arignote.ops.program import Program
+from arignote.plan.by_rows import body_of
 from arignote.plan.memory import COMMITTING, may_overwrite
 from arignote.plan.plan import (
     Buffer,
@@ -204,6 +205,9 @@ class _Verifier:
                 self._refuse(f"{label} must go from a base to its reshape")
             return
         call = self.plan.call(step)
+        body = body_of(step.params)
+        if body is not None:
+            self._body(label, body)
         try:
             _check_program(step, call)
             expected = list(step.record.infer(step.params, call.input_types))
@@ -215,6 +219,14 @@ class _Verifier:
         found = [(item.dtype, item.ndim) for item in call.output_types]
         if found != [(item.dtype, item.ndim) for item in expected]:
             self._refuse(f"{label} must write {expected}: {list(call.output_types)}")
+
+    def _body(self, label: str, body: Plan) -> None:
+        """Check a plan that a step runs: it computes outputs from inputs, and nothing else."""
+        if body.states or body.updates or body.checks or any(step.host for step in body.steps):
+            self._refuse(f"{label} must run a plan without states, checks and host steps")
+        if sizes_read(body.dims()):
+            self._refuse(f"{label} must run a plan whose sizes follow from its inputs")
+        verify(body)
 
     def _base(self, name: str) -> str:
         buffer = self.plan.buffer(name)

@@ -6,7 +6,7 @@ both depends on it and feeds it. Each group becomes a program node, which reads 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arignote import ops
@@ -52,13 +52,23 @@ class _Grouping:
         dependencies: Mapping[Apply, Collection[Apply]],
         fusing: bool,
         labels: Mapping[Apply, object],
+        blocks: Sequence[Sequence[Apply]],
     ) -> None:
         self.fusing = fusing
         self.labels = labels
         self.unit_of: dict[Apply, Unit] = {}
         self.units: list[Unit] = []
-        for node, needed in dependencies.items():
-            self._place(node, needed)
+        for nodes, needed in _in_one_piece(dependencies, blocks):
+            if len(nodes) > 1:
+                self._place_block(nodes, needed)
+            else:
+                self._place(nodes[0], needed)
+
+    def _place_block(self, nodes: Sequence[Apply], needed: Collection[Apply]) -> None:
+        unit = Unit(list(nodes), None, number=len(self.unit_of))
+        unit.inputs = {self.unit_of[item] for item in needed}
+        self.unit_of.update(dict.fromkeys(nodes, unit))
+        self.units.append(unit)
 
     def _place(self, node: Apply, needed: Collection[Apply]) -> None:
         pattern = _pattern(node)
@@ -140,13 +150,38 @@ def group(
     dependencies: Mapping[Apply, Collection[Apply]],
     fusing: bool = True,
     labels: Mapping[Apply, object] | None = None,
+    blocks: Sequence[Sequence[Apply]] = (),
 ) -> list[Unit]:
     """Return the nodes in groups to fuse, each group after those it depends on.
 
     ``dependencies`` gives, for each node in topological order, the nodes that must run before it.
-    Without ``fusing`` each node is a group of its own; only nodes of equal labels share one.
+    Without ``fusing`` each node is a group of its own; only nodes of equal labels share one. Each
+    of ``blocks`` is a group that nothing joins.
     """
-    return _Grouping(dependencies, fusing, labels or {}).ordered()
+    return _Grouping(dependencies, fusing, labels or {}, blocks).ordered()
+
+
+def _in_one_piece(
+    dependencies: Mapping[Apply, Collection[Apply]], blocks: Sequence[Sequence[Apply]]
+) -> Iterator[tuple[Sequence[Apply], list[Apply]]]:
+    """Yield nodes in topological order, the nodes of a block at once, each with what it needs."""
+    block_of = {node: block for block in blocks for node in block}
+    done: set[Apply] = set()
+    for start in dependencies:
+        stack = [start]
+        while stack:
+            node = stack[-1]
+            if node in done:
+                stack.pop()
+                continue
+            nodes = block_of.get(node, (node,))
+            needed = [n for own in nodes for n in dependencies[own] if n not in nodes]
+            pending = [item for item in needed if item not in done]
+            if pending:
+                stack.extend(pending)
+                continue
+            done.update(nodes)
+            yield nodes, needed
 
 
 class ProgramWriter:

@@ -114,6 +114,22 @@ def log_of_selection(node: Apply) -> Replacement:
     return _moved(ops.log(item), moves) if made_by(item, ops.softmax_op) is not None else None
 
 
+@rule(ops.take_op)
+def nll_from_selection(node: Apply) -> Replacement:
+    """log_softmax(x)[arange(len(y)), y] -> -nll(x, y)"""
+    inner = made_by(node.inputs[0], ops.log_softmax_op)
+    numbers = made_by(node.inputs[1], ops.arange_op)
+    if inner is None or numbers is None or inner[0].ndim != 2 or len(node.inputs) != 3:
+        return None
+    start, step, length = numbers
+    y = node.inputs[2]
+    if y.ndim != 1 or y.broadcastable[0] or not (is_number(start, 0) and is_number(step, 1)):
+        return None
+    if made_by(length, ops.shape_i) != (y,):
+        y = ops.specify_shape(y, (length,))
+    return ops.neg(ops.nll_op(inner[0], y))
+
+
 @rule(ops.log)
 def log_of_one_plus(node: Apply) -> Replacement:
     """log(1 + x) -> log1p(x), log(1 - x) -> log1p(-x)"""
@@ -256,6 +272,7 @@ RULES: tuple[Rule, ...] = (
     log_of_sigmoid,
     log_of_softmax,
     log_of_selection,
+    nll_from_selection,
     log_of_sum_of_exp,
     log_of_one_plus,
     softplus_from_log1p,

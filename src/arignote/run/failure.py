@@ -9,13 +9,14 @@ from arignote.config import config
 from arignote.errors import IndexRangeError, PlanError, add_note, with_origin
 from arignote.graph.dtypes import Array
 from arignote.plan import reference
+from arignote.plan.by_rows import body_of
 from arignote.plan.plan import Input, Plan, State, Step
 
 
 def call_error(
     plan: Plan,
     kind: str,
-    step: int,
+    place: tuple[int, int],
     details: tuple[int, int, int],
     what: str,
     arguments: Sequence[Any],
@@ -23,6 +24,7 @@ def call_error(
 ) -> Exception:
     """Return the exception for a failure that the runtime reports.
 
+    ``place`` is the step that failed, and if that runs a body the step in there, else -1.
     ``details`` are position, value and other, whose meaning depends on ``kind``.
     """
     position, value, other = details
@@ -40,11 +42,18 @@ def call_error(
             f"[{plan.name}] {name} must be writeable: its borrowed array is read-only"
         )
     if kind == "index":
-        error = _index_error(plan.steps[step], position, value, other)
+        error = _index_error(_step_at(plan, place), position, value, other)
         add_shapes(error, plan, arguments, states)
         return error
+    step, _ = place
     location = f" (step {step}: {plan.steps[step].op})" if 0 <= step < len(plan.steps) else ""
     return PlanError(f"[{plan.name}] {what}{location}")
+
+
+def _step_at(plan: Plan, place: tuple[int, int]) -> Step:
+    step, inner = place
+    body = body_of(plan.steps[step].params)
+    return plan.steps[step] if body is None else body.steps[inner]
 
 
 def _shown(plan: Plan, position: int, value: int, other: int) -> int:
@@ -53,7 +62,7 @@ def _shown(plan: Plan, position: int, value: int, other: int) -> int:
 
 
 def _index_error(step: Step, position: int, value: int, length: int) -> Exception:
-    what = "a selection" if step.op in ("take", "put") else "an index"
+    what = {"take": "a selection", "put": "a selection"}.get(step.op, "the labels")
     error = IndexRangeError(
         f"[{step.op}] index out of bounds, index {value} is out of bounds for size {length}: "
         f"element {position} of {what}"

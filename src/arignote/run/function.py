@@ -129,6 +129,7 @@ class Function(native.Function):
         self,
         kind: str,
         step: int,
+        inner: int,
         position: int,
         value: int,
         other: int,
@@ -137,7 +138,7 @@ class Function(native.Function):
     ) -> NoReturn:
         states = [state.container.data for state in self.compiled.states]
         details = (position, value, other)
-        raise call_error(self.plan, kind, step, details, what, arguments, states)
+        raise call_error(self.plan, kind, (step, inner), details, what, arguments, states)
 
     def _label(self) -> str:
         origin = self.compiled.source.options.get("origin")

@@ -17,6 +17,7 @@ from arignote.config import config
 from arignote.errors import PlanError
 from arignote.graph.dim import Dim
 from arignote.graph.dtypes import Array
+from arignote.plan.by_rows import body_of
 from arignote.plan.plan import (
     Buffer,
     Const,
@@ -120,6 +121,7 @@ class _Encoder:
         """Return a step as the runtime reads it; ``host`` computes it if no kernel does."""
         record = step.record
         attributes = record.encode(self.plan.call(step))
+        body = body_of(step.params)
         return {
             "kernel": "host" if step.host else record.kernel,
             "ints": [] if step.host else list(attributes.ints),
@@ -130,6 +132,7 @@ class _Encoder:
             "outputs": [self.numbers[name] for name in step.outputs],
             "guards": [(self.numbers[name], wanted) for name, wanted in step.guards],
             "host": host,
+            "body": None if body is None else _specify(body, {}),
         }
 
 

@@ -1,0 +1,375 @@
+#include "runtime/by_rows.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "core/parallel.hpp"
+#include "kernels/transfer.hpp"
+#include "runtime/binding.hpp"
+#include "runtime/context.hpp"
+
+namespace arignote {
+namespace {
+
+// What a block and all that stays with it may take of a cache of its core.
+constexpr std::int64_t kCacheBytes = 192 << 10;
+// Temporaries of blocks that run one after the other, when what stays is larger than that.
+constexpr std::int64_t kMostBytes = 24 << 20;
+constexpr std::int64_t kLeastRows = 16;
+constexpr std::int64_t kMostRows = 4096;
+constexpr std::int64_t kMostLanes = 16;
+constexpr double kLaneNanoseconds = 15'000;
+// So many blocks are added one after the other, more as a tree: sums of many rows keep their
+// digits.
+constexpr std::int64_t kRun = 16;
+
+// Instead of a number of rows: no input is cut.
+constexpr std::int64_t kAsTheyAre = -1;
+
+// Where a block's results go: one address for each output of the body.
+using Targets = std::vector<std::byte*>;
+
+// How the outputs that are sums lie in memory together.
+class Sums {
+ public:
+  void plan(std::span<const Layout> outputs, std::span<const std::int64_t> is_sum) {
+    parts_.clear();
+    bytes_ = 0;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (is_sum[i] == 0) continue;
+      const Layout& layout = outputs[i];
+      parts_.push_back({i, bytes_, layout.size(), static_cast<std::int64_t>(size_of(layout.dtype)),
+                        run_of(Update::kAdd, layout.dtype)});
+      bytes_ += align_up(static_cast<std::size_t>(layout.size()) * size_of(layout.dtype));
+    }
+  }
+  std::size_t bytes() const { return bytes_; }
+
+  void point(Targets& targets, std::byte* memory) const {
+    for (const Part& part : parts_) targets[part.output] = memory + part.offset;
+  }
+  void add(const Targets& to, const Targets& from) const {
+    for (const Part& part : parts_) {
+      part.add(to[part.output], part.item, from[part.output], part.item, part.count);
+    }
+  }
+
+ private:
+  struct Part {
+    std::size_t output;
+    std::size_t offset;
+    std::int64_t count;
+    std::int64_t item;
+    RunFn add;
+  };
+  std::vector<Part> parts_;
+  std::size_t bytes_ = 0;
+};
+
+// Runs the body on one block after another.
+class Lane final : public Host {
+ public:
+  Lane(const Program& body, std::span<const Layout> inputs, std::span<const std::int64_t> cut,
+       std::size_t levels)
+      : context_(body), layouts_(inputs.begin(), inputs.end()), cut_(cut), levels_(levels) {
+    for (Targets& targets : levels_) targets.resize(body.plan.outputs.size());
+    scratch_.resize(body.plan.outputs.size());
+    for (const Layout& layout : layouts_) {
+      sources_.push_back({.shape = layout.shape.data(), .strides = layout.strides.data()});
+    }
+  }
+
+  // Lays the body out for blocks of so many rows, or for the inputs as they are.
+  Status prepare(std::int64_t rows) {
+    set_rows(rows);
+    return context_.prepare(sources_);
+  }
+  const Context& context() const { return context_; }
+
+  Status run(std::span<std::byte* const> inputs, std::int64_t first, std::int64_t rows,
+             const Targets& targets) {
+    set_rows(rows);
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      const std::int64_t start = cut_[i] < 0 ? 0 : first * layouts_[i].strides[cut_[i]];
+      sources_[i].data = inputs[i] + start;
+    }
+    targets_ = &targets;
+    return context_.run(sources_, *this, nullptr);
+  }
+
+  // Sums by their depth in the tree of blocks, and those of the block at work.
+  std::vector<Targets>& levels() { return levels_; }
+  Targets& scratch() { return scratch_; }
+
+  std::byte* output(int number, const Layout&) override { return (*targets_)[number]; }
+  std::byte* resized_state(int, const Layout&) override { return nullptr; }
+  void expect(double) override {}
+  Status call(const Context&, int) override { return Status::bad_plan("a body has no host steps"); }
+
+ private:
+  void set_rows(std::int64_t rows) {
+    if (rows == kAsTheyAre || rows == rows_) return;
+    rows_ = rows;
+    for (std::size_t i = 0; i < layouts_.size(); ++i) {
+      if (cut_[i] >= 0) layouts_[i].shape[cut_[i]] = rows;
+    }
+  }
+
+  Context context_;
+  std::vector<Layout> layouts_;
+  std::vector<Source> sources_;
+  std::span<const std::int64_t> cut_;
+  std::int64_t rows_ = kAsTheyAre;
+  const Targets* targets_ = nullptr;
+  std::vector<Targets> levels_;
+  Targets scratch_;
+};
+
+// How many levels of sums a tree of so many blocks needs.
+std::size_t depth_of(std::int64_t blocks) {
+  std::size_t depth = 1;
+  for (; blocks > kRun; blocks = (blocks + 1) / 2) ++depth;
+  return depth;
+}
+
+class ByRows final : public Kernel {
+ public:
+  ByRows(const StepSpec& spec, const Program& body) : body_(body) {
+    const auto outputs = spec.ints.begin() + std::ssize(body.plan.input_buffers);
+    cut_.assign(spec.ints.begin(), outputs);
+    is_sum_.assign(outputs, spec.ints.end());
+  }
+
+  Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
+    inputs_.assign(inputs.begin(), inputs.end());
+    outputs_.assign(outputs.begin(), outputs.end());
+    lanes_.clear();
+    sums_.plan(outputs, is_sum_);
+    find_rows();
+    if (const Status status = choose_block(); !status.ok()) return status;
+    return make_lanes();
+  }
+  std::size_t workspace_bytes() const override {
+    return blocks_ > 1 ? lanes_.size() * (lanes_[0]->levels().size() + 1) * sums_.bytes() : 0;
+  }
+  double cost() const override { return cost_; }
+
+  Status run(const RunArgs& args) noexcept override {
+    if (blocks_ == 1) {
+      Targets& targets = lanes_[0]->scratch();
+      std::ranges::copy(args.outputs, targets.begin());
+      return finished(*lanes_[0], 0, lanes_[0]->run(args.inputs, 0, block_, targets));
+    }
+    point(args);
+    std::array<Status, kMostLanes> statuses;
+    const auto lanes = std::ssize(lanes_);
+    parallel_for(lanes, [&](std::int64_t lane) {
+      statuses[lane] = run_blocks(args, *lanes_[lane], blocks_ * lane / lanes,
+                                  blocks_ * (lane + 1) / lanes, 0);
+    });
+    for (std::int64_t lane = 0; lane < lanes; ++lane) {
+      if (!statuses[lane].ok()) return statuses[lane];
+    }
+    for (std::int64_t step = 1; step < lanes; step *= 2) {
+      for (std::int64_t lane = 0; lane + step < lanes; lane += 2 * step) {
+        sums_.add(lanes_[lane]->levels()[0], lanes_[lane + step]->levels()[0]);
+      }
+    }
+    return {};
+  }
+
+ private:
+  // Operands of different lengths run as they are: what that means is the body's affair.
+  void find_rows() {
+    rows_ = kAsTheyAre;
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      if (cut_[i] < 0) continue;
+      const std::int64_t length = inputs_[i].shape[cut_[i]];
+      if (rows_ != kAsTheyAre && length != rows_) {
+        rows_ = kAsTheyAre;
+        return;
+      }
+      rows_ = length;
+    }
+  }
+
+  Status choose_block() {
+    block_ = rows_;
+    wants_lanes_ = false;
+    if (rows_ <= kLeastRows) return {};
+    std::int64_t temporary = 0;
+    if (const Status status = temporary_bytes(temporary); !status.ok()) return status;
+    std::int64_t row = temporary;
+    auto fixed = static_cast<std::int64_t>(sums_.bytes());
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      const std::int64_t bytes = bytes_of(inputs_[i]);
+      cut_[i] >= 0 ? row += bytes / rows_ : fixed += bytes;
+    }
+    wants_lanes_ = fixed <= kCacheBytes;
+    const std::int64_t most = wants_lanes_ ? kCacheBytes / std::max<std::int64_t>(1, row)
+                                           : kMostBytes / std::max<std::int64_t>(1, temporary);
+    if (wants_lanes_ || rows_ > most) {
+      block_ = std::min(rows_, std::clamp(most / 8 * 8, kLeastRows, kMostRows));
+    }
+    return {};
+  }
+
+  static std::int64_t bytes_of(const Layout& layout) {
+    return layout.size() * static_cast<std::int64_t>(size_of(layout.dtype));
+  }
+
+  // Of one row.
+  Status temporary_bytes(std::int64_t& bytes) const {
+    const std::int64_t sample = std::min<std::int64_t>(rows_, 64);
+    Frame frame(body_);
+    std::vector<Layout> layouts = inputs_;
+    std::vector<Source> sources;
+    for (std::size_t i = 0; i < layouts.size(); ++i) {
+      if (cut_[i] >= 0) layouts[i].shape[cut_[i]] = sample;
+      sources.push_back({.shape = layouts[i].shape.data(), .strides = layouts[i].strides.data()});
+    }
+    frame.take(sources);
+    const Segment& segment = body_.schedule.segments.front();
+    if (const Status status = frame.settle(segment); !status.ok()) return status;
+    for (const int id : segment.slots) bytes += bytes_of(frame.layouts()[id]);
+    bytes /= sample;
+    return {};
+  }
+
+  Status make_lanes() {
+    blocks_ = rows_ == kAsTheyAre ? 1 : std::max<std::int64_t>(1, ceil_div(rows_, block_));
+    std::int64_t count = 1;
+    for (std::int64_t lane = 0; lane < count; ++lane) {
+      count_allocation();
+      const std::size_t levels = depth_of(ceil_div(blocks_, count));
+      lanes_.push_back(std::make_unique<Lane>(body_, inputs_, cut_, levels));
+      if (const Status status = prepare(*lanes_[lane]); !status.ok()) return status;
+      if (lane > 0) continue;
+      cost_ = lanes_[0]->context().cost() * static_cast<double>(blocks_);
+      if (wants_lanes_) {
+        const auto wanted = static_cast<std::int64_t>(cost_ / kLaneNanoseconds);
+        count = std::clamp<std::int64_t>(wanted, 1, std::min(kMostLanes, blocks_));
+      }
+    }
+    // The last block may be shorter.
+    if (blocks_ > 1) return lanes_.back()->prepare(rows_ - (blocks_ - 1) * block_);
+    return {};
+  }
+
+  static std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+  Status prepare(Lane& lane) const {
+    if (const Status status = lane.prepare(block_); !status.ok()) return status;
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      Layout wanted = outputs_[i];
+      if (is_sum_[i] == 0 && blocks_ > 1) {
+        if (wanted.shape[0] != rows_) return Status::bad_plan("[by_rows] out must have all rows");
+        wanted.shape[0] = block_;
+      }
+      const Layout& found = *lane.context().operand(body_.plan.outputs[i]).layout;
+      if (!same_shape(found, wanted)) return Status::bad_plan("[by_rows] out must fit the body's");
+    }
+    return {};
+  }
+
+  void point(const RunArgs& args) {
+    std::byte* memory = args.workspace;
+    for (const auto& lane : lanes_) {
+      for (Targets& targets : lane->levels()) {
+        sums_.point(targets, memory);
+        memory += sums_.bytes();
+      }
+      sums_.point(lane->scratch(), memory);
+      memory += sums_.bytes();
+    }
+    std::ranges::copy(args.outputs, lanes_[0]->levels()[0].begin());
+  }
+
+  // Leaves the sums of some blocks in those of a level.
+  Status run_blocks(const RunArgs& args, Lane& lane, std::int64_t first, std::int64_t last,
+                    std::size_t level) {
+    Targets& total = lane.levels()[level];
+    if (last - first > kRun) {
+      const std::int64_t middle = first + (last - first) / 2;
+      if (const Status status = run_blocks(args, lane, first, middle, level); !status.ok()) {
+        return status;
+      }
+      if (const Status status = run_blocks(args, lane, middle, last, level + 1); !status.ok()) {
+        return status;
+      }
+      sums_.add(total, lane.levels()[level + 1]);
+      return {};
+    }
+    for (std::int64_t block = first; block < last; ++block) {
+      Targets& targets = block == first ? total : lane.scratch();
+      const std::int64_t row = block * block_;
+      for (std::size_t i = 0; i < outputs_.size(); ++i) {
+        if (is_sum_[i] == 0) targets[i] = args.outputs[i] + row * outputs_[i].strides[0];
+      }
+      const Status status = lane.run(args.inputs, row, std::min(block_, rows_ - row), targets);
+      if (!status.ok()) return finished(lane, row, status);
+      if (block > first) sums_.add(total, targets);
+    }
+    return {};
+  }
+
+  // Kernels that fail at an index have it as their second operand.
+  Status finished(const Lane& lane, std::int64_t row, Status status) const {
+    status.step = lane.context().step();
+    if (status.code != Code::kIndexOutOfRange || row == 0) return status;
+    const Layout& index = *lane.context().operand(body_.plan.step(status.step).inputs[1]).layout;
+    status.position += row * (index.size() / std::max<std::int64_t>(1, index.shape[0]));
+    return status;
+  }
+
+  const Program& body_;
+  std::vector<std::int64_t> cut_;
+  std::vector<std::int64_t> is_sum_;
+  std::vector<Layout> inputs_;
+  std::vector<Layout> outputs_;
+  Sums sums_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::int64_t rows_ = 0;
+  std::int64_t block_ = 0;
+  std::int64_t blocks_ = 1;
+  bool wants_lanes_ = false;
+  double cost_ = 0;
+};
+
+}  // namespace
+
+void verify_by_rows(const std::string& where, const StepSpec& spec, const Program& body) {
+  const auto require = [&](bool holds, const char* text) {
+    if (!holds) throw PlanError(where + " " + text);
+  };
+  const Plan& plan = body.plan;
+  const std::size_t inputs = plan.input_buffers.size();
+  require(plan.state_buffers.empty() && plan.updates.empty() && body.schedule.segments.size() == 1,
+          "must run a body without states or sizes that its steps compute");
+  require(std::ranges::none_of(plan.steps, [](const Step& s) { return s.kind == StepKind::kHost; }),
+          "must run a body without host steps");
+  require(spec.input_dtypes.size() == inputs && spec.output_dtypes.size() == plan.outputs.size() &&
+              spec.ints.size() == inputs + plan.outputs.size(),
+          "must have an operand for each input and output of its body, and an int");
+  for (std::size_t i = 0; i < inputs; ++i) {
+    const BufferSpec& input = plan.buffer(plan.input_buffers[i]);
+    require(input.dtype == spec.input_dtypes[i] && input.ndim() == spec.input_ndims[i],
+            "must have operands as its body's inputs");
+    require(spec.ints[i] >= -1 && spec.ints[i] < input.ndim(), "must cut operands along an axis");
+  }
+  for (std::size_t i = 0; i < plan.outputs.size(); ++i) {
+    const BufferSpec& output = plan.buffer(plan.outputs[i]);
+    require(output.dtype == spec.output_dtypes[i] && output.ndim() == spec.output_ndims[i],
+            "must have outputs as its body's");
+    const bool is_sum = spec.ints[inputs + i] != 0;
+    require(is_sum ? run_of(Update::kAdd, output.dtype) != nullptr : output.ndim() > 0,
+            "must add numbers, or put rows below each other");
+  }
+}
+
+std::unique_ptr<Kernel> make_by_rows(const StepSpec& spec, const Program& body) {
+  return std::make_unique<ByRows>(spec, body);
+}
+
+}  // namespace arignote

@@ -1,0 +1,18 @@
+// The kernel of a step that runs a program of its own on blocks of rows.
+#pragma once
+
+#include <memory>
+
+#include "kernels/kernel.hpp"
+#include "runtime/verify.hpp"
+
+namespace arignote {
+
+// ints of the step: for each input of the body the axis along which it is cut, -1 for those that
+// every block gets as a whole; then for each output 1 if the blocks' results are added, 0 if they
+// are put below each other. Throws PlanError unless the step suits its body.
+void verify_by_rows(const std::string& where, const StepSpec& spec, const Program& body);
+
+std::unique_ptr<Kernel> make_by_rows(const StepSpec& spec, const Program& body);
+
+}  // namespace arignote

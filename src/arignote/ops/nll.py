@@ -1,0 +1,134 @@
+"""The negative log-likelihood of labels under softmax, and its gradient, each as one op.
+
+A rewrite makes them of what users write: no matrix of probabilities is needed for the loss, and
+none of zeros with a one in each row for its gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from arignote import ops
+from arignote.graph import dtypes
+from arignote.graph.dim import Shape, build
+from arignote.graph.dtypes import Array
+from arignote.graph.op import Accuracy, Call, Op, Params, ShapeContext, Types
+from arignote.graph.type import TensorType
+from arignote.graph.variable import Apply, Variable
+from arignote.ops import rows
+from arignote.ops.nnet import log_softmax_reference, softmax_gradient, softmax_reference
+
+
+def _check(op: Op, types: Types) -> None:
+    x, y, *_ = types
+    if x.ndim != 2 or x.dtype not in dtypes.FLOATS:
+        raise op.type_error(f"x must be a matrix of floats: {x}")
+    if y.ndim != 1 or y.dtype not in dtypes.INTEGERS:
+        raise op.type_error(f"y must be a vector of integers: {y}")
+
+
+def _require_rows(context: ShapeContext, shapes: Sequence[Shape]) -> None:
+    count, labels = shapes[0][0], shapes[1][0]
+    text = "x must have a row for each element of y"
+    context.require(build("eq", build("max", count, labels), count), text)
+
+
+def _infer(params: Params, types: Types) -> Types:
+    _check(nll_op, types)
+    return (TensorType(types[0].dtype, types[1].broadcastable),)
+
+
+def _shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    _require_rows(context, shapes)
+    return (shapes[1],)
+
+
+def _reference(call: Call, x: Array, y: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return np.asarray(-log_softmax_reference(x)[np.arange(len(y)), y])
+
+
+def _gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequence[Variable | None]:
+    (g,) = cotangents
+    return (None if g is None else nll_gradient_op.make([*node.inputs, g]).outputs[0], None)
+
+
+nll_op = Op(
+    name="nll",
+    arguments=("x", "y"),
+    infer=_infer,
+    shape=_shape,
+    reference=_reference,
+    gradient=_gradient,
+    kernel="nll",
+    rows=rows.below_each_other,
+    supports=lambda call: call.input_types[0].dtype in ("float32", "float64"),
+    fallible=True,
+    accuracy=Accuracy(ulp=16, scale=1),
+    family="NegativeLogLikelihood",
+)
+"""``-log(softmax(x))[i, y[i]]`` for each i: row i of x scores the classes, y[i] is the true one.
+
+A negative label counts from the end, as an index does. x may have more rows than y elements.
+"""
+
+
+def _gradient_infer(params: Params, types: Types) -> Types:
+    _check(nll_gradient_op, types)
+    if types[2].ndim != 1 or types[2].dtype != types[0].dtype:
+        raise nll_gradient_op.type_error(f"g must be a vector of the dtype of x: {types[2]}")
+    return (types[0],)
+
+
+def _gradient_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    _require_rows(context, shapes)
+    context.require_equal(
+        shapes[2][0], shapes[1][0], "g must be as long as y: {found} != {expected}"
+    )
+    return (shapes[0],)
+
+
+def _gradient_reference(call: Call, x: Array, y: Array, g: Array) -> Array:
+    count = len(y)
+    part = softmax_reference(x[:count]).copy()
+    part[np.arange(count), y] -= 1
+    result = np.zeros_like(x)
+    result[:count] = part * g[:, None]
+    return result
+
+
+def _gradient_gradient(
+    node: Apply, cotangents: Sequence[Variable | None]
+) -> Sequence[Variable | None]:
+    (c,) = cotangents
+    if c is None:
+        return (None, None, None)
+    x, y, g = node.inputs
+    labels = ops.arange(ops.length(y, 0))
+    zero = ops.alloc(ops.constant(0, dtype=g.dtype), ops.length(x, 0))
+    weights = ops.dimshuffle(ops.put(zero, g, [labels], increment=True), (0, "x"))
+    softmax = ops.softmax_op.node(x)
+    (by_x,) = softmax_gradient(softmax, (ops.mul(c, weights),))
+    expected = ops.sum_(ops.mul(c, softmax.outputs[0]), axis=1)
+    by_g = ops.sub(ops.take_op(expected, labels), ops.take_op(c, labels, y))
+    return (by_x, None, by_g)
+
+
+nll_gradient_op = Op(
+    name="nll_gradient",
+    arguments=("x", "y", "g"),
+    infer=_gradient_infer,
+    shape=_gradient_shape,
+    reference=_gradient_reference,
+    gradient=_gradient_gradient,
+    kernel="nll_gradient",
+    rows=rows.below_each_other,
+    supports=lambda call: call.input_types[0].dtype in ("float32", "float64"),
+    reuse=((0, 0),),
+    fallible=True,
+    accuracy=Accuracy(ulp=16, scale=1),
+    family="NegativeLogLikelihoodGrad",
+)
+"""``(softmax(x) - one_hot(y)) * g[:, None]``; zero in the rows of x that have no label."""

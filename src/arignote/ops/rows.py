@@ -1,0 +1,89 @@
+"""How ops work row by row, for the rules that several share.
+
+A matrix is cut into rows along one of its axes. An op works on rows if the rows of its output
+follow from the same rows of its inputs, or if its output is a sum over rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from arignote.graph.op import SUM, Rows
+from arignote.graph.variable import Apply
+
+
+def aligned(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
+    """Rule of ops on operands of one rank that broadcast against each other."""
+    axes = {axis for axis in known if axis is not None} or {wanted}
+    axis = axes.pop()
+    if axes or axis is None or node.outputs[0].broadcastable[axis]:
+        return None
+    inputs = tuple(None if item.broadcastable[axis] else axis for item in node.inputs)
+    return Rows(inputs, (axis,))
+
+
+def within_rows(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
+    """Rule of ops that treat each vector along the last axis of their only input by itself."""
+    axis = known[0] if known[0] is not None else wanted
+    if axis is None or axis == node.inputs[0].ndim - 1:
+        return None
+    return Rows((axis,), (axis,))
+
+
+def permuted(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
+    """Rule of a dimshuffle."""
+    order: tuple[int | str, ...] = node.params["order"]
+    if known[0] is not None:
+        return Rows((known[0],), (order.index(known[0]),)) if known[0] in order else None
+    axis = None if wanted is None else order[wanted]
+    return Rows((axis,), (wanted,)) if isinstance(axis, int) and wanted is not None else None
+
+
+def reduced(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
+    """Rule of reductions that keep the rows apart."""
+    axes: tuple[int, ...] = node.params["axis"]
+    axis = known[0]
+    if axis is None or axis in axes:
+        return None
+    return Rows((axis,), (axis - sum(1 for other in axes if other < axis),))
+
+
+def summed(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
+    """Rule of a sum, which may also be over the rows."""
+    if known[0] is not None and known[0] in node.params["axis"]:
+        return Rows((known[0],), (SUM,))
+    return reduced(node, known, wanted)
+
+
+def multiplied(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
+    """Rule of a product of matrices: rows of the first, columns of the second, or a sum."""
+    a, b = node.inputs
+    by_a, by_b = known
+    if by_a is None and by_b is None:
+        return None
+    if by_b is None and by_a != a.ndim - 1:
+        return Rows((by_a, None), (0,))
+    if by_a is None and b.ndim == 2 and by_b == 1:
+        return Rows((None, by_b), (node.outputs[0].ndim - 1,))
+    inner = (a.ndim - 1, 0)
+    if (by_a in (None, inner[0])) and (by_b in (None, inner[1])):
+        return Rows(inner, (SUM,))
+    return None
+
+
+def selected(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
+    """Rule of a selection by index arrays: its rows are those of the indices."""
+    indices = node.inputs[1:]
+    axes = {axis for axis in known[1:] if axis is not None} or {wanted}
+    axis = axes.pop()
+    if known[0] is not None or axes or axis is None or axis >= indices[0].ndim:
+        return None
+    cut = (None if item.broadcastable[axis] else axis for item in indices)
+    return Rows((None, *cut), (axis,))
+
+
+def below_each_other(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
+    """Rule of ops whose operands and result have a row each for the same things."""
+    if any(axis not in (0, None) for axis in known) or wanted not in (0, None):
+        return None
+    return Rows((0,) * len(node.inputs), (0,))

@@ -1,0 +1,224 @@
+"""Which nodes of a graph run together, row block by row block.
+
+A product of matrices cuts its result into the rows of its first operand. What follows from the
+same rows joins it, up to sums over the rows, and so do the steps that make those rows: a block of
+rows then goes through all of them while it lies in a cache, and what stands between two of them is
+never written to memory as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from arignote import ops
+from arignote.graph.op import SUM, Call, Rows
+from arignote.graph.variable import Apply, Constant, Variable
+from arignote.plan.needs import values_read
+
+Dependencies = Mapping[Apply, Collection[Apply]]
+
+
+@dataclass(eq=False)
+class RowBlock:
+    """Nodes that run together, in topological order.
+
+    ``axes`` gives the axis along which each variable that they read or compute is cut, ``None``
+    for those that every row needs as a whole, ``SUM`` for sums over the rows.
+    """
+
+    nodes: list[Apply] = field(default_factory=list)
+    axes: dict[Variable, int | None] = field(default_factory=dict)
+
+    def inputs(self) -> list[Variable]:
+        """Return the variables that the nodes read and do not compute."""
+        members = set(self.nodes)
+        return [item for item in self.axes if item.owner not in members]
+
+
+def find_row_blocks(
+    dependencies: Dependencies, outputs: Collection[Variable], apart: Collection[Apply] = ()
+) -> list[RowBlock]:
+    """Return the row blocks of a graph.
+
+    Parameters
+    ----------
+    dependencies
+        For each node in topological order, those that must run before it.
+    outputs
+        Variables that are needed as a whole when all nodes have run.
+    apart
+        Nodes that run by themselves.
+    """
+    blocks: list[RowBlock] = []
+    taken: set[Apply] = set(apart)
+    for node in dependencies:
+        if node.op is not ops.dot_op or node in taken or not _is_native(node):
+            continue
+        block = _Growth(dependencies, set(outputs), taken).grow(node)
+        if block is not None and _can_run_whole(dependencies, [*blocks, block]):
+            blocks.append(block)
+            taken.update(block.nodes)
+    return blocks
+
+
+def _is_native(node: Apply) -> bool:
+    op = node.op
+    if op.view is not None:
+        return True
+    if isinstance(op, ops.ElementwiseOp):
+        return op.supports(Call.of(node))
+    return op in ops.REDUCTIONS or (op.kernel is not None and op.supports(Call.of(node)))
+
+
+class _Growth:
+    """One row block, grown from a product."""
+
+    def __init__(
+        self, dependencies: Dependencies, outputs: set[Variable], taken: set[Apply]
+    ) -> None:
+        self.dependencies = dependencies
+        self.outputs = outputs
+        self.taken = taken
+        self.readers: dict[Variable, list[Apply]] = {}
+        for node in dependencies:
+            for item in values_read(node):
+                self.readers.setdefault(item, []).append(node)
+
+    def grow(self, seed: Apply) -> RowBlock | None:
+        """Return the block, None if nothing is gained by one."""
+        refused: set[Apply] = set()
+        while True:
+            block = self._forward(seed, refused)
+            self._backward(block)
+            wrong = [node for node in block.nodes if self._is_cut_otherwise(block, node)]
+            if not wrong:
+                break
+            if seed in wrong:
+                return None
+            refused.update(wrong)
+        order = {node: number for number, node in enumerate(self.dependencies)}
+        block.nodes.sort(key=order.__getitem__)
+        at_work = [node for node in block.nodes if node.op.view is None]
+        return block if len(at_work) > 1 else None
+
+    def _forward(self, seed: Apply, refused: set[Apply]) -> RowBlock:
+        block = RowBlock()
+        members: set[Apply] = set()
+        outside: set[Apply] = set()  # nodes that come after the block
+        started = False
+        for node, needed in self.dependencies.items():
+            started = started or node is seed
+            if not started:
+                continue
+            known = [block.axes.get(i) if i.owner in members else None for i in node.inputs]
+            if node is seed:
+                known = [0 if node.inputs[0].ndim == 2 else None, None]
+            free = node not in refused and node not in self.taken and outside.isdisjoint(needed)
+            reads = any(axis is not None for axis in known) and SUM not in known
+            if free and reads and self._join(block, members, node, known, needed):
+                members.add(node)
+            # One that reads nothing of the block but a shape may also come before it.
+            elif not (members | outside).isdisjoint(needed):
+                outside.add(node)
+        return block
+
+    def _join(
+        self,
+        block: RowBlock,
+        members: set[Apply],
+        node: Apply,
+        known: Sequence[int | None],
+        needed: Collection[Apply],
+    ) -> bool:
+        """Add a node to a block if it works on its rows; return whether it does."""
+        rows = node.op.rows(node, known, None) if node.op.rows is not None else None
+        if rows is None or not _is_native(node):
+            return False
+        # What it waits for without reading it, such as a size, must not come from the block.
+        read = {item.owner for item in node.inputs}
+        if any(item in members and item not in read for item in needed):
+            return False
+        return self._take_axes(block, members, node, rows)
+
+    def _take_axes(
+        self, block: RowBlock, members: set[Apply], node: Apply, rows: Rows
+    ) -> bool:
+        found = dict(block.axes)
+        for position, (item, axis) in enumerate(zip(node.inputs, rows.inputs, strict=True)):
+            if isinstance(item, Constant):
+                if axis is not None:
+                    return False
+                continue
+            inside = item.owner in members
+            # Of such an input the value may not be there outside.
+            if position in node.op.shape_only and not inside:
+                return False
+            if (inside or item in found) and found[item] != axis:
+                return False
+            found[item] = axis
+        found.update(zip(node.outputs, rows.outputs, strict=True))
+        block.axes = found
+        block.nodes.append(node)
+        return True
+
+    def _backward(self, block: RowBlock) -> None:
+        """Add the nodes that make rows for the block and for nothing else."""
+        members = set(block.nodes)
+        pending = [item for item in block.axes if item.owner not in members]
+        while pending:
+            item = pending.pop()
+            node, axis = item.owner, block.axes[item]
+            if node is None or axis is None or not self._may_be_pulled(node, members):
+                continue
+            rows = None
+            if node.op.rows is not None and _is_native(node):
+                rows = node.op.rows(node, [None] * len(node.inputs), axis)
+            if rows is None or not self._take_axes(block, members, node, rows):
+                continue
+            members.add(node)
+            pending.extend(i for i in node.inputs if i in block.axes and i.owner not in members)
+
+    def _may_be_pulled(self, node: Apply, members: set[Apply]) -> bool:
+        if node in self.taken or node not in self.dependencies or node in members:
+            return False
+        return all(
+            output not in self.outputs and members.issuperset(self.readers.get(output, ()))
+            for output in node.outputs
+        )
+
+    def _is_cut_otherwise(self, block: RowBlock, node: Apply) -> bool:
+        """Return whether a result that is needed outside is not cut along its first axis."""
+        members = set(block.nodes)
+        return any(
+            block.axes[output] not in (0, SUM)
+            and (output in self.outputs or not members.issuperset(self.readers.get(output, ())))
+            for output in node.outputs
+        )
+
+
+def _can_run_whole(dependencies: Dependencies, blocks: Sequence[RowBlock]) -> bool:
+    """Return whether the nodes can be ordered with each block in one piece."""
+    block_of = {node: block for block in blocks for node in block.nodes}
+    waits: dict[object, set[object]] = {}
+    for node, needed in dependencies.items():
+        own = block_of.get(node, node)
+        others = {block_of.get(item, item) for item in needed}
+        waits.setdefault(own, set()).update(others - {own})
+    done: set[object] = set()
+    for start in waits:
+        stack = [start]
+        path: set[object] = set()
+        while stack:
+            item = stack[-1]
+            pending = [other for other in waits.get(item, ()) if other not in done]
+            if item in done or not pending:
+                stack.pop()
+                path.discard(item)
+                done.add(item)
+            elif item in path:
+                return False
+            else:
+                path.add(item)
+                stack.extend(pending)
+    return True
