@@ -51,6 +51,25 @@ std::optional<DType> dtype_of(const PyArray_Descr* descr) {
   return static_cast<DType>(kDTypes[type_num]);
 }
 
+std::optional<DType> dtype_of_scalar(const PyTypeObject* type) {
+  // NumPy's scalar types live as long as the process.
+  static const auto types = [] {
+    std::array<PyObject*, kDTypes.size()> objects{};
+    for (std::size_t number = 0; number < objects.size(); ++number) {
+      if (kDTypes[number] != kNoDType) {
+        objects[number] = PyArray_TypeObjectFromType(static_cast<int>(number));
+      }
+    }
+    return objects;
+  }();
+  for (std::size_t number = 0; number < types.size(); ++number) {
+    if (types[number] == reinterpret_cast<const PyObject*>(type)) {
+      return static_cast<DType>(kDTypes[number]);
+    }
+  }
+  return std::nullopt;
+}
+
 Range range_of(PyArrayObject* array) {
   const char* data = PyArray_BYTES(array);
   if (PyArray_SIZE(array) == 0) return {data, data};
@@ -66,11 +85,14 @@ Ref descr_of(DType dtype) {
   return Ref(reinterpret_cast<PyObject*>(PyArray_DescrFromType(type_num_of(dtype))));
 }
 
-Ref new_array(PyObject* descr, const Layout& layout) {
+Ref new_array(PyObject* descr, int ndim, const npy_intp* shape) {
   Py_INCREF(descr);  // the array takes it over
-  return Ref(PyArray_NewFromDescr(
-      &PyArray_Type, reinterpret_cast<PyArray_Descr*>(descr), layout.ndim,
-      reinterpret_cast<const npy_intp*>(layout.shape.data()), nullptr, nullptr, 0, nullptr));
+  return Ref(PyArray_NewFromDescr(&PyArray_Type, reinterpret_cast<PyArray_Descr*>(descr), ndim,
+                                  shape, nullptr, nullptr, 0, nullptr));
+}
+
+Ref new_array(PyObject* descr, const Layout& layout) {
+  return new_array(descr, layout.ndim, reinterpret_cast<const npy_intp*>(layout.shape.data()));
 }
 
 // A window on a larger block of bytes, which is its base: NumPy frees it, and refuses to resize it.

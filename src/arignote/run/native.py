@@ -47,6 +47,7 @@ measure_bandwidth = _core.measure_bandwidth
 measure_fma_rate = _core.measure_fma_rate
 
 config.listen("threads", _core.set_threads)
+config.listen("floatX", _core.set_floatX)
 _wanted_target = os.environ.get("ARIGNOTE_TARGET", "")
 if _wanted_target and _wanted_target != current_target():
     raise ValueError(f"ARIGNOTE_TARGET must be one of {', '.join(targets())}: {_wanted_target!r}")
