@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bindings/input_rule.hpp"
+#include "bindings/output_memory.hpp"
 #include "bindings/unwinding.hpp"
 #include "core/buffer.hpp"
 #include "core/parallel.hpp"
@@ -117,6 +118,7 @@ void add_info(py::module_& module) {
   module.def("set_threads", choose_threads, py::arg("count"));
   module.def("threads", num_threads);
   module.def("allocations", [] { return allocation_counter.load(std::memory_order_relaxed); });
+  module.def("release_memory", release_memory);
   module.def("build_info", build_info);
   module.def("measure_bandwidth", bandwidth, py::arg("size"));
   module.def("measure_fma_rate", fma_rate, py::arg("dtype"));

@@ -5,6 +5,7 @@
 #include <array>
 #include <new>
 
+#include "bindings/output_memory.hpp"
 #include "core/buffer.hpp"
 #include "kernels/transfer.hpp"
 #include "runtime/binding.hpp"
@@ -40,6 +41,15 @@ constexpr auto kDTypes = [] {
   alias(NPY_ULONGLONG, sizeof(long long), false);
   return dtypes;
 }();
+
+// Empty if that is more than there can be.
+std::optional<npy_intp> bytes_of(npy_intp item, int ndim, const npy_intp* shape) {
+  npy_intp bytes = item;
+  for (int axis = 0; axis < ndim; ++axis) {
+    if (__builtin_mul_overflow(bytes, shape[axis], &bytes)) return std::nullopt;
+  }
+  return bytes;
+}
 
 }  // namespace
 
@@ -86,9 +96,16 @@ Ref descr_of(DType dtype) {
 }
 
 Ref new_array(PyObject* descr, int ndim, const npy_intp* shape) {
-  Py_INCREF(descr);  // the array takes it over
-  return Ref(PyArray_NewFromDescr(&PyArray_Type, reinterpret_cast<PyArray_Descr*>(descr), ndim,
-                                  shape, nullptr, nullptr, 0, nullptr));
+  auto* const dtype = reinterpret_cast<PyArray_Descr*>(descr);
+  const auto make = [&] {
+    Py_INCREF(descr);  // the array takes it over
+    return Ref(
+        PyArray_NewFromDescr(&PyArray_Type, dtype, ndim, shape, nullptr, nullptr, 0, nullptr));
+  };
+  const auto bytes = bytes_of(PyDataType_ELSIZE(dtype), ndim, shape);
+  if (!kKeepsMemory || bytes < static_cast<npy_intp>(kLargeArray)) return make();
+  const KeepingMemory keeping;
+  return keeping.ok() ? make() : nullptr;
 }
 
 Ref new_array(PyObject* descr, const Layout& layout) {
@@ -97,15 +114,9 @@ Ref new_array(PyObject* descr, const Layout& layout) {
 
 // A window on a larger block of bytes, which is its base: NumPy frees it, and refuses to resize it.
 Ref new_aligned_array(DType dtype, int ndim, const npy_intp* shape) {
-  npy_intp bytes = static_cast<npy_intp>(size_of(dtype));
-  for (int axis = 0; axis < ndim; ++axis) {
-    if (__builtin_mul_overflow(bytes, shape[axis], &bytes)) {
-      PyErr_NoMemory();
-      return nullptr;
-    }
-  }
+  const auto bytes = bytes_of(static_cast<npy_intp>(size_of(dtype)), ndim, shape);
   npy_intp room = 0;
-  if (__builtin_add_overflow(bytes, static_cast<npy_intp>(kAlignment), &room)) {
+  if (!bytes || __builtin_add_overflow(*bytes, static_cast<npy_intp>(kAlignment), &room)) {
     PyErr_NoMemory();
     return nullptr;
   }

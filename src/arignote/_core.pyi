@@ -167,6 +167,9 @@ def threads() -> int: ...
 def allocations() -> int:
     """Heap allocations that the runtime has made so far, outputs not counted."""
 
+def release_memory() -> int:
+    """Give the memory that is kept for large results back to the system; its size in bytes."""
+
 def build_info() -> dict[str, str]: ...
 def measure_bandwidth(size: int) -> float:
     """Bytes read per second, in GB/s, over an array of ``size`` bytes with all threads."""
