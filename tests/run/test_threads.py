@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -301,6 +302,43 @@ print(builtins.last[-1])
     )
     assert done.stdout.split() == ["1.0", "2.0"]
     assert done.stderr == ""
+
+
+# --- sleep
+
+
+def wakings() -> int:
+    """Return how often threads other than this one have gone to sleep."""
+    count = 0
+    for task in Path("/proc/self/task").iterdir():
+        if int(task.name) != threading.get_native_id():
+            status = (task / "status").read_text()
+            count += int(status.split("voluntary_ctxt_switches:")[1].split()[0])
+    return count
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts in /proc")
+@pytest.mark.parametrize(
+    ("size", "pause", "wakes"),
+    [(1 << 22, 0.002, True), (1 << 15, 0.002, False), (1 << 15, 0.0, True)],
+    ids=["long work", "short work", "short work, again and again"],
+)
+def test_threads_are_woken_for_work_that_is_worth_it(
+    all_threads: None, size: int, pause: float, wakes: bool
+) -> None:
+    config.threads = 2
+    x = T.fvector("x")
+    f = theano.function([x], 1 / (1 + T.exp(-x)))
+    f(np.ones(1 << 22, "float32"))  # starts them
+    given = np.ones(size, "float32")
+    f(given)
+    time.sleep(0.05)
+    before = wakings()
+    for _ in range(200 if pause else 20_000):
+        f(given)
+        time.sleep(pause) if pause else None
+    time.sleep(0.05)
+    assert (wakings() > before) is wakes
 
 
 # --- forks
