@@ -1,7 +1,6 @@
 #include "bindings/caller.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "bindings/unwinding.hpp"
 #include "core/buffer.hpp"
@@ -23,37 +22,6 @@ const char* kind_of(Code code) {
 }
 
 }  // namespace
-
-bool InputRule::accepts(PyArrayObject* array) const {
-  if (PyArray_NDIM(array) != ndim || dtype_of(PyArray_DESCR(array)) != dtype ||
-      !is_behaved(array)) {
-    return false;
-  }
-  for (const int axis : broadcastable) {
-    if (PyArray_DIM(array, axis) != 1) return false;
-  }
-  return true;
-}
-
-bool InputRule::store(PyObject* value, std::byte* data) const {
-  if (ndim != 0) return false;
-  if (Py_IS_TYPE(value, scalar_type)) {
-    PyArray_ScalarAsCtype(value, data);
-    return true;
-  }
-  if (dtype == DType::kFloat64 && PyFloat_CheckExact(value)) {
-    const double real = PyFloat_AS_DOUBLE(value);
-    std::memcpy(data, &real, sizeof(real));
-    return true;
-  }
-  if (dtype == DType::kInt64 && PyLong_CheckExact(value)) {
-    int overflow = 0;
-    const long long integer = PyLong_AsLongLongAndOverflow(value, &overflow);
-    std::memcpy(data, &integer, sizeof(integer));
-    return overflow == 0;
-  }
-  return false;
-}
 
 Caller::Caller(const FunctionCore& core) : core_(core), context_(core.loaded.program) {
   const Plan& plan = core.loaded.program.plan;
@@ -89,12 +57,16 @@ Ref Caller::call(PyObject* function, PyObject* const* arguments, Observer* obser
 bool Caller::accept(PyObject* function, PyObject* const* arguments) {
   for (std::size_t i = 0; i < core_.inputs.size(); ++i) {
     PyObject* const value = arguments[i];
-    auto* const array = reinterpret_cast<PyArrayObject*>(value);
-    if (PyArray_CheckExact(value) && core_.inputs[i].accepts(array)) {
+    const InputRule& rule = core_.inputs[i];
+    auto* const array =
+        PyArray_CheckExact(value) ? reinterpret_cast<PyArrayObject*>(value) : nullptr;
+    if (array != nullptr && rule.accepts(array)) {
       take_array(i, array);
-    } else if (core_.inputs[i].store(value, scratch_[i].data())) {
+    } else if (array == nullptr && rule.store(value, scratch_[i].data())) {
       arrays_[i] = nullptr;
       sources_[i] = {.data = scratch_[i].data()};
+    } else if (array != nullptr && rule.converts(array)) {
+      if (!keep(i, rule.convert(array))) return false;
     } else if (!accept_slowly(function, i, value)) {
       return false;
     }
@@ -111,6 +83,11 @@ bool Caller::accept_slowly(PyObject* function, std::size_t position, PyObject* v
                  converted.get());
     return false;
   }
+  return keep(position, std::move(converted));
+}
+
+bool Caller::keep(std::size_t position, Ref converted) {
+  if (!converted) return false;
   take_array(position, as_array(converted));
   kept_[position] = std::move(converted);
   return true;
@@ -140,9 +117,7 @@ Status Caller::separate_inputs() {
     for (std::size_t i = 0; i < arrays_.size(); ++i) {
       if (arrays_[i] == nullptr || !range_of(arrays_[i]).overlaps(state)) continue;
       Ref copy(PyArray_NewCopy(arrays_[i], NPY_CORDER));
-      if (!copy) return {.code = Code::kHostError};
-      take_array(i, as_array(copy));
-      kept_[i] = std::move(copy);
+      if (!keep(i, std::move(copy))) return {.code = Code::kHostError};
     }
   }
   return {};

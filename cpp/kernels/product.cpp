@@ -118,8 +118,9 @@ void RealProduct<T>::run(T alpha, const Factor<T>& a, const Factor<T>& b, bool a
 template <class T>
 void RealProduct<T>::run_matrix(T alpha, const Factor<T>& a, const Factor<T>& b, bool add,
                                 const Result<T>& out) const noexcept {
+  constexpr double kPerMultiplication = 0.03;
   const std::int64_t across = ceil_div(shape_.n, tile_columns_);
-  parallel_for(ceil_div(shape_.m, tile_rows_) * across, [&](std::int64_t tile) {
+  const auto run_tile = [&](std::int64_t tile) {
     const std::int64_t row = tile / across * tile_rows_;
     const std::int64_t column = tile % across * tile_columns_;
     const std::int64_t rows = std::min(tile_rows_, shape_.m - row);
@@ -130,7 +131,9 @@ void RealProduct<T>::run_matrix(T alpha, const Factor<T>& a, const Factor<T>& b,
                  add || depth > 0 ? T{1} : T{0}, out.data + row * out.row_step + column,
                  out.row_step);
     }
-  });
+  };
+  parallel_for(ceil_div(shape_.m, tile_rows_) * across, run_tile,
+               static_cast<double>(tile_rows_ * tile_columns_ * shape_.k) * kPerMultiplication);
 }
 
 template <class T>

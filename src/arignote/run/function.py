@@ -23,7 +23,7 @@ from arignote.plan.verify import verify
 from arignote.rewrite.engine import Log
 from arignote.rewrite.pipeline import merge, optimize
 from arignote.run import native
-from arignote.run.arguments import Arguments, In, Out
+from arignote.run.arguments import Arguments, In, Out, conversion
 from arignote.run.build import Given, Source, build_source
 from arignote.run.compare import differences
 from arignote.run.failure import call_error
@@ -112,7 +112,8 @@ class Function(native.Function):
         if not source.feedback:
             returns = source.keys if source.keys is not None else "one" if source.bare else "list"
         borrowed = [*source.borrowed, *(False for _ in source.feedback)]
-        super().__init__(program, storages, returns, borrowed)
+        conversions = [conversion(record) for record in source.inputs]
+        super().__init__(program, storages, returns, borrowed, conversions)
         self._counting = bool(config.profile or source.options.get("profile"))
         if self._counting:
             super().profile(True)
