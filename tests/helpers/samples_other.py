@@ -293,20 +293,6 @@ def dots(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     yield Sample("long sums", op, wide)
 
 
-@samples("gemm", of=(*dtypes.FLOATS, *dtypes.COMPLEXES))
-def gemms(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
-    n, k, m = values.lengths(5, 13, 7)
-    a, b = values(dtype, n, k), values(dtype, k, m)
-    for alpha, beta in ((1.0, 1.0), (-0.5, 2.0), (1.0, 0.0)):
-
-        def gemm(c: Variable, x: Variable, y: Variable, reals: Any = (alpha, beta)) -> Variable:
-            return op.make([c, x, y], Params({"alpha": reals[0], "beta": reals[1]})).outputs[0]
-
-        yield Sample(f"{alpha} {beta}", gemm, (values(dtype, n, m), a, b))
-        yield Sample(f"{alpha} {beta} row", gemm, (values(dtype, 1, m), a, b), (ROW,))
-        yield Sample(f"{alpha} {beta} column", gemm, (values(dtype, n, 1), a, b), (COLUMN,))
-
-
 @samples("softmax", "log_softmax", of=dtypes.FLOATS)
 def softmaxes(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     for shape in ((67,), (5, 7), (2, 3, 5), (4, 1), (0, 5), (5, 0), (3, 67)):

@@ -139,7 +139,6 @@ from arignote.ops.shape import (
 from arignote.ops.linalg import (
     dot as dot,
     dot_op as dot_op,
-    gemm_op as gemm_op,
     outer as outer,
     tensordot as tensordot,
     transpose as transpose,
