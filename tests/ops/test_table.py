@@ -15,7 +15,7 @@ from arignote.run import native
 from arignote.run.compare import compare
 from arignote.run.function import Function
 from arignote.run.mode import Mode
-from helpers.oracle import expected
+from helpers.evaluate import expected
 from helpers.samples import SAMPLES, Sample, dtypes_of, samples_of
 from helpers.values import LAYOUTS, Array, Values, lay_out
 
