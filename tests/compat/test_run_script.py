@@ -30,6 +30,7 @@ def assert_like_python(path: Path, *arguments: str) -> tuple[int, str, str]:
         "import sys; sys.exit()",
         "raise SystemExit(True)",
         "x = = 1",
+        "print 'python 2'",
         "def f():\n    return 1 / 0\n\nf()",
         "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise KeyError('a') from error",
         "import no_such_module",
@@ -63,6 +64,10 @@ def test_folder_runs_its_main(tmp_path: Path) -> None:
     (tmp_path / "__main__.py").write_text("import sys, beside; print(beside.name, sys.argv)")
     (tmp_path / "beside.py").write_text("name = __name__")
     assert assert_like_python(tmp_path)[0] == 0
+
+
+def test_a_command_is_needed() -> None:
+    assert run("-m", "arignote")[0] == 2
 
 
 def test_text_that_is_not_utf8_is_a_syntax_error(tmp_path: Path) -> None:
