@@ -73,6 +73,13 @@ def sizes(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
         yield Sample(f"of axis {axis}", lambda v, axis=axis: op(v, axis=axis), (x,))
 
 
+@samples("shape")
+def shapes(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
+    for lengths in ((5,), (3, 0, 5)):
+        yield Sample(f"of {lengths}", op, (values(dtype, *values.lengths(*lengths)),))
+    yield Sample("of a row", op, (values(dtype, 1, 3),), (ROW,))
+
+
 @samples("broadcast_like")
 def broadcasts(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     n, m = values.lengths(5, 7)

@@ -35,7 +35,7 @@ ALWAYS_ON_HOST |= {"cast_float16", "cast_complex64", "cast_complex128"}
 HOST_DTYPES = {"float16", "complex64", "complex128"}
 MOVING = {
     *("alloc", "broadcast_like", "copy", "diagonal", "dimshuffle", "ifelse", "join", "rebroadcast"),
-    *("reshape", "shape_i", "specify_shape", "subtensor", "take"),
+    *("reshape", "shape", "shape_i", "specify_shape", "subtensor", "take"),
     *("consider_constant", "disconnected_grad", "grad_clip", "zero_grad"),
 }
 

@@ -9,6 +9,7 @@ import pytest
 
 import arignote
 import arignote.tensor as T
+from arignote.graph.op import NODE_OBSERVERS
 from helpers.evaluate import evaluate
 
 X = np.arange(24.0).reshape(2, 3, 4)
@@ -159,6 +160,21 @@ def test_sizes() -> None:
     assert evaluate(x.size, {x: X}) == 24
     assert evaluate(T.dscalar("s").size) == 1
     assert evaluate(T.constant([[1, 2]]).shape).tolist() == [1, 2]
+
+
+def test_one_length_is_built_without_the_others() -> None:
+    built: list[str] = []
+    x = T.dtensor4("x")
+    NODE_OBSERVERS.append(lambda node: built.append(node.op.name))
+    try:
+        lengths = [x.shape[0], x.shape[-1], T.shape(x)[np.int64(1)]]
+    finally:
+        NODE_OBSERVERS.pop()
+    assert built == ["shape", "shape_i"] * 3
+    values = np.zeros((2, 3, 4, 5))
+    assert [int(evaluate(item, {x: values})) for item in lengths] == [2, 5, 3]
+    with pytest.raises(IndexError, match="index 4 is out of bounds for size 4"):
+        x.shape[4]
 
 
 # --- joining

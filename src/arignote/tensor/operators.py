@@ -147,22 +147,29 @@ class Operators(Variable):
         return result
 
 
+_VECTORS_OF_SCALARS: Final = (ops.shape_op, ops.join_op, ops.dimshuffle_op)
+
+
 def _known_elements(vector: Variable, index: Any) -> Variable | None:
     """Return the part of a vector of scalars that an index selects; None if that is not known.
 
     So ``x.shape[0]`` is the length itself, and no element of a vector.
     """
     owner = vector.owner
-    if vector.ndim != 1 or owner is None or owner.op not in (ops.join_op, ops.dimshuffle_op):
+    if vector.ndim != 1 or owner is None or owner.op not in _VECTORS_OF_SCALARS:
         return None
-    if isinstance(index, bool | np.bool_) or ops.static_length(vector) is None:
+    count = ops.static_length(vector)
+    if isinstance(index, bool | np.bool_) or count is None:
         return None
+    if isinstance(index, int | np.integer):
+        if not -count <= index < count:
+            raise IndexError(
+                f"index out of bounds, index {index} is out of bounds for size {count}"
+            )
+        if owner.op is ops.shape_op:
+            return ops.length(owner.inputs[0], int(index) % count)
     items = ops.elements(vector, "[subtensor] x")
     if isinstance(index, int | np.integer):
-        if not -len(items) <= index < len(items):
-            raise IndexError(
-                f"index out of bounds, index {index} is out of bounds for size {len(items)}"
-            )
         return items[index]
     if isinstance(index, slice):
         bounds = (index.start, index.stop, index.step)

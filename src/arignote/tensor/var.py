@@ -27,7 +27,7 @@ class Tensor(Operators):
         """The lengths of the dimensions: an int64 vector."""
         if not self.ndim:
             return ops.constant(np.zeros(0, "int64"))
-        return ops.stack([ops.length(self, axis) for axis in range(self.ndim)])
+        return ops.shape_op(self)
 
     @property
     def size(self) -> TensorVariable:
