@@ -103,6 +103,7 @@ from arignote.ops.reduce import (
     sum_ as sum_,
     sum_dtype as sum_dtype,
     sum_op as sum_op,
+    upper_bound as upper_bound,
 )
 from arignote.ops.shape import (
     BROADCASTS as BROADCASTS,
