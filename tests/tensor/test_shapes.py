@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,20 @@ def test_reshape_refuses_what_cannot_be() -> None:
         x.reshape((2.0, 12))
     with pytest.raises(ValueError, match="cannot reshape array of size 24 into a shape of size 25"):
         x.reshape((5, 5)).eval({x: X})
+
+
+def test_reshape_shows_the_shape_as_it_was_written() -> None:
+    x, n = T.dtensor3("x"), T.lscalar("n")
+    for shape, shown in (
+        ((5, -1), "into shape (5, -1)"),
+        ((n, -1), "into shape (n, -1)"),
+        ((-1, n * 2 + 1), "into shape (-1, ?)"),
+        ((n, 2), "into a shape of size 10: (n, 2)"),
+        ((n,), "into a shape of size 5: (n,)"),
+    ):
+        f = arignote.function([x, n], x.reshape(shape), on_unused_input="ignore")
+        with pytest.raises(ValueError, match=re.escape(f"array of size 24 {shown}")):
+            f(X, 5)
 
 
 def test_flatten() -> None:

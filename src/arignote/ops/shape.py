@@ -337,12 +337,20 @@ def _reshape_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) 
     known = product([_where(miss, 1, dim) for miss, dim in zip(missing, dims, strict=True)])
     rest = build("floordiv", total, known)
     result = tuple(_where(miss, rest, dim) for miss, dim in zip(missing, dims, strict=True))
+    written = _as_written(node.inputs[1:])
+    # Without a rest to fill, the size tells what is wrong.
+    into = f"shape {written}" if "-1" in written else f"a shape of size {{expected}}: {written}"
     context.require_equal(
-        total,
-        product(result),
-        "cannot reshape array of size {found} into a shape of size {expected}",
+        total, product(result), f"cannot reshape array of size {{found}} into {into}"
     )
     return (result,)
+
+
+def _as_written(dims: Sequence[Variable]) -> str:
+    """Return a shape as the user wrote it; a number that has no name is a question mark."""
+    known = [str(dim.data) if isinstance(dim, Constant) else dim.name or "?" for dim in dims]
+    shown = [item if item.isidentifier() or item.lstrip("-").isdigit() else "?" for item in known]
+    return f"({', '.join(shown)}{',' if len(shown) == 1 else ''})"
 
 
 def _where(flag: Dim, x: Dim, y: Dim) -> Dim:
