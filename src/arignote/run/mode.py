@@ -30,7 +30,8 @@ class Mode:
         ``"fast_run"``; or None (``"None"``) to run the graph as it was written, which only merges
         equal nodes. ``"fast_compile"`` is ``"fast_run"``: compiling is fast.
     excluded
-        Names of rewrite rules to leave out, or ``"fusion"``.
+        Names of rewrite rules to leave out, ``"fusion"`` of elementwise ops, or ``"inplace"``:
+        results that overwrite what is no longer needed. See :meth:`excluding`.
     watcher
         Called around every step.
 
@@ -63,17 +64,38 @@ class Mode:
         object.__setattr__(self, "optimizer", _OPTIMIZERS[self.optimizer])
 
     def excluding(self, *names: str) -> Mode:
-        """Return this mode without some rewrite rules."""
-        from arignote.rewrite.pipeline import RULE_NAMES
+        """Return this mode without some rewrite rules.
 
-        unknown = set(names) - RULE_NAMES - {"fusion"}
-        if unknown:
-            raise ValueError(f"[Mode] there is no rewrite rule {', '.join(sorted(unknown))}")
-        return replace(self, excluded=self.excluded | set(names))
+        Parameters
+        ----------
+        names
+            Of rules as :func:`arignote.explain` shows them, ``"fusion"`` or ``"inplace"``; of the
+            groups ``"canonicalize"``, ``"stabilize"``, ``"specialize"`` and ``"fast_run"``; or
+            of Theano's rules that have a counterpart here.
+
+        Raises
+        ------
+        ValueError
+            For other names, listing ours.
+
+        Examples
+        --------
+        >>> sorted(Mode().excluding("local_elemwise_fusion", "inplace").excluded)
+        ['fusion', 'inplace']
+        """
+        from arignote.rewrite.names import resolve  # start-up does without the rules
+
+        return replace(self, excluded=self.excluded | resolve(names))
 
     def including(self, *names: str) -> Mode:
-        """Return this mode with rules that were excluded."""
-        return replace(self, excluded=self.excluded - set(names))
+        """Return this mode with rules that were excluded, by the names of :meth:`excluding`.
+
+        With ``optimizer=None`` there was none: then these become the only ones.
+        """
+        from arignote.rewrite.names import NAMES, resolve  # start-up does without the rules
+
+        excluded = self.excluded if self.optimizer is not None else NAMES
+        return replace(self, optimizer="fast_run", excluded=excluded - resolve(names))
 
 
 _LINKERS: Final = {
