@@ -90,7 +90,7 @@ class Caller final : public Host {
   Status call(const Context& context, int step) override;
 
  private:
-  struct Resized {
+  struct StateArray {
     int state;
     Ref array;
   };
@@ -100,6 +100,7 @@ class Caller final : public Host {
   bool accept_slowly(PyObject* function, std::size_t position, PyObject* value);
   void take_array(std::size_t position, PyArrayObject* array);
   Status take_states();
+  Status separate_states();
   Status separate_inputs();
   Status run(Observer* observer, bool undo);
   void finish_states();
@@ -119,7 +120,8 @@ class Caller final : public Host {
   std::vector<Ref> kept_;               // inputs that were converted or copied
   std::vector<Ref> outputs_;
   std::vector<Ref> borrowed_;           // outputs that the next call may use again
-  std::vector<Resized> resized_;
+  std::vector<StateArray> resized_;
+  std::vector<StateArray> aside_;       // what states are written to that overlap others
   PyThreadState* released_ = nullptr;   // not null while the GIL is released
   bool keeps_gil_ = false;
 };
