@@ -32,6 +32,7 @@ Caller::Caller(const FunctionCore& core) : core_(core), context_(core.loaded.pro
   outputs_.resize(plan.outputs.size());
   borrowed_.resize(plan.outputs.size());
   resized_.reserve(core.states.size());
+  aside_.reserve(core.states.size());
   count_allocation();
 }
 
@@ -110,6 +111,24 @@ Status Caller::take_states() {
   return {};
 }
 
+// States may lie in the same memory if an array is borrowed. One that is written while another
+// reaches into it is written to a copy, so that all steps see old values only.
+Status Caller::separate_states() {
+  if (std::ranges::none_of(core_.states, &StateCell::borrows)) return {};
+  for (const int number : core_.written) {
+    const Range range = range_of(as_array(core_.states[number]->array));
+    const bool alone = std::ranges::all_of(core_.states, [&](const StateCell* other) {
+      return other == core_.states[number] || !range.overlaps(range_of(as_array(other->array)));
+    });
+    if (alone) continue;
+    Ref copy(PyArray_NewCopy(as_array(core_.states[number]->array), NPY_KEEPORDER));
+    if (!copy) return {.code = Code::kHostError};
+    sources_[core_.inputs.size() + static_cast<std::size_t>(number)] = source_of(as_array(copy));
+    aside_.push_back({number, std::move(copy)});
+  }
+  return {};
+}
+
 // An input that lies in a state which this call writes would change under the call's hands.
 Status Caller::separate_inputs() {
   for (const int number : core_.written) {
@@ -125,6 +144,7 @@ Status Caller::separate_inputs() {
 
 Status Caller::run(Observer* observer, bool undo) {
   if (const Status status = take_states(); !status.ok()) return status;
+  if (const Status status = separate_states(); !status.ok()) return status;
   if (const Status status = separate_inputs(); !status.ok()) return status;
   keeps_gil_ = undo;
   if (!undo) {
@@ -157,10 +177,17 @@ void Caller::restore_states(const std::vector<Ref>& saved) const {
   PyErr_Restore(type, value, traceback);
 }
 
-// Needs the locks. The old arrays go when the call is over: their end may run Python code.
+// Needs the locks. Copies between arrays of one dtype and shape cannot fail. The old arrays go when
+// the call is over: their end may run Python code.
 void Caller::finish_states() {
-  for (Resized& resized : resized_) {
-    resized.array = core_.states[resized.state]->replace(std::move(resized.array));
+  for (const StateArray& written : aside_) {
+    const bool is_resized = std::ranges::any_of(
+        resized_, [&](const StateArray& resized) { return resized.state == written.state; });
+    if (is_resized) continue;
+    PyArray_CopyInto(as_array(core_.states[written.state]->array), as_array(written.array));
+  }
+  for (StateArray& resized : resized_) {
+    resized.array = core_.states[resized.state]->replace(std::move(resized.array), false);
   }
   for (const int number : core_.written) {
     core_.states[number]->version.fetch_add(1, std::memory_order_relaxed);
@@ -261,6 +288,7 @@ void Caller::reset() {
   for (Ref& array : kept_) array.reset();
   for (Ref& array : outputs_) array.reset();
   resized_.clear();
+  aside_.clear();
 }
 
 }  // namespace arignote

@@ -24,7 +24,7 @@ class Caller final : public Host {
   Status call(const Context& context, int step) override;
 
  private:
-  struct Resized {
+  struct StateArray {
     int state;
     Ref array;
   };
@@ -35,6 +35,7 @@ class Caller final : public Host {
   void take_array(std::size_t position, PyArrayObject* array);
   bool keep(std::size_t position, Ref converted);
   Status take_states();
+  Status separate_states();
   Status separate_inputs();
   Status run(Observer* observer, bool undo);
   void finish_states();
@@ -54,7 +55,8 @@ class Caller final : public Host {
   std::vector<Ref> kept_;               // inputs that were converted or copied
   std::vector<Ref> outputs_;
   std::vector<Ref> borrowed_;           // outputs that the next call may use again
-  std::vector<Resized> resized_;
+  std::vector<StateArray> resized_;
+  std::vector<StateArray> aside_;       // what states are written to that overlap others
   PyThreadState* released_ = nullptr;   // not null while the GIL is released
   bool keeps_gil_ = false;
 };

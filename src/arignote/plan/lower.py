@@ -248,6 +248,7 @@ def lower(
     updates: Sequence[tuple[SharedVariable, Variable]],
     name: str = "function",
     fusing: bool = True,
+    overwriting: bool = True,
 ) -> tuple[Plan, list[SharedVariable]]:
     """Return the plan of a graph, and the shared variables in the order of the plan's states.
 
@@ -263,6 +264,8 @@ def lower(
         Of the plan.
     fusing
         Whether elementwise ops are joined to programs.
+    overwriting
+        Whether results may take the memory of others.
     """
     lowering = _Lowering(inputs, outputs, updates)
     lowering.run(fusing)
@@ -281,4 +284,4 @@ def lower(
             for (state, _), value in zip(updates, values, strict=True)
         ),
     )
-    return place(plan), lowering.states
+    return place(plan) if overwriting else plan, lowering.states

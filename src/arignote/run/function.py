@@ -55,6 +55,7 @@ def compile_source(source: Source, mode: Mode) -> Compiled:
         list(zip(targets, rewritten[len(values) :], strict=True)),
         " ".join((source.name or "").split()) or "function",
         fusing=mode.optimizer is not None and "fusion" not in mode.excluded,
+        overwriting="inplace" not in mode.excluded,
     )
     verify(plan)
     return Compiled(source, mode, plan, tuple(states), tuple(rewritten), log)
