@@ -1,7 +1,6 @@
 #include "bindings/caller.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "bindings/unwinding.hpp"
 #include "core/buffer.hpp"
@@ -24,37 +23,6 @@ const char* kind_of(Code code) {
 
 }  // namespace
 
-bool InputRule::accepts(PyArrayObject* array) const {
-  if (PyArray_NDIM(array) != ndim || dtype_of(PyArray_DESCR(array)) != dtype ||
-      !is_behaved(array)) {
-    return false;
-  }
-  for (const int axis : broadcastable) {
-    if (PyArray_DIM(array, axis) != 1) return false;
-  }
-  return true;
-}
-
-bool InputRule::store(PyObject* value, std::byte* data) const {
-  if (ndim != 0) return false;
-  if (Py_IS_TYPE(value, scalar_type)) {
-    PyArray_ScalarAsCtype(value, data);
-    return true;
-  }
-  if (dtype == DType::kFloat64 && PyFloat_CheckExact(value)) {
-    const double real = PyFloat_AS_DOUBLE(value);
-    std::memcpy(data, &real, sizeof(real));
-    return true;
-  }
-  if (dtype == DType::kInt64 && PyLong_CheckExact(value)) {
-    int overflow = 0;
-    const long long integer = PyLong_AsLongLongAndOverflow(value, &overflow);
-    std::memcpy(data, &integer, sizeof(integer));
-    return overflow == 0;
-  }
-  return false;
-}
-
 Caller::Caller(const FunctionCore& core) : core_(core), context_(core.loaded.program) {
   const Plan& plan = core.loaded.program.plan;
   sources_.resize(core.inputs.size() + core.states.size());
@@ -64,6 +32,7 @@ Caller::Caller(const FunctionCore& core) : core_(core), context_(core.loaded.pro
   outputs_.resize(plan.outputs.size());
   borrowed_.resize(plan.outputs.size());
   resized_.reserve(core.states.size());
+  aside_.reserve(core.states.size());
   count_allocation();
 }
 
@@ -89,12 +58,16 @@ Ref Caller::call(PyObject* function, PyObject* const* arguments, Observer* obser
 bool Caller::accept(PyObject* function, PyObject* const* arguments) {
   for (std::size_t i = 0; i < core_.inputs.size(); ++i) {
     PyObject* const value = arguments[i];
-    auto* const array = reinterpret_cast<PyArrayObject*>(value);
-    if (PyArray_CheckExact(value) && core_.inputs[i].accepts(array)) {
+    const InputRule& rule = core_.inputs[i];
+    auto* const array =
+        PyArray_CheckExact(value) ? reinterpret_cast<PyArrayObject*>(value) : nullptr;
+    if (array != nullptr && rule.accepts(array)) {
       take_array(i, array);
-    } else if (core_.inputs[i].store(value, scratch_[i].data())) {
+    } else if (array == nullptr && rule.store(value, scratch_[i].data())) {
       arrays_[i] = nullptr;
       sources_[i] = {.data = scratch_[i].data()};
+    } else if (array != nullptr && rule.converts(array)) {
+      if (!keep(i, rule.convert(array))) return false;
     } else if (!accept_slowly(function, i, value)) {
       return false;
     }
@@ -111,6 +84,11 @@ bool Caller::accept_slowly(PyObject* function, std::size_t position, PyObject* v
                  converted.get());
     return false;
   }
+  return keep(position, std::move(converted));
+}
+
+bool Caller::keep(std::size_t position, Ref converted) {
+  if (!converted) return false;
   take_array(position, as_array(converted));
   kept_[position] = std::move(converted);
   return true;
@@ -133,6 +111,24 @@ Status Caller::take_states() {
   return {};
 }
 
+// States may lie in the same memory if an array is borrowed. One that is written while another
+// reaches into it is written to a copy, so that all steps see old values only.
+Status Caller::separate_states() {
+  if (std::ranges::none_of(core_.states, &StateCell::borrows)) return {};
+  for (const int number : core_.written) {
+    const Range range = range_of(as_array(core_.states[number]->array));
+    const bool alone = std::ranges::all_of(core_.states, [&](const StateCell* other) {
+      return other == core_.states[number] || !range.overlaps(range_of(as_array(other->array)));
+    });
+    if (alone) continue;
+    Ref copy(PyArray_NewCopy(as_array(core_.states[number]->array), NPY_KEEPORDER));
+    if (!copy) return {.code = Code::kHostError};
+    sources_[core_.inputs.size() + static_cast<std::size_t>(number)] = source_of(as_array(copy));
+    aside_.push_back({number, std::move(copy)});
+  }
+  return {};
+}
+
 // An input that lies in a state which this call writes would change under the call's hands.
 Status Caller::separate_inputs() {
   for (const int number : core_.written) {
@@ -140,9 +136,7 @@ Status Caller::separate_inputs() {
     for (std::size_t i = 0; i < arrays_.size(); ++i) {
       if (arrays_[i] == nullptr || !range_of(arrays_[i]).overlaps(state)) continue;
       Ref copy(PyArray_NewCopy(arrays_[i], NPY_CORDER));
-      if (!copy) return {.code = Code::kHostError};
-      take_array(i, as_array(copy));
-      kept_[i] = std::move(copy);
+      if (!keep(i, std::move(copy))) return {.code = Code::kHostError};
     }
   }
   return {};
@@ -150,6 +144,7 @@ Status Caller::separate_inputs() {
 
 Status Caller::run(Observer* observer, bool undo) {
   if (const Status status = take_states(); !status.ok()) return status;
+  if (const Status status = separate_states(); !status.ok()) return status;
   if (const Status status = separate_inputs(); !status.ok()) return status;
   keeps_gil_ = undo;
   if (!undo) {
@@ -182,10 +177,17 @@ void Caller::restore_states(const std::vector<Ref>& saved) const {
   PyErr_Restore(type, value, traceback);
 }
 
-// Needs the locks. The old arrays go when the call is over: their end may run Python code.
+// Needs the locks. Copies between arrays of one dtype and shape cannot fail. The old arrays go when
+// the call is over: their end may run Python code.
 void Caller::finish_states() {
-  for (Resized& resized : resized_) {
-    resized.array = core_.states[resized.state]->replace(std::move(resized.array));
+  for (const StateArray& written : aside_) {
+    const bool is_resized = std::ranges::any_of(
+        resized_, [&](const StateArray& resized) { return resized.state == written.state; });
+    if (is_resized) continue;
+    PyArray_CopyInto(as_array(core_.states[written.state]->array), as_array(written.array));
+  }
+  for (StateArray& resized : resized_) {
+    resized.array = core_.states[resized.state]->replace(std::move(resized.array), false);
   }
   for (const int number : core_.written) {
     core_.states[number]->version.fetch_add(1, std::memory_order_relaxed);
@@ -286,6 +288,7 @@ void Caller::reset() {
   for (Ref& array : kept_) array.reset();
   for (Ref& array : outputs_) array.reset();
   resized_.clear();
+  aside_.clear();
 }
 
 }  // namespace arignote

@@ -2,78 +2,12 @@
 #pragma once
 
 #include <array>
-#include <atomic>
-#include <memory>
-#include <mutex>
 #include <vector>
 
-#include "bindings/program.hpp"
-#include "bindings/state.hpp"
+#include "bindings/function_core.hpp"
 #include "runtime/context.hpp"
 
 namespace arignote {
-
-class Caller;
-
-// What an argument must be to be taken without Python's help.
-struct InputRule {
-  DType dtype = DType::kFloat64;
-  int ndim = 0;
-  std::vector<int> broadcastable;  // axes that must have length 1
-  PyTypeObject* scalar_type = nullptr;  // of a 0-d input: the NumPy scalar that fits
-
-  bool accepts(PyArrayObject* array) const;
-  // Stores a 0-d value that needs no array; false if it is none.
-  bool store(PyObject* value, std::byte* data) const;
-};
-
-// Counts of all calls since profiling began.
-struct Profile {
-  struct Times {
-    std::atomic<std::int64_t> runs{0};
-    std::atomic<std::int64_t> nanoseconds{0};
-  };
-  explicit Profile(std::size_t n_steps) : steps(n_steps) {}
-  Times calls;
-  std::vector<Times> steps;
-};
-
-struct OutputRule {
-  bool borrow = false;  // the next call may write into the same array
-  Ref descr;            // NumPy's dtype
-};
-
-enum class Returns { kOne, kList, kDict };
-
-// What a function is made of. Nothing but the callers and the profile changes after it is made.
-struct FunctionCore {
-  FunctionCore(PyObject* program, const LoadedProgram& loaded_program);
-  ~FunctionCore();
-
-  Ref program_object;
-  const LoadedProgram& loaded;
-  Ref states_tuple;
-  std::vector<StateCell*> states;   // by number
-  std::vector<StateUse> uses;       // by address
-  std::vector<int> written;         // numbers of the states that have an update
-  std::vector<int> in_place;        // of those that steps write into
-  std::vector<InputRule> inputs;
-  std::vector<OutputRule> outputs;
-  Returns returns = Returns::kList;
-  Ref keys;
-
-  // A caller that nobody else uses until it is given back; throws std::bad_alloc.
-  std::unique_ptr<Caller> take_caller();
-  void give_back(std::unique_ptr<Caller> caller);
-
-  std::atomic<Profile*> profile{nullptr};  // one of the profiles below, null while it is off
-  std::vector<std::unique_ptr<Profile>> profiles;
-  std::mutex mutex;  // guards profiles and spare
-
- private:
-  std::atomic<Caller*> idle_{nullptr};
-  std::vector<std::unique_ptr<Caller>> spare_;
-};
 
 class Caller final : public Host {
  public:
@@ -90,7 +24,7 @@ class Caller final : public Host {
   Status call(const Context& context, int step) override;
 
  private:
-  struct Resized {
+  struct StateArray {
     int state;
     Ref array;
   };
@@ -99,7 +33,9 @@ class Caller final : public Host {
   bool accept(PyObject* function, PyObject* const* arguments);
   bool accept_slowly(PyObject* function, std::size_t position, PyObject* value);
   void take_array(std::size_t position, PyArrayObject* array);
+  bool keep(std::size_t position, Ref converted);
   Status take_states();
+  Status separate_states();
   Status separate_inputs();
   Status run(Observer* observer, bool undo);
   void finish_states();
@@ -119,7 +55,8 @@ class Caller final : public Host {
   std::vector<Ref> kept_;               // inputs that were converted or copied
   std::vector<Ref> outputs_;
   std::vector<Ref> borrowed_;           // outputs that the next call may use again
-  std::vector<Resized> resized_;
+  std::vector<StateArray> resized_;
+  std::vector<StateArray> aside_;       // what states are written to that overlap others
   PyThreadState* released_ = nullptr;   // not null while the GIL is released
   bool keeps_gil_ = false;
 };

@@ -4,7 +4,6 @@
 
 #include <structmember.h>
 
-#include <algorithm>
 #include <string_view>
 
 #include "bindings/caller.hpp"
@@ -14,59 +13,6 @@
 #include "core/buffer.hpp"
 
 namespace arignote {
-
-FunctionCore::FunctionCore(PyObject* program, const LoadedProgram& loaded_program)
-    : program_object(new_ref(program)), loaded(loaded_program) {
-  for (const int id : loaded.program.plan.input_buffers) {
-    const BufferSpec& spec = loaded.program.plan.buffer(id);
-    InputRule& rule = inputs.emplace_back();
-    rule.dtype = spec.dtype;
-    rule.ndim = spec.ndim();
-    for (int axis = 0; axis < rule.ndim; ++axis) {
-      if (spec.broadcastable[axis]) rule.broadcastable.push_back(axis);
-    }
-    // NumPy's scalar types live as long as the process.
-    const Ref type(PyArray_TypeObjectFromType(type_num_of(spec.dtype)));
-    rule.scalar_type = reinterpret_cast<PyTypeObject*>(type.get());
-  }
-  for (const StateUpdate& update : loaded.program.plan.updates) {
-    const BufferSpec& state = loaded.program.plan.buffer(update.state);
-    written.push_back(state.number);
-    if (loaded.program.plan.buffer(update.value).storage == update.state) {
-      in_place.push_back(state.number);
-    }
-  }
-}
-
-FunctionCore::~FunctionCore() {
-  const std::unique_ptr<Caller> idle(idle_.load(std::memory_order_relaxed));
-}
-
-std::unique_ptr<Caller> FunctionCore::take_caller() {
-  if (Caller* idle = idle_.exchange(nullptr, std::memory_order_acquire)) {
-    return std::unique_ptr<Caller>(idle);
-  }
-  {
-    const std::scoped_lock lock(mutex);
-    if (!spare_.empty()) {
-      auto caller = std::move(spare_.back());
-      spare_.pop_back();
-      return caller;
-    }
-  }
-  return std::make_unique<Caller>(*this);
-}
-
-void FunctionCore::give_back(std::unique_ptr<Caller> caller) {
-  Caller* none = nullptr;
-  if (idle_.compare_exchange_strong(none, caller.get(), std::memory_order_release,
-                                    std::memory_order_relaxed)) {
-    caller.release();
-    return;
-  }
-  const std::scoped_lock lock(mutex);
-  spare_.push_back(std::move(caller));
-}
 
 namespace {
 
@@ -86,86 +32,12 @@ FunctionCore* core_of(PyObject* self) {
 
 // --- making one
 
-bool take_states(FunctionCore& core, PyObject* states) {
-  core.states_tuple.reset(PySequence_Tuple(states));
-  if (!core.states_tuple) return false;
-  const Plan& plan = core.loaded.program.plan;
-  const auto count = static_cast<std::size_t>(PyTuple_GET_SIZE(core.states_tuple.get()));
-  if (count != plan.state_buffers.size()) {
-    PyErr_Format(PyExc_ValueError, "[Function] states must be as many as the program's, %zu: %zu",
-                 plan.state_buffers.size(), count);
-    return false;
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    StateCell* cell =
-        state_cell(PyTuple_GET_ITEM(core.states_tuple.get(), static_cast<Py_ssize_t>(i)));
-    if (cell == nullptr) return false;
-    const BufferSpec& spec = plan.buffer(plan.state_buffers[i]);
-    const Ref array = cell->current();
-    if (cell->dtype != spec.dtype || PyArray_NDIM(as_array(array)) != spec.ndim()) {
-      PyErr_Format(PyExc_ValueError,
-                   "[Function] state %zu must have dtype %s and %d axes: %S and %d", i,
-                   std::string(name_of(spec.dtype)).c_str(), spec.ndim(),
-                   reinterpret_cast<PyObject*>(PyArray_DESCR(as_array(array))),
-                   PyArray_NDIM(as_array(array)));
-      return false;
-    }
-    const auto number = static_cast<int>(i);
-    const bool exclusive = std::ranges::find(core.written, number) != core.written.end();
-    core.states.push_back(cell);
-    core.uses.push_back({cell, exclusive});
-  }
-  std::ranges::sort(core.uses, {}, &StateUse::cell);
-  if (std::ranges::adjacent_find(core.uses, {}, &StateUse::cell) != core.uses.end()) {
-    PyErr_SetString(PyExc_ValueError, "[Function] states must differ from each other");
-    return false;
-  }
-  return true;
-}
-
-bool take_returns(FunctionCore& core, PyObject* returns) {
-  const std::size_t outputs = core.loaded.program.plan.outputs.size();
-  if (PyTuple_Check(returns)) {
-    core.returns = Returns::kDict;
-    core.keys = new_ref(returns);
-    if (static_cast<std::size_t>(PyTuple_GET_SIZE(returns)) == outputs) return true;
-  } else if (PyUnicode_Check(returns)) {
-    if (PyUnicode_CompareWithASCIIString(returns, "list") == 0) return true;
-    core.returns = Returns::kOne;
-    if (PyUnicode_CompareWithASCIIString(returns, "one") == 0 && outputs == 1) return true;
-  }
-  PyErr_Format(
-      PyExc_ValueError,
-      "[Function] returns must be 'one' for one output, 'list', or a key for each of the %zu "
-      "outputs: %R",
-      outputs, returns);
-  return false;
-}
-
-bool take_outputs(FunctionCore& core, PyObject* flags) {
-  const Ref tuple(PySequence_Tuple(flags));
-  if (!tuple) return false;
-  const Plan& plan = core.loaded.program.plan;
-  const auto count = static_cast<std::size_t>(PyTuple_GET_SIZE(tuple.get()));
-  if (count != plan.outputs.size()) {
-    PyErr_Format(PyExc_ValueError,
-                 "[Function] borrow_outputs must have a flag for each of the %zu outputs: %zu",
-                 plan.outputs.size(), count);
-    return false;
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    const int flag = PyObject_IsTrue(PyTuple_GET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i)));
-    if (flag < 0) return false;
-    core.outputs.push_back({flag != 0, descr_of(plan.buffer(plan.outputs[i]).dtype)});
-  }
-  return true;
-}
-
 int function_init(PyObject* self, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"program", "states", "returns", "borrow_outputs", nullptr};
-  PyObject *program, *states, *returns, *flags;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO:Function", const_cast<char**>(names),
-                                   &program, &states, &returns, &flags)) {
+  static const char* const names[] = {"program",        "states",      "returns",
+                                      "borrow_outputs", "conversions", nullptr};
+  PyObject *program, *states, *returns, *flags, *conversions;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOOO:Function", const_cast<char**>(names),
+                                   &program, &states, &returns, &flags, &conversions)) {
     return -1;
   }
   const LoadedProgram* loaded = loaded_program(program);
@@ -173,8 +45,8 @@ int function_init(PyObject* self, PyObject* args, PyObject* kwargs) {
   try {
     auto core = std::make_unique<FunctionCore>(program, *loaded);
     count_allocation();
-    if (!take_states(*core, states) || !take_returns(*core, returns) ||
-        !take_outputs(*core, flags)) {
+    if (!core->take_states(states) || !core->take_returns(returns) || !core->take_outputs(flags) ||
+        !core->take_inputs(conversions)) {
       return -1;
     }
     if (self_of(self).core) {
@@ -428,8 +300,9 @@ PyMethodDef function_methods[] = {
     {nullptr, nullptr, 0, nullptr}};
 
 PyType_Slot function_slots[] = {
-    {Py_tp_doc, const_cast<char*>("Function(program, states, returns, borrow_outputs)\n--\n\n"
-                                  "A program with its states, ready to be called.")},
+    {Py_tp_doc,
+     const_cast<char*>("Function(program, states, returns, borrow_outputs, conversions)\n--\n\n"
+                       "A program with its states, ready to be called.")},
     {Py_tp_new, reinterpret_cast<void*>(function_new)},
     {Py_tp_init, reinterpret_cast<void*>(function_init)},
     {Py_tp_call, reinterpret_cast<void*>(function_call)},

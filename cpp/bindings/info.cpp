@@ -7,6 +7,8 @@
 #include <tuple>
 #include <vector>
 
+#include "bindings/input_rule.hpp"
+#include "bindings/output_memory.hpp"
 #include "bindings/unwinding.hpp"
 #include "core/buffer.hpp"
 #include "core/parallel.hpp"
@@ -53,6 +55,12 @@ void choose_target(const std::string& name) {
   if (!set_target(name)) {
     throw py::value_error("[set_target] name must be one of targets(): " + name);
   }
+}
+
+void choose_float_x(const std::string& name) {
+  const auto dtype = dtype_from_name(name);
+  if (!dtype) throw py::value_error("[set_floatX] name must be that of a dtype: " + name);
+  set_float_x(*dtype);
 }
 
 void choose_threads(int count) {
@@ -106,9 +114,11 @@ void add_info(py::module_& module) {
   module.def("targets", available_targets);
   module.def("current_target", current_target);
   module.def("set_target", choose_target, py::arg("name"));
+  module.def("set_floatX", choose_float_x, py::arg("name"));
   module.def("set_threads", choose_threads, py::arg("count"));
   module.def("threads", num_threads);
   module.def("allocations", [] { return allocation_counter.load(std::memory_order_relaxed); });
+  module.def("release_memory", release_memory);
   module.def("build_info", build_info);
   module.def("measure_bandwidth", bandwidth, py::arg("size"));
   module.def("measure_fma_rate", fma_rate, py::arg("dtype"));

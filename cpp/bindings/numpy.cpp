@@ -5,6 +5,7 @@
 #include <array>
 #include <new>
 
+#include "bindings/output_memory.hpp"
 #include "core/buffer.hpp"
 #include "kernels/transfer.hpp"
 #include "runtime/binding.hpp"
@@ -41,6 +42,15 @@ constexpr auto kDTypes = [] {
   return dtypes;
 }();
 
+// Empty if that is more than there can be.
+std::optional<npy_intp> bytes_of(npy_intp item, int ndim, const npy_intp* shape) {
+  npy_intp bytes = item;
+  for (int axis = 0; axis < ndim; ++axis) {
+    if (__builtin_mul_overflow(bytes, shape[axis], &bytes)) return std::nullopt;
+  }
+  return bytes;
+}
+
 }  // namespace
 
 int type_num_of(DType dtype) { return kTypeNums[static_cast<std::size_t>(dtype)]; }
@@ -49,6 +59,25 @@ std::optional<DType> dtype_of(const PyArray_Descr* descr) {
   const int type_num = descr->type_num;
   if (type_num < 0 || type_num > NPY_HALF || kDTypes[type_num] == kNoDType) return std::nullopt;
   return static_cast<DType>(kDTypes[type_num]);
+}
+
+std::optional<DType> dtype_of_scalar(const PyTypeObject* type) {
+  // NumPy's scalar types live as long as the process.
+  static const auto types = [] {
+    std::array<PyObject*, kDTypes.size()> objects{};
+    for (std::size_t number = 0; number < objects.size(); ++number) {
+      if (kDTypes[number] != kNoDType) {
+        objects[number] = PyArray_TypeObjectFromType(static_cast<int>(number));
+      }
+    }
+    return objects;
+  }();
+  for (std::size_t number = 0; number < types.size(); ++number) {
+    if (types[number] == reinterpret_cast<const PyObject*>(type)) {
+      return static_cast<DType>(kDTypes[number]);
+    }
+  }
+  return std::nullopt;
 }
 
 Range range_of(PyArrayObject* array) {
@@ -66,24 +95,28 @@ Ref descr_of(DType dtype) {
   return Ref(reinterpret_cast<PyObject*>(PyArray_DescrFromType(type_num_of(dtype))));
 }
 
+Ref new_array(PyObject* descr, int ndim, const npy_intp* shape) {
+  auto* const dtype = reinterpret_cast<PyArray_Descr*>(descr);
+  const auto make = [&] {
+    Py_INCREF(descr);  // the array takes it over
+    return Ref(
+        PyArray_NewFromDescr(&PyArray_Type, dtype, ndim, shape, nullptr, nullptr, 0, nullptr));
+  };
+  const auto bytes = bytes_of(PyDataType_ELSIZE(dtype), ndim, shape);
+  if (!kKeepsMemory || bytes < static_cast<npy_intp>(kLargeArray)) return make();
+  const KeepingMemory keeping;
+  return keeping.ok() ? make() : nullptr;
+}
+
 Ref new_array(PyObject* descr, const Layout& layout) {
-  Py_INCREF(descr);  // the array takes it over
-  return Ref(PyArray_NewFromDescr(
-      &PyArray_Type, reinterpret_cast<PyArray_Descr*>(descr), layout.ndim,
-      reinterpret_cast<const npy_intp*>(layout.shape.data()), nullptr, nullptr, 0, nullptr));
+  return new_array(descr, layout.ndim, reinterpret_cast<const npy_intp*>(layout.shape.data()));
 }
 
 // A window on a larger block of bytes, which is its base: NumPy frees it, and refuses to resize it.
 Ref new_aligned_array(DType dtype, int ndim, const npy_intp* shape) {
-  npy_intp bytes = static_cast<npy_intp>(size_of(dtype));
-  for (int axis = 0; axis < ndim; ++axis) {
-    if (__builtin_mul_overflow(bytes, shape[axis], &bytes)) {
-      PyErr_NoMemory();
-      return nullptr;
-    }
-  }
+  const auto bytes = bytes_of(static_cast<npy_intp>(size_of(dtype)), ndim, shape);
   npy_intp room = 0;
-  if (__builtin_add_overflow(bytes, static_cast<npy_intp>(kAlignment), &room)) {
+  if (!bytes || __builtin_add_overflow(*bytes, static_cast<npy_intp>(kAlignment), &room)) {
     PyErr_NoMemory();
     return nullptr;
   }

@@ -37,6 +37,8 @@ inline PyArrayObject* as_array(const Ref& array) {
 
 int type_num_of(DType dtype);
 std::optional<DType> dtype_of(const PyArray_Descr* descr);
+// Of a NumPy scalar, by its exact type.
+std::optional<DType> dtype_of_scalar(const PyTypeObject* type);
 
 // Aligned for its dtype and in native byte order: what kernels read.
 inline bool is_behaved(PyArrayObject* array) {
@@ -60,6 +62,7 @@ Range range_of(PyArrayObject* array);
 Ref descr_of(DType dtype);
 
 // A new C-contiguous array of NumPy's dtype `descr`.
+Ref new_array(PyObject* descr, int ndim, const npy_intp* shape);
 Ref new_array(PyObject* descr, const Layout& layout);
 // One that starts at a multiple of 64 bytes.
 Ref new_aligned_array(DType dtype, int ndim, const npy_intp* shape);

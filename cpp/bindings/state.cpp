@@ -111,6 +111,7 @@ PyObject* state_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   if (self == nullptr) return nullptr;
   StateCell* cell = std::construct_at(&self_of(self));
   cell->dtype = *dtype_of(PyArray_DESCR(as_array(array)));
+  cell->borrows = array.get() == object;
   cell->array = std::move(array);
   return self;
 }
@@ -143,7 +144,8 @@ PyObject* state_set(PyObject* self, PyObject* args, PyObject* kwargs) {
     const StateUse use{&cell, true};
     StateLocks locks;
     if (!locks.take({&use, 1})) return nullptr;
-    old = cell.replace(std::move(next));
+    const bool is_borrowed = next.get() == object;
+    old = cell.replace(std::move(next), is_borrowed);
     cell.version.fetch_add(1, std::memory_order_relaxed);
   }
   Py_RETURN_NONE;

@@ -14,15 +14,17 @@ namespace arignote {
 // and who only wants to look takes the second, which is never held for long.
 struct StateCell {
   Ref array;
+  bool borrows = false;  // the array is the user's, and may lie in another state's memory
   DType dtype = DType::kFloat64;
   StateLock lock;
   std::mutex array_mutex;
   std::atomic<std::int64_t> version{0};
 
   // Needs the lock. Gives the old array, whose end may run Python code, to the caller.
-  Ref replace(Ref next) {
+  Ref replace(Ref next, bool is_borrowed) {
     const std::scoped_lock guard(array_mutex);
     array.swap(next);
+    borrows = is_borrowed;
     return next;
   }
 

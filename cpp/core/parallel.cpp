@@ -23,9 +23,15 @@
 namespace arignote {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // Long enough to bridge the gap between two steps of a call, short enough not to take a core that
 // somebody else needs.
 constexpr std::chrono::microseconds kSpin{30};
+
+// In nanoseconds, for each worker to wake. It takes tens of microseconds until a woken thread
+// works, on a busy machine at the cost of the one that woke it; and costs are rough.
+constexpr double kWorthWaking = 150'000;
 
 thread_local bool inside_task = false;
 
@@ -40,13 +46,13 @@ void pause() {
 // Polls until `done()` or until the spinning time is over; says whether it is done.
 template <class Done>
 bool spin_until(const Done& done) {
-  const auto deadline = std::chrono::steady_clock::now() + kSpin;
+  const auto deadline = Clock::now() + kSpin;
   while (true) {
     for (int i = 0; i < 64; ++i) {
       if (done()) return true;
       pause();
     }
-    if (std::chrono::steady_clock::now() >= deadline) return false;
+    if (Clock::now() >= deadline) return false;
   }
 }
 
@@ -71,13 +77,19 @@ void run_inline(std::int64_t count, const TaskRef& task) {
 class Pool {
  public:
   // False when another thread is using the pool, or the process is about to end.
-  bool try_run(std::int64_t count, const TaskRef& task, int threads) {
+  bool try_run(std::int64_t count, const TaskRef& task, double nanoseconds, int threads) {
     std::unique_lock owner(owner_, std::try_to_lock);
     if (!owner || ended_) return false;
-    resize(threads - 1);
-    open(count, task);
-    work(count, task);
-    close();
+    const int worth = worth_waking(count, nanoseconds, threads - 1);
+    if (worth == 0 && all_sleep()) {
+      run_inline(count, task);
+    } else {
+      resize(threads - 1);
+      open(count, task, worth);
+      work(count, task);
+      close();
+    }
+    last_end_ = Clock::now();
     return true;
   }
 
@@ -88,17 +100,33 @@ class Pool {
   }
 
  private:
-  void open(std::int64_t count, const TaskRef& task) {
-    bool sleeping;
+  // How many workers this job is worth: none if the caller is done before they would have begun,
+  // unless jobs follow one another so soon that a worker once awake stays awake.
+  int worth_waking(std::int64_t count, double nanoseconds, int workers) {
+    if (Clock::now() - last_end_ > kSpin) recent_work_ = 0;
+    recent_work_ += static_cast<double>(count) * nanoseconds;
+    const double most = std::min(static_cast<double>(count - 1), static_cast<double>(workers));
+    return static_cast<int>(std::min(recent_work_ / kWorthWaking, most));
+  }
+
+  bool all_sleep() {
+    std::scoped_lock lock(mutex_);
+    return sleepers_ == static_cast<int>(workers_.size());
+  }
+
+  // Those that are awake count among the `worth` workers that the work is worth.
+  void open(std::int64_t count, const TaskRef& task, int worth) {
+    int wanted;
     {
       std::scoped_lock lock(mutex_);
       task_ = &task;
       count_ = count;
       next_.store(0, std::memory_order_relaxed);
       job_.fetch_add(1, std::memory_order_release);
-      sleeping = sleepers_ > 0;
+      const int awake = static_cast<int>(workers_.size()) - sleepers_;
+      wanted = std::min(worth - awake, sleepers_);
     }
-    if (sleeping) wake_.notify_all();
+    for (; wanted > 0; --wanted) wake_.notify_one();
   }
 
   void close() {
@@ -201,6 +229,8 @@ class Pool {
   std::atomic<std::int64_t> next_{0};
   std::atomic<int> inside_{0};
   std::vector<std::thread> workers_;
+  Clock::time_point last_end_{};
+  double recent_work_ = 0;  // in nanoseconds, of jobs one soon after the other
   std::size_t refused_above_ = SIZE_MAX;
   bool ended_ = false;
 };
@@ -237,13 +267,13 @@ Pool* get_pool() {
 
 }  // namespace
 
-void parallel_for(std::int64_t count, TaskRef task) {
+void parallel_for(std::int64_t count, TaskRef task, double nanoseconds) {
   if (count == 1) {
     task(0);
   } else if (count > 1) {
     const int threads = num_threads();
     const bool serial = threads == 1 || inside_task;
-    if (serial || !get_pool()->try_run(count, task, threads)) run_inline(count, task);
+    if (serial || !get_pool()->try_run(count, task, nanoseconds, threads)) run_inline(count, task);
   }
 }
 

@@ -26,10 +26,14 @@ class TaskRef {
   void (*call_)(void*, std::int64_t);
 };
 
+// What a task should take, roughly: well above the time to hand one out.
+inline constexpr double kTaskNanoseconds = 20'000;
+
 // Runs task(0) … task(count - 1), each exactly once, in any order, on up to num_threads() threads;
 // returns when all are done. Tasks must not throw. Runs inline when count is 1, when one thread is
-// configured, or when called from inside a task.
-void parallel_for(std::int64_t count, TaskRef task);
+// configured, or when called from inside a task. `nanoseconds` is what one task takes, roughly:
+// threads that sleep are woken only for work that is worth it.
+void parallel_for(std::int64_t count, TaskRef task, double nanoseconds = kTaskNanoseconds);
 
 // Number of threads, the calling one included. Zero asks for one per available core.
 void set_num_threads(int count);

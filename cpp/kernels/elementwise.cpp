@@ -63,18 +63,12 @@ class Elementwise final : public Kernel {
   Status check_output(std::size_t number, std::span<const Layout> inputs,
                       const Layout& layout) const {
     const ProgramOutput& output = program_.outputs[number];
-    bool empty_reduction = false;
     int kept = 0;
     for (int axis = 0; axis < program_.ndim; ++axis) {
-      if ((output.reduced >> axis & 1U) != 0) {
-        empty_reduction |= shape_[axis] == 0;
-      } else if (layout.shape[kept++] != shape_[axis]) {
+      const bool is_kept = (output.reduced >> axis & 1U) == 0;
+      if (is_kept && layout.shape[kept++] != shape_[axis]) {
         return Status::bad_plan("an output must have the shape of the inputs, less reduced axes");
       }
-    }
-    if (empty_reduction && layout.size() > 0 &&
-        (output.reduction->name == "max" || output.reduction->name == "min")) {
-      return Status::bad_plan("max and min must not reduce an empty axis");
     }
     for (const int input : output.shared) {
       // Elements of one size in the same places: then each is read before it is overwritten.

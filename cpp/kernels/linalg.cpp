@@ -1,8 +1,6 @@
 // Matrix and vector products.
 //
-//   dot   a, b -> out      ranks (1, 1), (2, 1), (1, 2), (2, 2)
-//   gemm  c, a, b -> out   reals = [alpha, beta]; out = alpha * dot(a, b) + beta * c, ranks (2, 2);
-//                          c has out's shape or is repeated to it
+//   dot  a, b -> out   ranks (1, 1), (2, 1), (1, 2), (2, 2)
 //
 // float32 and float64 go to the BLAS, through tiles that follow from the shape alone. Operands that
 // a BLAS cannot read are first copied to the workspace.
@@ -109,18 +107,16 @@ class Operand {
   bool copied_ = false;
 };
 
-// result = alpha * a * b, or added to it. Integers, as unsigned T, take neither factor nor
-// addition.
+// Integers are multiplied as unsigned T.
 template <class T, bool kLogical = false>
 class Product {
  public:
   explicit Product(DType dtype) : a_(dtype), b_(dtype) {}
 
-  // plain: never by the BLAS.
-  void plan(const Layout& a, const Layout& b, bool plain) noexcept {
+  void plan(const Layout& a, const Layout& b) noexcept {
     constexpr std::int64_t kTiny = 128;
     shape_ = {.m = a.shape[0], .n = b.shape[1], .k = a.shape[1]};
-    plain_ = plain || shape_.multiplications() <= kTiny;
+    plain_ = shape_.multiplications() <= kTiny;
     if constexpr (kIsReal) {
       a_.plan(a, Need::kDenseRowsOrColumns);
       b_.plan(b, Need::kDenseRowsOrColumns);
@@ -139,8 +135,8 @@ class Product {
   }
   double cost() const { return 50.0 + static_cast<double>(shape_.multiplications()) * 0.03; }
 
-  void run(T alpha, const std::byte* a_data, const std::byte* b_data, bool add,
-           const Result<T>& out, std::byte* workspace) const noexcept {
+  void run(const std::byte* a_data, const std::byte* b_data, const Result<T>& out,
+           std::byte* workspace) const noexcept {
     if (shape_.m == 0 || shape_.n == 0) return;
     const Factor<T> a = a_.template ready<T>(a_data, workspace);
     workspace += a_.workspace_bytes();
@@ -149,9 +145,9 @@ class Product {
     if constexpr (!kIsReal) {
       integer_product<T, kLogical>(shape_, a, b, out);
     } else if (plain_) {
-      plain_product(shape_, alpha, a, b, add, out);
+      plain_product(shape_, a, b, out);
     } else {
-      blas_.run(alpha, a, b, add, out, workspace);
+      blas_.run(a, b, out, workspace);
     }
   }
   const ProductShape& shape() const { return shape_; }
@@ -182,13 +178,13 @@ class Dot final : public Kernel {
     if (a.shape[1] != b.shape[0] || !rows_fit || !columns_fit || !out.contiguous()) {
       return Status::bad_plan("[dot] a and b must fit, and out be contiguous");
     }
-    product_.plan(a, b, false);
+    product_.plan(a, b);
     return {};
   }
   std::size_t workspace_bytes() const override { return product_.workspace_bytes(); }
   double cost() const override { return product_.cost(); }
   Status run(const RunArgs& args) noexcept override {
-    product_.run(T{1}, args.inputs[0], args.inputs[1], false,
+    product_.run(args.inputs[0], args.inputs[1],
                  {reinterpret_cast<T*>(args.outputs[0]), product_.shape().n}, args.workspace);
     return {};
   }
@@ -227,109 +223,7 @@ std::unique_ptr<Kernel> make_dot(const StepSpec& spec, Status& status) {
   return made;
 }
 
-template <class T>
-class Gemm final : public Kernel {
- public:
-  explicit Gemm(const StepSpec& spec)
-      : alpha_(static_cast<T>(spec.reals[0])),
-        beta_(static_cast<T>(spec.reals[1])),
-        shares_(overwrites(spec, 0)),
-        base_(Update::kSet, spec.output_dtypes[0]),
-        result_(Update::kSet, spec.output_dtypes[0]),
-        product_(spec.output_dtypes[0]) {}
-
-  Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
-    Layout c = inputs[0];
-    Layout a = inputs[1];
-    Layout b = inputs[2];
-    Layout out = with_fitting_strides(outputs[0]);
-    if (a.shape[1] != b.shape[0] || out.shape[0] != a.shape[0] || out.shape[1] != b.shape[1] ||
-        (shares_ && !same_layout(c, outputs[0]))) {
-      return Status::bad_plan("[gemm] a, b, c and out must fit");
-    }
-    swapped_ = !has_dense_rows(out) && has_dense_rows(transposed(out));
-    if (swapped_) {
-      // The transposed product of a result that is stored by columns.
-      c = transposed(c);
-      out = transposed(out);
-      std::swap(a, b);
-      a = transposed(a);
-      b = transposed(b);
-    }
-    staged_ = !has_dense_rows(out);
-    const Layout target = staged_ ? packed(out) : out;
-    if (!base_.plan(target, c)) return Status::bad_plan("[gemm] c must fit out");
-    result_.plan(out, target);
-    row_step_ = target.strides[0] / static_cast<std::int64_t>(sizeof(T));
-    // A BLAS takes alpha = 0 to mean that a and b are not there; 0 * NaN is NaN.
-    product_.plan(a, b, alpha_ == T{0});
-    return {};
-  }
-  std::size_t workspace_bytes() const override {
-    return product_.workspace_bytes() + staged_bytes();
-  }
-  double cost() const override { return base_.cost() + product_.cost(); }
-
-  Status run(const RunArgs& args) noexcept override {
-    std::byte* target = staged_ ? args.workspace : args.outputs[0];
-    if (staged_ || !shares_) base_.run(target, args.inputs[0]);
-    const Result<T> out{reinterpret_cast<T*>(target), row_step_};
-    if (beta_ != T{1}) scale(out);
-    product_.run(alpha_, args.inputs[swapped_ ? 2 : 1], args.inputs[swapped_ ? 1 : 2], true, out,
-                 args.workspace + staged_bytes());
-    if (staged_) result_.run(args.outputs[0], target);
-    return {};
-  }
-
- private:
-  std::size_t staged_bytes() const {
-    const auto elements = static_cast<std::size_t>(product_.shape().m * product_.shape().n);
-    return staged_ ? aligned(elements * sizeof(T)) : 0;
-  }
-
-  // Not left to the BLAS, which takes beta = 0 to mean that c is not there; 0 * NaN is NaN.
-  void scale(const Result<T>& out) const noexcept {
-    const std::int64_t columns = product_.shape().n;
-    const std::int64_t grain = items_per_task(columns * static_cast<std::int64_t>(sizeof(T)));
-    parallel_ranges(product_.shape().m, grain, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t row = first; row < last; ++row) {
-        T* line = out.data + row * out.row_step;
-        for (std::int64_t i = 0; i < columns; ++i) line[i] *= beta_;
-      }
-    });
-  }
-
-  T alpha_;
-  T beta_;
-  bool shares_;
-  Transfer base_;  // c to where the product is added
-  Transfer result_;  // and from there to out, if that is somewhere else
-  Product<T> product_;
-  bool swapped_ = false;
-  bool staged_ = false;
-  std::int64_t row_step_ = 0;
-};
-
-std::unique_ptr<Kernel> make_gemm(const StepSpec& spec, Status& status) {
-  const auto all = [](const auto& values, auto value) {
-    return std::all_of(values.begin(), values.end(), [&](auto one) { return one == value; });
-  };
-  const bool well_formed =
-      spec.input_dtypes.size() == 3 && spec.output_dtypes.size() == 1 && spec.reals.size() == 2 &&
-      all(spec.input_ndims, 2) && all(spec.output_ndims, 2) && shares_only(spec, {0}) &&
-      (spec.output_dtypes[0] == DType::kFloat32 || spec.output_dtypes[0] == DType::kFloat64) &&
-      all(spec.input_dtypes, spec.output_dtypes[0]);
-  if (!well_formed) {
-    status = Status::bad_plan("[gemm] matrices of one real dtype; reals = [alpha, beta]");
-    return nullptr;
-  }
-  status = blas::load();
-  if (!status.ok()) return nullptr;
-  if (spec.output_dtypes[0] == DType::kFloat32) return std::make_unique<Gemm<float>>(spec);
-  return std::make_unique<Gemm<double>>(spec);
-}
-
-constexpr KernelEntry kEntries[] = {{"dot", &make_dot}, {"gemm", &make_gemm}};
+constexpr KernelEntry kEntries[] = {{"dot", &make_dot}};
 
 }  // namespace
 

@@ -106,6 +106,9 @@ double fastest(const Work& work) {
   return best;
 }
 
+// As long as a task may seem to take: no thread is left asleep.
+constexpr double kWakeAll = 1e9;
+
 }  // namespace
 
 double measure_bandwidth(std::size_t bytes) {
@@ -118,18 +121,19 @@ double measure_bandwidth(std::size_t bytes) {
     const std::size_t begin = static_cast<std::size_t>(task) * kTask;
     return std::pair{buffer.data() + begin, std::min(kTask, bytes - begin)};
   };
-  parallel_for(static_cast<std::int64_t>(tasks), [&](std::int64_t task) {
+  const auto fill_part = [&](std::int64_t task) {
     const auto [data, size] = part(task);
     std::memset(data, 1, size);
-  });
+  };
   const auto sum = HWY_DYNAMIC_DISPATCH(sum_floats);
-  const double seconds = fastest([&] {
-    parallel_for(static_cast<std::int64_t>(tasks), [&](std::int64_t task) {
-      const auto [data, size] = part(task);
-      sums[static_cast<std::size_t>(task)] =
-          sum(reinterpret_cast<const float*>(data), size / sizeof(float));
-    });
-  });
+  const auto sum_part = [&](std::int64_t task) {
+    const auto [data, size] = part(task);
+    sums[static_cast<std::size_t>(task)] =
+        sum(reinterpret_cast<const float*>(data), size / sizeof(float));
+  };
+  parallel_for(static_cast<std::int64_t>(tasks), fill_part, kWakeAll);
+  const double seconds =
+      fastest([&] { parallel_for(static_cast<std::int64_t>(tasks), sum_part, kWakeAll); });
   return static_cast<double>(bytes) / seconds * 1e-9;
 }
 
@@ -142,10 +146,11 @@ double measure_fma_rate(DType dtype) {
   std::vector<double> results(static_cast<std::size_t>(threads));
   std::vector<double> operations(results.size());
   const double seconds = fastest([&] {
-    parallel_for(threads, [&](std::int64_t task) {
+    const auto run_one = [&](std::int64_t task) {
       const auto i = static_cast<std::size_t>(task);
       operations[i] = run(kRounds, 0.5, &results[i]);
-    });
+    };
+    parallel_for(threads, run_one, kWakeAll);
   });
   return operations[0] * threads / seconds * 1e-9;
 }

@@ -159,11 +159,12 @@ class Softmax final : public Kernel {
 
   void run_long_rows(const Run& run) const noexcept {
     if (count_ >= kRowsToShareOut) {
-      parallel_for(count_, [&](std::int64_t row) {
+      const auto run_row = [&](std::int64_t row) {
         for (std::int64_t block = 0; block < blocks_; ++block) start_block(run, row, block);
         const ExpSum total = total_of(run.sums + row * blocks_, blocks_);
         for (std::int64_t block = 0; block < blocks_; ++block) end_block(run, row, block, total);
-      });
+      };
+      parallel_for(count_, run_row, cost() / static_cast<double>(count_));
       return;
     }
     parallel_for(count_ * blocks_,

@@ -25,16 +25,16 @@ blas::Matrix<T> stored(const Factor<T>& factor) {
   return {factor.data, factor.column_step, true};
 }
 
-// y += alpha * matrix * x
+// y += matrix * x
 template <class T>
-void add_vector_product(T alpha, const Factor<T>& matrix, std::int64_t rows, std::int64_t columns,
+void add_vector_product(const Factor<T>& matrix, std::int64_t rows, std::int64_t columns,
                         const T* x, std::int64_t x_step, T* y, std::int64_t y_step) noexcept {
   if (rows == 1) {
-    *y += alpha * blas::dot(columns, matrix.data, matrix.column_step, x, x_step);
+    *y += blas::dot(columns, matrix.data, matrix.column_step, x, x_step);
   } else if (matrix.column_step == 1) {
-    blas::gemv(rows, columns, alpha, stored(matrix), x, x_step, T{1}, y, y_step);
+    blas::gemv(rows, columns, T{1}, stored(matrix), x, x_step, T{1}, y, y_step);
   } else {
-    blas::gemv(columns, rows, alpha, stored(matrix), x, x_step, T{1}, y, y_step);
+    blas::gemv(columns, rows, T{1}, stored(matrix), x, x_step, T{1}, y, y_step);
   }
 }
 
@@ -104,38 +104,39 @@ std::size_t RealProduct<T>::workspace_bytes() const noexcept {
 }
 
 template <class T>
-void RealProduct<T>::run(T alpha, const Factor<T>& a, const Factor<T>& b, bool add,
-                         const Result<T>& out, std::byte* workspace) const noexcept {
+void RealProduct<T>::run(const Factor<T>& a, const Factor<T>& b, const Result<T>& out,
+                         std::byte* workspace) const noexcept {
   if (!is_vector_) {
-    run_matrix(alpha, a, b, add, out);
+    run_matrix(a, b, out);
   } else if (shape_.n == 1) {
-    run_vector(alpha, {a, b.data, b.row_step, out.data, out.row_step}, add, workspace);
+    run_vector({a, b.data, b.row_step, out.data, out.row_step}, workspace);
   } else {
-    run_vector(alpha, {b.transposed(), a.data, a.column_step, out.data, 1}, add, workspace);
+    run_vector({b.transposed(), a.data, a.column_step, out.data, 1}, workspace);
   }
 }
 
 template <class T>
-void RealProduct<T>::run_matrix(T alpha, const Factor<T>& a, const Factor<T>& b, bool add,
+void RealProduct<T>::run_matrix(const Factor<T>& a, const Factor<T>& b,
                                 const Result<T>& out) const noexcept {
+  constexpr double kPerMultiplication = 0.03;
   const std::int64_t across = ceil_div(shape_.n, tile_columns_);
-  parallel_for(ceil_div(shape_.m, tile_rows_) * across, [&](std::int64_t tile) {
+  const auto run_tile = [&](std::int64_t tile) {
     const std::int64_t row = tile / across * tile_rows_;
     const std::int64_t column = tile % across * tile_columns_;
     const std::int64_t rows = std::min(tile_rows_, shape_.m - row);
     const std::int64_t columns = std::min(tile_columns_, shape_.n - column);
     for (std::int64_t depth = 0; depth < shape_.k; depth += tile_depth_) {
-      blas::gemm(rows, columns, std::min(tile_depth_, shape_.k - depth), alpha,
-                 stored(a.from(row, depth)), stored(b.from(depth, column)),
-                 add || depth > 0 ? T{1} : T{0}, out.data + row * out.row_step + column,
-                 out.row_step);
+      blas::gemm(rows, columns, std::min(tile_depth_, shape_.k - depth), T{1},
+                 stored(a.from(row, depth)), stored(b.from(depth, column)), depth > 0 ? T{1} : T{0},
+                 out.data + row * out.row_step + column, out.row_step);
     }
-  });
+  };
+  parallel_for(ceil_div(shape_.m, tile_rows_) * across, run_tile,
+               static_cast<double>(tile_rows_ * tile_columns_ * shape_.k) * kPerMultiplication);
 }
 
 template <class T>
-void RealProduct<T>::run_vector(T alpha, const VectorProduct& product, bool add,
-                                std::byte* workspace) const noexcept {
+void RealProduct<T>::run_vector(const VectorProduct& product, std::byte* workspace) const noexcept {
   const std::int64_t outputs = shape_.m * shape_.n;
   const std::int64_t parts = ceil_div(shape_.k, tile_depth_);
   const std::int64_t tiles = ceil_div(outputs, tile_rows_);
@@ -147,17 +148,15 @@ void RealProduct<T>::run_vector(T alpha, const VectorProduct& product, bool add,
     const std::int64_t rows = std::min(tile_rows_, outputs - row);
     T* y = parts > 1 ? partial + part * outputs + row : product.y + row * product.y_step;
     const std::int64_t y_step = parts > 1 ? 1 : product.y_step;
-    if (parts > 1 || !add) {
-      for (std::int64_t i = 0; i < rows; ++i) y[i * y_step] = T{0};
-    }
-    add_vector_product(alpha, product.matrix.from(row, depth), rows,
+    for (std::int64_t i = 0; i < rows; ++i) y[i * y_step] = T{0};
+    add_vector_product(product.matrix.from(row, depth), rows,
                        std::min(tile_depth_, shape_.k - depth), product.x + depth * product.x_step,
                        product.x_step, y, y_step);
   });
   for (std::int64_t part = 0; parts > 1 && part < parts; ++part) {
     for (std::int64_t i = 0; i < outputs; ++i) {
       T& y = product.y[i * product.y_step];
-      y = partial[part * outputs + i] + (part == 0 && !add ? T{0} : y);
+      y = partial[part * outputs + i] + (part == 0 ? T{0} : y);
     }
   }
 }
@@ -166,8 +165,8 @@ template class RealProduct<float>;
 template class RealProduct<double>;
 
 template <class T>
-void plain_product(const ProductShape& shape, T alpha, const Factor<T>& a, const Factor<T>& b,
-                   bool add, const Result<T>& out) noexcept {
+void plain_product(const ProductShape& shape, const Factor<T>& a, const Factor<T>& b,
+                   const Result<T>& out) noexcept {
   const std::int64_t grain = (1 << 16) / std::max<std::int64_t>(1, shape.k) + 1;
   parallel_ranges(shape.m * shape.n, grain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t at = first; at < last; ++at) {
@@ -177,16 +176,15 @@ void plain_product(const ProductShape& shape, T alpha, const Factor<T>& a, const
       for (std::int64_t p = 0; p < shape.k; ++p) {
         sum += row[p * a.column_step] * column[p * b.row_step];
       }
-      T& target = out.data[at / shape.n * out.row_step + at % shape.n];
-      target = add ? target + alpha * sum : alpha * sum;
+      out.data[at / shape.n * out.row_step + at % shape.n] = sum;
     }
   });
 }
 
-template void plain_product(const ProductShape&, float, const Factor<float>&, const Factor<float>&,
-                            bool, const Result<float>&) noexcept;
-template void plain_product(const ProductShape&, double, const Factor<double>&,
-                            const Factor<double>&, bool, const Result<double>&) noexcept;
+template void plain_product(const ProductShape&, const Factor<float>&, const Factor<float>&,
+                            const Result<float>&) noexcept;
+template void plain_product(const ProductShape&, const Factor<double>&, const Factor<double>&,
+                            const Result<double>&) noexcept;
 
 namespace {
 

@@ -34,16 +34,16 @@ struct ProductShape {
   std::int64_t multiplications() const { return m * n * k; }
 };
 
-// out (m x n) = alpha * a (m x k) * b (k x n), or added to out, through tiles that follow from the
-// shape alone, for float and double. Of the steps of a factor one must be 1, and the other at least
-// the length that the first one runs over and at most blas::kMaxExtent.
+// out (m x n) = a (m x k) * b (k x n), through tiles that follow from the shape alone, for float
+// and double. Of the steps of a factor one must be 1, and the other at least the length that the
+// first one runs over and at most blas::kMaxExtent.
 template <class T>
 class RealProduct {
  public:
   // The factors' layouts may change how the work is cut, as the shape does.
   void plan(const ProductShape& shape, bool dense_a_rows, bool dense_b_columns) noexcept;
   std::size_t workspace_bytes() const noexcept;
-  void run(T alpha, const Factor<T>& a, const Factor<T>& b, bool add, const Result<T>& out,
+  void run(const Factor<T>& a, const Factor<T>& b, const Result<T>& out,
            std::byte* workspace) const noexcept;
 
  private:
@@ -56,10 +56,8 @@ class RealProduct {
   };
   void plan_matrix() noexcept;
   void plan_vector(std::int64_t outputs, bool dense_rows) noexcept;
-  void run_matrix(T alpha, const Factor<T>& a, const Factor<T>& b, bool add,
-                  const Result<T>& out) const noexcept;
-  void run_vector(T alpha, const VectorProduct& product, bool add,
-                  std::byte* workspace) const noexcept;
+  void run_matrix(const Factor<T>& a, const Factor<T>& b, const Result<T>& out) const noexcept;
+  void run_vector(const VectorProduct& product, std::byte* workspace) const noexcept;
 
   ProductShape shape_;
   bool is_vector_ = false;
@@ -71,8 +69,8 @@ class RealProduct {
 // The same by its definition, for any steps: for products so small that calling a BLAS would take
 // longer, and for what a BLAS leaves out.
 template <class T>
-void plain_product(const ProductShape& shape, T alpha, const Factor<T>& a, const Factor<T>& b,
-                   bool add, const Result<T>& out) noexcept;
+void plain_product(const ProductShape& shape, const Factor<T>& a, const Factor<T>& b,
+                   const Result<T>& out) noexcept;
 
 // out (m x n) = a (m x k) * b (k x n) for unsigned integers, which wrap (as signed ones do, bit for
 // bit); logical: out is the "or" of "and"s. b.column_step must be 1 unless n is.

@@ -16,8 +16,6 @@ constexpr std::size_t kScratchBytes = std::size_t{32} << 10;
 constexpr std::array<std::int64_t, 12> kBlocks = {1024, 768, 512, 384, 256, 128,
                                                   64,   32,  16,  8,   4,   1};
 
-// Long enough that waking a thread for a task pays.
-constexpr double kTaskNanoseconds = 20'000;
 // With so many groups the tasks are even without cutting a group's sweep.
 constexpr std::int64_t kManyGroups = 32;
 constexpr std::int64_t kMaxParts = 64;
@@ -335,9 +333,13 @@ std::size_t Pass::workspace_bytes() const {
 }
 
 void Pass::run(const RunArgs& args) const noexcept {
-  parallel_for(n_tasks_, [&](std::int64_t task) { run_task(args, task); });
+  parallel_for(
+      n_tasks_, [&](std::int64_t task) { run_task(args, task); },
+      cost() / static_cast<double>(n_tasks_));
   if (parts_ > 1) {
-    parallel_for(tiling_.n_groups, [&](std::int64_t group) { join_parts(args, group); });
+    parallel_for(
+        tiling_.n_groups, [&](std::int64_t group) { join_parts(args, group); },
+        static_cast<double>(parts_ * cells_per_group()));
   }
 }
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from arignote.run.function import function as function
     from arignote.run.function import function_dump as function_dump
     from arignote.run.mode import Mode as Mode
+    from arignote.run.native import release_memory as release_memory
     from arignote.run.shared import shared as shared
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ _RUN = {
     "function": "function",
     "function_dump": "function",
     "Mode": "mode",
+    "release_memory": "native",
     "shared": "shared",
 }
 

@@ -18,31 +18,49 @@ def run_script(path: str, arguments: Sequence[str]) -> int:
     Parameters
     ----------
     path
-        Of the program.
+        Of the program, or of a folder that has a ``__main__.py``.
     arguments
         What it finds in ``sys.argv`` after its own name.
 
     Returns
     -------
     int
-        Exit status: 1 after an exception, which is printed without the frames of this function.
+        Exit status: 2 if there is no such file; 1 after an exception (130 after an interrupt),
+        which is printed without the frames of this function.
     """
+    script = Path(path).absolute()
+    if script.is_dir():
+        if not (script / "__main__.py").is_file():
+            return _refuse(f"can't find '__main__' module in {str(script)!r}", 1)
+        script /= "__main__.py"
+    try:
+        with io.open_code(str(script)) as file:
+            source = file.read()
+    except OSError as error:
+        return _refuse(
+            f"can't open file {str(script)!r}: [Errno {error.errno}] {error.strerror}", 2
+        )
     alias("theano")
     main = ModuleType("__main__")
-    main.__file__ = path
+    main.__file__ = str(script)
     sys.argv = [path, *arguments]
-    sys.path[0] = str(Path(path).resolve().parent)
+    sys.path[0] = str(script.resolve().parent)
     sys.modules["__main__"] = main
     try:
-        with io.open_code(str(Path(path).resolve())) as file:
-            code = compile(file.read(), path, "exec")
-        exec(code, main.__dict__)
-    except Exception as error:
+        exec(compile(source, str(script), "exec"), main.__dict__)
+    except SystemExit:
+        raise
+    except BaseException as error:
         # Without this function's frame, the traceback is the program's own.
         error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
         sys.excepthook(type(error), error, error.__traceback__)
-        return 1
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
+
+
+def _refuse(reason: str, status: int) -> int:
+    sys.stderr.write(f"{sys.executable}: {reason}\n")
+    return status
 
 
 def main() -> int:

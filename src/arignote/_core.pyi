@@ -19,6 +19,14 @@ _AfterHook = Callable[[int, list[_Array], list[_Array]], object]
 #              says how
 _FailKind = Literal["check", "index", "memory", "readonly", "plan"]
 
+# What an input takes, without Python's help, beside arrays of its very dtype:
+#   "strict"  nothing
+#   "exact"   arrays and NumPy scalars of dtypes that its own holds, Python numbers that keep their
+#             value
+#   "floatX"  as well, rounded, Python floats for a scalar input if its dtype is floatX
+#   "any"     as well, rounded, any Python floats and integers for a scalar input of floats
+_Conversion = Literal["strict", "exact", "floatX", "any"]
+
 class ProgramSpec(TypedDict):
     """A plan, as flat lists: registers are positions in ``dims``, buffers in ``buffers``."""
 
@@ -80,7 +88,7 @@ class Function:
 
     ``returns`` is "one" (the only output itself), "list", or a tuple of keys (a dict). An output
     whose ``borrow_outputs`` flag is set is the same array on each call of equal shape, unless that
-    array is now an argument or a state.
+    array is now an argument or a state. ``conversions`` has an entry for each input.
 
     A subclass gives the slow paths as methods; those of this class raise plain errors:
 
@@ -99,6 +107,7 @@ class Function:
         states: Sequence[State],
         returns: Literal["one", "list"] | tuple[Any, ...],
         borrow_outputs: Sequence[bool],
+        conversions: Sequence[_Conversion],
     ) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     @property
@@ -151,9 +160,15 @@ def set_target(name: str) -> None:
 def set_threads(count: int) -> None:
     """Threads a call may use, the calling one included; 0: one per available core."""
 
+def set_floatX(name: str) -> None:
+    """Say what the flag floatX is: Python floats are rounded to it."""
+
 def threads() -> int: ...
 def allocations() -> int:
     """Heap allocations that the runtime has made so far, outputs not counted."""
+
+def release_memory() -> int:
+    """Give the memory that is kept for large results back to the system; its size in bytes."""
 
 def build_info() -> dict[str, str]: ...
 def measure_bandwidth(size: int) -> float:

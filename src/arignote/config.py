@@ -2,7 +2,8 @@
 
 A flag is an attribute of :data:`config`. It is set there, or before the first import by the
 environment variable ``ARIGNOTE_FLAGS="floatX=float32,threads=2"``; ``THEANO_FLAGS`` is read before
-it, and what it names that does not exist here is left alone.
+it, and what it names that does not exist here is left alone. A flag of Theano that means nothing
+here may be read and set: setting it warns, once, that it has no effect.
 """
 
 from __future__ import annotations
@@ -11,9 +12,34 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import Any, ClassVar, Final, Generic, TypeVar, overload
+
+from arignote.theano_flags import DEFAULTS
 
 ValueT = TypeVar("ValueT")
+
+LINKERS: Final = {
+    "native": "native",
+    "reference": "reference",
+    "check": "check",
+    "py": "reference",
+    "c": "native",
+    "c|py": "native",
+    "c|py_nogc": "native",
+    "cvm": "native",
+    "cvm_nogc": "native",
+    "vm": "native",
+    "vm_nogc": "native",
+}
+"""What runs functions, by our names and Theano's."""
+
+OPTIMIZERS: Final[dict[str, str | None]] = {
+    "fast_run": "fast_run",
+    **dict.fromkeys(("fast_compile", "default", "o1", "o2", "o3", "o4", "unsafe"), "fast_run"),
+    "merge": None,
+    "None": None,
+}
+"""How graphs are rewritten, by Theano's names: all rules, or None for merging alone."""
 
 
 class Flag(Generic[ValueT]):
@@ -84,7 +110,7 @@ class _DeviceFlag(Flag[str]):
         )
         if instance.force_device:
             raise ValueError(f"{message}. Set force_device=False to run on the CPU instead.")
-        warnings.warn(f"{message}. Running on the CPU.", stacklevel=2)
+        warnings.warn(f"{message}. Running on the CPU.", stacklevel=4)
         super().__set__(instance, "cpu")
 
 
@@ -121,6 +147,11 @@ class Config:
         ``"low"``, or ``"high"`` to name operand values in run-time errors.
     profile
         Whether functions count the time of each step from their first call on.
+    linker, optimizer, optimizer_excluding, optimizer_including
+        What the default mode is made of, as :class:`arignote.Mode` takes it; the names of rules
+        have a colon between them.
+    NanGuardMode.nan_is_error, NanGuardMode.inf_is_error, NanGuardMode.big_is_error
+        What ``NanGuardMode`` looks for when it is not told.
 
     Examples
     --------
@@ -137,6 +168,10 @@ class Config:
     floatX = Flag("float64", str, ("float16", "float32", "float64"))
     threads = Flag(0, _thread_count)
     mode = Flag("native", str)
+    linker = Flag("native", str, tuple(LINKERS))
+    optimizer = Flag("fast_run", str, tuple(OPTIMIZERS))
+    optimizer_excluding = Flag("", str)
+    optimizer_including = Flag("", str)
     force_device = Flag(True, _boolean)
     device = _DeviceFlag("cpu", str, ("cpu",))
     on_unused_input = Flag("raise", str, ("raise", "warn", "ignore"))
@@ -151,11 +186,37 @@ class Config:
     values: dict[str, Any]
     listeners: dict[str, list[Callable[[Any], None]]]
 
+    def __getattr__(self, name: str) -> Any:
+        """Return a flag without an attribute of its own: one with a dot, or without effect."""
+        if name in self.flags:
+            return self.flags[name].__get__(self, Config)
+        if name in DEFAULTS:
+            return self.values.get(name, DEFAULTS[name])
+        if any(known.startswith(f"{name}.") for known in (*self.flags, *DEFAULTS)):
+            return _Section(self, name)
+        raise self._unknown(name)
+
     def __setattr__(self, name: str, value: Any) -> None:
-        if name not in self.flags:
-            known = ", ".join(self.flags)
-            raise AttributeError(f"no configuration variable {name!r}; there are: {known}")
-        object.__setattr__(self, name, value)
+        self.set(name, value, stacklevel=3)
+
+    def set(self, name: str, value: Any, stacklevel: int = 2) -> None:
+        """Set a flag by its name, which may have dots."""
+        if name in self.flags:
+            self.flags[name].__set__(self, value)
+            return
+        if name not in DEFAULTS:
+            raise self._unknown(name)
+        if name not in self.values:
+            message = f"[config] {name} is a flag of Theano that has no effect in arignote"
+            warnings.warn(message, stacklevel=stacklevel)
+        self.values[name] = value
+
+    def _unknown(self, name: str) -> AttributeError:
+        from difflib import get_close_matches  # only for this message
+
+        near = get_close_matches(name, (*self.flags, *DEFAULTS), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"ours are {', '.join(self.flags)}"
+        return AttributeError(f"no configuration variable {name!r}; {hint}")
 
     def __repr__(self) -> str:
         return "\n".join(f"{name} = {getattr(self, name)!r}" for name in self.flags)
@@ -176,24 +237,42 @@ class Config:
         before = {name: getattr(self, name) for name in flags}
         try:
             for name, value in flags.items():
-                setattr(self, name, value)
+                self.set(name, value)
             yield
         finally:
             for name, value in before.items():
-                setattr(self, name, value)
+                self.set(name, value)
 
     def read_environment(self, text: str, strict: bool) -> None:
         """Set flags from ``name=value,name=value``; unknown names raise when ``strict``."""
         for item in filter(None, (part.strip() for part in text.split(","))):
             name, _, value = item.partition("=")
             if name.strip() in self.flags:
-                setattr(self, name.strip(), value.strip())
+                self.set(name.strip(), value.strip())
             elif strict:
                 known = ", ".join(self.flags)
                 raise ValueError(
                     f"ARIGNOTE_FLAGS names no flag: {name.strip()!r}; there are: {known}"
                 )
 
+
+class _Section:
+    """The flags whose names begin with that of the section: ``config.NanGuardMode``."""
+
+    def __init__(self, whole: Config, name: str) -> None:
+        object.__setattr__(self, "_place", (whole, name))
+
+    def __getattr__(self, name: str) -> Any:
+        whole, section = object.__getattribute__(self, "_place")
+        return getattr(whole, f"{section}.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        whole, section = object.__getattribute__(self, "_place")
+        whole.set(f"{section}.{name}", value, stacklevel=3)
+
+
+for _name in ("nan_is_error", "inf_is_error", "big_is_error"):
+    Flag(True, _boolean).__set_name__(Config, f"NanGuardMode.{_name}")
 
 config = Config()
 config.read_environment(os.environ.get("THEANO_FLAGS", ""), strict=False)

@@ -7,8 +7,12 @@ node.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+import re
+from collections.abc import Callable
+from typing import NamedTuple, ParamSpec, TypeVar
 
+P = ParamSpec("P")
+ResultT = TypeVar("ResultT")
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 
@@ -69,6 +73,18 @@ def add_note(error: BaseException, note: str) -> None:
         error.add_note(note)
     elif error.args and isinstance(error.args[0], str):
         error.args = (f"{error.args[0]}\n{note}", *error.args[1:])
+
+
+def called(name: str, function: Callable[P, ResultT], *args: P.args, **kwargs: P.kwargs) -> ResultT:
+    """Call a function; a mistake it finds is told under the name that the user called it by."""
+    try:
+        return function(*args, **kwargs)
+    except (GraphTypeError, ValueError) as error:
+        # A shape that does not fit, known from test values, is told as a call tells it.
+        if not isinstance(error, ShapeError) and error.args and isinstance(error.args[0], str):
+            text = re.sub(r"^\[\w+\]", f"[{name}]", error.args[0])
+            error.args = (text, *error.args[1:])
+        raise
 
 
 def with_origin(error: ErrorT, origin: Origin | None) -> ErrorT:

@@ -1,9 +1,9 @@
-"""What an expression means: each node computed by its record's NumPy reference."""
+"""What an expression means: each node computed by its record's NumPy reference, and how exactly."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,10 @@ import numpy.typing as npt
 from arignote.graph import walk
 from arignote.graph.op import Call
 from arignote.graph.variable import Constant, SharedVariable, Variable
-
-Array = npt.NDArray[Any]
+from arignote.ops.program import Program
+from arignote.run.compare import allowed_error, run_program
+from helpers.samples import Sample
+from helpers.values import Array
 
 
 @overload
@@ -42,3 +44,29 @@ def evaluate(
             values.update(zip(item.owner.outputs, results, strict=True))
     results = [values[output] for output in outputs]
     return results[0] if isinstance(variable, Variable) else results
+
+
+def expected(sample: Sample) -> tuple[list[Array], list[Array]]:
+    """Return the outputs of a sample, and how far a native result may be from each."""
+    variables, outputs = sample.graph()
+    operands = [item for o in outputs if o.owner is not None for item in o.owner.inputs]
+    needed = [*outputs, *operands]
+    given = dict(zip(variables, sample.arrays, strict=True))
+    values = dict(zip(needed, evaluate(needed, given), strict=True))
+    wanted, bounds = [], []
+    for output in outputs:
+        value = values[output]
+        bound = np.zeros(())
+        node = output.owner
+        if node is not None:
+            inputs = [values[item] for item in node.inputs]
+            program = node.params.get("program")
+            if isinstance(program, Program):
+                results, errors = run_program(program, inputs)
+                value, bound = results[output.index], errors[output.index]
+            else:
+                with np.errstate(all="ignore"):
+                    bound = allowed_error(node.op, Call.of(node), inputs, output.index, value)
+        wanted.append(value)
+        bounds.append(bound)
+    return wanted, bounds

@@ -73,6 +73,13 @@ def sizes(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
         yield Sample(f"of axis {axis}", lambda v, axis=axis: op(v, axis=axis), (x,))
 
 
+@samples("shape")
+def shapes(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
+    for lengths in ((5,), (3, 0, 5)):
+        yield Sample(f"of {lengths}", op, (values(dtype, *values.lengths(*lengths)),))
+    yield Sample("of a row", op, (values(dtype, 1, 3),), (ROW,))
+
+
 @samples("broadcast_like")
 def broadcasts(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     n, m = values.lengths(5, 7)
@@ -291,20 +298,6 @@ def dots(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
         yield Sample(f"{a} {b}", op, (values(dtype, *a), values(dtype, *b)))
     wide = (values(dtype, 2, values.lengths(130)[0]), values(dtype, values.lengths(130)[0], 3))
     yield Sample("long sums", op, wide)
-
-
-@samples("gemm", of=(*dtypes.FLOATS, *dtypes.COMPLEXES))
-def gemms(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
-    n, k, m = values.lengths(5, 13, 7)
-    a, b = values(dtype, n, k), values(dtype, k, m)
-    for alpha, beta in ((1.0, 1.0), (-0.5, 2.0), (1.0, 0.0)):
-
-        def gemm(c: Variable, x: Variable, y: Variable, reals: Any = (alpha, beta)) -> Variable:
-            return op.make([c, x, y], Params({"alpha": reals[0], "beta": reals[1]})).outputs[0]
-
-        yield Sample(f"{alpha} {beta}", gemm, (values(dtype, n, m), a, b))
-        yield Sample(f"{alpha} {beta} row", gemm, (values(dtype, 1, m), a, b), (ROW,))
-        yield Sample(f"{alpha} {beta} column", gemm, (values(dtype, n, 1), a, b), (COLUMN,))
 
 
 @samples("softmax", "log_softmax", of=dtypes.FLOATS)

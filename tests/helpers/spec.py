@@ -163,9 +163,11 @@ class SpecBuilder:
         returns: Any = None,
         borrow: Sequence[bool] | None = None,
         type_: type[_core.Function] = _core.Function,
+        conversion: Any = "exact",
     ) -> _core.Function:
         count = len(self.spec["outputs"])
         if returns is None:
             returns = "one" if count == 1 else "list"
         flags = [False] * count if borrow is None else borrow
-        return type_(_core.Program(self.spec), states, returns, flags)
+        program = _core.Program(self.spec)
+        return type_(program, states, returns, flags, [conversion] * program.n_inputs)

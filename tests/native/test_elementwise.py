@@ -159,16 +159,15 @@ def test_empty_axes(shape: tuple[int, ...]) -> None:
             assert (product == 1).all()
 
 
-def test_max_of_nothing_is_refused() -> None:
+def test_extremes_of_nothing_are_neutral() -> None:
     builder = SpecBuilder()
     x = builder.input("float64", 1)
-    out = builder.temp()
-    builder.elementwise([x], [], [(out, 0, "max", 1)])
-    builder.output(out)
+    largest, smallest = builder.temp(), builder.temp()
+    builder.elementwise([x], [], [(largest, 0, "max", 1), (smallest, 0, "min", 1)])
+    builder.output(largest, smallest)
     function = builder.function()
-    assert function(np.array([2.0, 7.0, 1.0])) == 7.0
-    with pytest.raises(RuntimeError, match="must not reduce an empty axis"):
-        function(np.empty(0))
+    assert function(np.array([2.0, 7.0, 1.0])) == [7.0, 1.0]
+    assert function(np.empty(0)) == [-np.inf, np.inf]
 
 
 BIG = [

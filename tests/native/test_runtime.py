@@ -80,13 +80,19 @@ def test_zero_dimensional_arguments_need_no_array() -> None:
     assert g(2**63 - 1) == -(2**63)
 
 
-@pytest.mark.parametrize("value", [True, 1, "x", None, np.float32(1), np.array(1), [1.0], 2**80])
+@pytest.mark.parametrize("value", ["x", None, [1.0], 2**80, 1j, np.complex64(1), np.longdouble(1)])
 def test_other_arguments_are_refused_without_a_converter(value: object) -> None:
-    with pytest.raises(TypeError, match="argument 0"):
-        plus_one()(value)
-    if value != 1 or value is True:
+    for dtype in ("float64", "int64"):
         with pytest.raises(TypeError, match="argument 0"):
-            plus_one(dtype="int64")(value if not isinstance(value, np.ndarray) else 1.0)
+            plus_one(dtype=dtype)(value)
+
+
+@pytest.mark.parametrize("value", [True, 1, 1.0, np.float64(1), np.float32(1), np.array(1), 2**80])
+def test_a_strict_input_takes_arrays_of_its_dtype_only(value: object) -> None:
+    f = plus_one(conversion="strict")
+    assert f(np.array(1.0)) == 2.0
+    with pytest.raises(TypeError, match="argument 0"):
+        f(value)
 
 
 def test_every_integer_type_of_numpy_is_its_size() -> None:
@@ -96,7 +102,7 @@ def test_every_integer_type_of_numpy_is_its_size() -> None:
 
 
 def test_wrong_rank_order_alignment_and_pattern_are_refused() -> None:
-    f = plus_one(2)
+    f = plus_one(2, conversion="strict")
     raw = np.zeros(8 * 6 + 1, np.uint8)
     misaligned = raw[1:].view("float64").reshape(2, 3)
     for array in (np.ones(3), np.ones((2, 3), ">f8"), misaligned):
@@ -285,11 +291,16 @@ def test_states_of_a_function_are_checked() -> None:
         ([good[0], _core.State(np.array(1))], "state 1 must have dtype float64"),
     ):
         with pytest.raises(ValueError, match=match):
-            _core.Function(program, states, "one", [False])
+            _core.Function(program, states, "one", [False], ["exact"] * 2)
     with pytest.raises(TypeError, match="of type State"):
-        _core.Function(program, [good[0], 1], "one", [False])  # type: ignore[list-item]
+        _core.Function(program, [good[0], 1], "one", [False], ["exact"] * 2)  # type: ignore[list-item]
     with pytest.raises(ValueError, match="a flag for each of the 1 outputs: 0"):
-        _core.Function(program, good, "one", [])
+        _core.Function(program, good, "one", [], ["exact"] * 2)
+    with pytest.raises(ValueError, match="a name for each of the 2 inputs: 1"):
+        _core.Function(program, good, "one", [False], ["exact"])
+    for name in ("none", None):
+        with pytest.raises(ValueError, match=f"'floatX' or 'any': {name!r}"):
+            _core.Function(program, good, "one", [False], ["exact", name])  # type: ignore[list-item]
 
 
 def test_swap_of_two_states_takes_temporaries() -> None:
@@ -806,7 +817,7 @@ def test_a_function_must_be_initialised_once() -> None:
             use()
     g = plus_one()
     with pytest.raises(RuntimeError, match="only once"):
-        g.__init__(g.program, [], "one", [False])  # type: ignore[misc]
+        g.__init__(g.program, [], "one", [False], ["exact"])  # type: ignore[misc]
     assert isinstance(g.program, _core.Program)
     assert g.states == ()
     assert (g.program.n_inputs, g.program.n_steps, g.program.n_outputs) == (1, 1, 1)

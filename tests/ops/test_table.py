@@ -15,7 +15,7 @@ from arignote.run import native
 from arignote.run.compare import compare
 from arignote.run.function import Function
 from arignote.run.mode import Mode
-from helpers.oracle import expected
+from helpers.evaluate import expected
 from helpers.samples import SAMPLES, Sample, dtypes_of, samples_of
 from helpers.values import LAYOUTS, Array, Values, lay_out
 
@@ -35,7 +35,7 @@ ALWAYS_ON_HOST |= {"cast_float16", "cast_complex64", "cast_complex128"}
 HOST_DTYPES = {"float16", "complex64", "complex128"}
 MOVING = {
     *("alloc", "broadcast_like", "copy", "diagonal", "dimshuffle", "ifelse", "join", "rebroadcast"),
-    *("reshape", "shape_i", "specify_shape", "subtensor", "take"),
+    *("reshape", "shape", "shape_i", "specify_shape", "subtensor", "take"),
     *("consider_constant", "disconnected_grad", "grad_clip", "zero_grad"),
 }
 

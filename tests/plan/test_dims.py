@@ -78,7 +78,8 @@ def in_python(dim: Dim, a: int, b: int, length: int) -> int:
 def test_native_equals_python(dims: list[Dim], a: int, b: int) -> None:
     plan = plan_of(dims)
     verify(plan)
-    f = native.Function(native.load(plan, {}), [], "list", [False] * len(dims))
+    program = native.load(plan, {})
+    f = native.Function(program, [], "list", [False] * len(dims), ["strict"] * program.n_inputs)
     given = arguments(a, b, 5)
     wanted = [in_python(dim, a, b, 5) for dim in dims]
     assert f(*given) == wanted
@@ -143,7 +144,7 @@ def test_integers_of_every_dtype_are_read_alike(dtype: str) -> None:
         ("t",),
         (),
     )
-    f = native.Function(native.load(plan, {}), [], "one", [False])
+    f = native.Function(native.load(plan, {}), [], "one", [False], ["strict"])
     kind = np.dtype(dtype).kind
     edges = [0, 1] if kind == "b" else [np.iinfo(dtype).min, np.iinfo(dtype).max, 3]
     for edge in edges:

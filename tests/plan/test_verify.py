@@ -27,7 +27,7 @@ def test_the_sound_plan_runs() -> None:
     plan = parse(SOUND)
     verify(plan)
     states = [native.Storage(np.arange(4.0), False), native.Storage(np.zeros(1), False)]
-    f = native.Function(load(plan), states, "list", [False, False])
+    f = native.Function(load(plan), states, "list", [False] * 2, ["strict"] * 3)
     x, m = np.array([1.0, 3.0, 5.0, 7.0]), np.arange(6.0).reshape(2, 3)
     for flag in (True, False):
         before = [state.copy() for state in states]
@@ -66,7 +66,8 @@ def test_hostile_plans_never_crash() -> None:
         count = len(plan.states)
         states = [native.Storage(np.arange(4.0), False) for _ in range(count)]
         try:
-            f = native.Function(loaded, states, "list", [False] * len(plan.outputs))
+            borrowed, conversions = [False] * len(plan.outputs), ["exact"] * loaded.n_inputs
+            f = native.Function(loaded, states, "list", borrowed, conversions)
             f(np.array([1.0, 3.0, 5.0, 7.0]), np.arange(6.0).reshape(2, 3), np.array(True))
             ran += 1
         except (RuntimeError, TypeError, ValueError, IndexError, MemoryError):

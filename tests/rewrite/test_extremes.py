@@ -16,6 +16,7 @@ from arignote.autodiff import grad
 from arignote.graph.type import tensor_type
 from arignote.graph.variable import Variable
 from arignote.run.function import function
+from arignote.run.mode import Mode
 from helpers.tolerance import assert_close
 from helpers.values import Array
 
@@ -252,3 +253,16 @@ def test_logarithm_of_a_sum_of_infinities(dtype: str) -> None:
     rows = [[-np.inf, -np.inf], [np.inf, 0.0], [np.inf, -np.inf], [np.nan, 1.0]]
     expected = np.array([-np.inf, np.inf, np.inf, np.nan], dtype)
     assert_close(f(np.array(rows, dtype)), expected)
+
+
+@pytest.mark.parametrize("mode", ["native", "reference", "check", Mode(optimizer=None)])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_logarithm_of_a_sum_of_nothing(dtype: str, mode: Mode | str) -> None:
+    x = tensor_type(dtype, 2)()
+    y = ops.log(ops.sum_(ops.exp(x), axis=1))
+    f = function([x], [y, grad(ops.sum_(y), x)], mode=mode)
+    value, slope = f(np.empty((3, 0), dtype))
+    assert_close(value, np.full(3, -np.inf, dtype))
+    assert slope.shape == (3, 0)
+    value, slope = f(np.empty((0, 3), dtype))
+    assert (value.shape, slope.shape) == ((0,), (0, 3))

@@ -70,6 +70,58 @@ def test_a_borrowed_array_that_is_an_argument_too() -> None:
     assert buffer.tolist() == [6, 6, 6, 6]
 
 
+OVERLAPS: dict[str, tuple[slice, slice]] = {
+    "shifted": (slice(None, -1), slice(1, None)),
+    "shifted back": (slice(1, None), slice(None, -1)),
+    "the same": (slice(None), slice(None)),
+    "reversed": (slice(None), slice(None, None, -1)),
+    "interleaved": (slice(None, None, 2), slice(1, None, 2)),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), OVERLAPS.values(), ids=OVERLAPS)
+@pytest.mark.parametrize("size", [6, 60_000])
+@pytest.mark.parametrize("mode", ["native", "check"])
+def test_states_that_share_memory_see_old_values(
+    first: slice, second: slice, size: int, mode: str
+) -> None:
+    memory = np.arange(size, dtype="float64")
+    a_old, b_old = memory[first].copy(), memory[second].copy()
+    a = theano.shared(memory[first], "a", borrow=True)
+    b = theano.shared(memory[second], "b", borrow=True)
+    f = theano.function([], [a - b], updates=[(a, a * 2 + b[::-1]), (b, b - a[::-1])], mode=mode)
+    difference = f()[0]
+    np.testing.assert_array_equal(difference, a_old - b_old)
+    wanted = np.arange(size, dtype="float64")
+    wanted[first] = a_old * 2 + b_old[::-1]
+    wanted[second] = b_old - a_old[::-1]
+    np.testing.assert_array_equal(memory, wanted)
+
+
+def test_a_state_that_is_read_where_another_is_written() -> None:
+    memory = np.arange(8.0)
+    a = theano.shared(memory[1:], "a", borrow=True)
+    b = theano.shared(memory[:-1], "b", borrow=True)
+    f = theano.function([], (b * 2).sum(), updates=[(a, T.concatenate([b[::-1], a])[:7])])
+    assert f() == 42
+    assert memory.tolist() == [0, 6, 5, 4, 3, 2, 1, 0]
+    resized = theano.function([], b.sum(), updates=[(a, T.concatenate([a, b]))])
+    assert resized() == 21
+    assert memory.tolist() == [0, 6, 5, 4, 3, 2, 1, 0]
+    assert a.get_value().tolist() == [6, 5, 4, 3, 2, 1, 0, 0, 6, 5, 4, 3, 2, 1]
+
+
+def test_states_that_share_memory_stay_as_they_are_if_the_call_fails() -> None:
+    memory = np.arange(6.0)
+    a = theano.shared(memory[1:], "a", borrow=True)
+    b = theano.shared(memory[:-1], "b", borrow=True)
+    i = T.ivector("i")
+    f = theano.function([i], b[i], updates=[(a, a + b)])
+    with pytest.raises(IndexError):
+        f([0, 9])
+    assert memory.tolist() == [0, 1, 2, 3, 4, 5]
+
+
 def test_one_array_as_several_arguments() -> None:
     x, y = T.dmatrices("x", "y")
     f = theano.function([x, y], [T.dot(x, y), x - y])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 import tracemalloc
 from typing import Any
 
@@ -106,3 +108,28 @@ def test_memory_of_a_function_goes_with_it() -> None:
     del f
     assert result[0, 0] == 2
     assert again(given)[0, 0] == 2
+
+
+FAULTS = """
+import resource
+import numpy as np
+import arignote as theano, arignote.tensor as T
+
+x = T.fmatrix("x")
+f = theano.function([x], [1 / (1 + T.exp(-x)), x * 2, T.dot(x, x)])
+given = np.ones((1024, 1024), "float32")
+for _ in range(3):
+    f(given)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    f(given)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_large_results_that_are_dropped_take_no_fresh_memory() -> None:
+    """Three of 4 MB in each call, which fresh would be 3000 pages, or six huge ones."""
+    faults = subprocess.run(
+        [sys.executable, "-c", FAULTS], check=True, capture_output=True, text=True
+    ).stdout
+    assert int(faults) < 20

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -256,6 +259,88 @@ def test_impossible_numbers(all_threads: None) -> None:
     assert native.threads() == len(os.sched_getaffinity(0))
 
 
+# --- memory of large results
+
+
+def test_large_results_of_many_callers_lie_apart() -> None:
+    value = T.dscalar("value")
+    f = theano.function([value], T.alloc(value, 1 << 18))
+
+    def work(start: int) -> Callable[[], None]:
+        def task() -> None:
+            held: deque[Any] = deque(maxlen=3)
+            for number in range(start, start + 100):
+                held.append((number, f(number)))
+                assert all((array == expected).all() for expected, array in held)
+
+        return task
+
+    together(*(work(1000 * k) for k in range(4)))
+
+
+def test_large_results_may_be_used_until_the_end() -> None:
+    """Of a process, by whatever still runs then."""
+    script = """
+import atexit, builtins, threading, time
+import arignote as theano, arignote.tensor as T
+
+value = T.dscalar("value")
+f = theano.function([value], T.alloc(value, 1 << 18))
+builtins.last = f(1.0)
+atexit.register(lambda: print(f(2.0)[-1]))
+
+def forever():
+    while True:
+        f(3.0)
+
+threading.Thread(target=forever, daemon=True).start()
+time.sleep(0.05)
+print(builtins.last[-1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["1.0", "2.0"]
+    assert done.stderr == ""
+
+
+# --- sleep
+
+
+def wakings() -> int:
+    """Return how often threads other than this one have gone to sleep."""
+    count = 0
+    for task in Path("/proc/self/task").iterdir():
+        if int(task.name) != threading.get_native_id():
+            status = (task / "status").read_text()
+            count += int(status.split("voluntary_ctxt_switches:")[1].split()[0])
+    return count
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts in /proc")
+@pytest.mark.parametrize(
+    ("size", "pause", "wakes"),
+    [(1 << 22, 0.002, True), (1 << 15, 0.002, False), (1 << 15, 0.0, True)],
+    ids=["long work", "short work", "short work, again and again"],
+)
+def test_threads_are_woken_for_work_that_is_worth_it(
+    all_threads: None, size: int, pause: float, wakes: bool
+) -> None:
+    config.threads = 2
+    x = T.fvector("x")
+    f = theano.function([x], 1 / (1 + T.exp(-x)))
+    f(np.ones(1 << 22, "float32"))  # starts them
+    given = np.ones(size, "float32")
+    f(given)
+    time.sleep(0.05)
+    before = wakings()
+    for _ in range(200 if pause else 20_000):
+        f(given)
+        time.sleep(pause) if pause else None
+    time.sleep(0.05)
+    assert (wakings() > before) is wakes
+
+
 # --- forks
 
 
@@ -280,3 +365,29 @@ def test_a_forked_child_goes_on_by_itself(all_threads: None) -> None:
     np.testing.assert_array_equal(w.get_value(), before)
     f(*arguments)
     assert (w.get_value() != before).any()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_while_others_make_large_results(all_threads: None) -> None:
+    """The child neither finds their memory locked nor its list half changed."""
+    config.threads = 1
+    value = T.dscalar("value")
+    f = theano.function([value], T.alloc(value, 1 << 17))
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            f(1.0)
+
+    def fork() -> None:
+        try:
+            for _ in range(30):
+                child = os.fork()
+                if child == 0:
+                    os._exit(0 if (f(2.0) == 2).all() and (f(3.0) == 3).all() else 1)
+                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        finally:
+            over.set()
+
+    together(work, work, fork)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -221,3 +222,21 @@ def test_foreign_operands_are_refused() -> None:
 def test_there_is_no_item_assignment() -> None:
     with pytest.raises(TypeError, match="does not support item assignment"):
         T.dvector()[0] = 1.0
+
+
+def test_mistakes_are_told_under_the_name_that_was_called() -> None:
+    x = T.dvector()
+    for name, call in (
+        ("&", lambda: x & x),
+        ("|", lambda: 1.5 | x),
+        ("^", lambda: x ^ x),
+        ("~", lambda: ~x),
+        ("@", lambda: x @ T.dtensor3()),
+        ("and_", lambda: T.and_(x, x)),
+        ("concatenate", lambda: T.concatenate([x, T.dmatrix()])),
+        ("concatenate", lambda: T.concatenate([x, x], axis=1)),
+        ("stack", lambda: T.stack([x, T.dmatrix()])),
+        ("join", lambda: T.join(0, x, T.dmatrix())),
+    ):
+        with pytest.raises((TypeError, ValueError), match=re.escape(f"[{name}] ")):
+            call()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import arignote
 import arignote.tensor as T
+from arignote.graph.op import NODE_OBSERVERS
 from helpers.evaluate import evaluate
 
 X = np.arange(24.0).reshape(2, 3, 4)
@@ -96,6 +98,20 @@ def test_reshape_refuses_what_cannot_be() -> None:
         x.reshape((5, 5)).eval({x: X})
 
 
+def test_reshape_shows_the_shape_as_it_was_written() -> None:
+    x, n = T.dtensor3("x"), T.lscalar("n")
+    for shape, shown in (
+        ((5, -1), "into shape (5, -1)"),
+        ((n, -1), "into shape (n, -1)"),
+        ((-1, n * 2 + 1), "into shape (-1, ?)"),
+        ((n, 2), "into a shape of size 10: (n, 2)"),
+        ((n,), "into a shape of size 5: (n,)"),
+    ):
+        f = arignote.function([x, n], x.reshape(shape), on_unused_input="ignore")
+        with pytest.raises(ValueError, match=re.escape(f"array of size 24 {shown}")):
+            f(X, 5)
+
+
 def test_flatten() -> None:
     x = T.dtensor3("x")
     for found, wanted in (
@@ -159,6 +175,21 @@ def test_sizes() -> None:
     assert evaluate(x.size, {x: X}) == 24
     assert evaluate(T.dscalar("s").size) == 1
     assert evaluate(T.constant([[1, 2]]).shape).tolist() == [1, 2]
+
+
+def test_one_length_is_built_without_the_others() -> None:
+    built: list[str] = []
+    x = T.dtensor4("x")
+    NODE_OBSERVERS.append(lambda node: built.append(node.op.name))
+    try:
+        lengths = [x.shape[0], x.shape[-1], T.shape(x)[np.int64(1)]]
+    finally:
+        NODE_OBSERVERS.pop()
+    assert built == ["shape", "shape_i"] * 3
+    values = np.zeros((2, 3, 4, 5))
+    assert [int(evaluate(item, {x: values})) for item in lengths] == [2, 5, 3]
+    with pytest.raises(IndexError, match="index 4 is out of bounds for size 4"):
+        x.shape[4]
 
 
 # --- joining

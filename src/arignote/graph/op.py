@@ -180,7 +180,7 @@ class Op:
     view
         For an op whose output is a window on its first input: where that window lies.
     expand
-        Builds the outputs from other ops when the plan is lowered.
+        Builds the outputs from other ops when a function is compiled.
     dims
         Integers that the kernel needs on each call, such as the start of a slice.
     rows

@@ -103,6 +103,7 @@ from arignote.ops.reduce import (
     sum_ as sum_,
     sum_dtype as sum_dtype,
     sum_op as sum_op,
+    upper_bound as upper_bound,
 )
 from arignote.ops.shape import (
     BROADCASTS as BROADCASTS,
@@ -123,6 +124,7 @@ from arignote.ops.shape import (
     join as join,
     join_op as join_op,
     length as length,
+    lengths as lengths,
     pad_left as pad_left,
     rebroadcast_op as rebroadcast_op,
     reshape as reshape,
@@ -130,6 +132,7 @@ from arignote.ops.shape import (
     restore_pattern as restore_pattern,
     scalar_dim as scalar_dim,
     shape_i as shape_i,
+    shape_op as shape_op,
     specify_shape as specify_shape,
     specify_shape_op as specify_shape_op,
     stack as stack,
@@ -139,7 +142,6 @@ from arignote.ops.shape import (
 from arignote.ops.linalg import (
     dot as dot,
     dot_op as dot_op,
-    gemm_op as gemm_op,
     outer as outer,
     tensordot as tensordot,
     transpose as transpose,

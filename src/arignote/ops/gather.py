@@ -152,10 +152,7 @@ def _all_distinct(indices: Sequence[Variable]) -> bool:
 def _stays(x: Variable, indices: Sequence[Variable], rank: int) -> Variable:
     """Return, for each place that a put sets, whether it is not set again later."""
     leading = [ops.length(x, axis) for axis in range(len(indices))]
-    numbers = ops.reshape(
-        ops.arange(_size(indices[0])),
-        [ops.length(indices[0], axis) for axis in range(indices[0].ndim)],
-    )
+    numbers = ops.reshape(ops.arange(_size(indices[0])), ops.lengths(indices[0]))
     last = put(ops.alloc(ops.constant(0, dtype="int64"), *leading), numbers, indices, False)
     stays = ops.eq(take_op.make([last, *indices]).outputs[0], numbers)
     return ops.dimshuffle(stays, (*range(stays.ndim), *("x",) * (rank - stays.ndim)))

@@ -10,7 +10,7 @@ import numpy as np
 from arignote import ops
 from arignote.graph import dtypes
 from arignote.graph.dim import Shape
-from arignote.graph.op import Accuracy, Attributes, Call, Op, Params, ShapeContext, Types
+from arignote.graph.op import Accuracy, Op, Params, ShapeContext, Types
 from arignote.graph.type import TensorType
 from arignote.graph.variable import Apply, Variable
 from arignote.ops import rows
@@ -72,46 +72,6 @@ dot_op = Op(
     display=lambda node: "dot",
 )
 """The product of vectors and matrices of one dtype, as ``numpy.dot``."""
-
-
-def _gemm_infer(params: Params, types: Types) -> Types:
-    c, a, b = types
-    if not c.ndim == a.ndim == b.ndim == 2 or not c.dtype == a.dtype == b.dtype:
-        raise gemm_op.type_error(f"c, a and b must be matrices of one dtype: {c}, {a}, {b}")
-    return (TensorType(a.dtype, (a.broadcastable[0], b.broadcastable[1])),)
-
-
-def _gemm_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
-    c, a, b = shapes
-    _dot_shape(context, node, (a, b))
-    result = (a[0], b[1])
-    for axis in range(2):
-        if not node.inputs[0].broadcastable[axis]:
-            text = f"c.shape[{axis}] must be that of dot(a, b): {{found}} != {{expected}}"
-            context.require_equal(c[axis], result[axis], text)
-    return (result,)
-
-
-def _gemm_reference(call: Call, c: Any, a: Any, b: Any) -> Any:
-    alpha, beta = call.params["alpha"], call.params["beta"]
-    return a.dtype.type(alpha) * np.dot(a, b) + a.dtype.type(beta) * c
-
-
-gemm_op = Op(
-    name="gemm",
-    arguments=("c", "a", "b"),
-    infer=_gemm_infer,
-    shape=_gemm_shape,
-    reference=_gemm_reference,
-    kernel="gemm",
-    encode=lambda call: Attributes(reals=(call.params["alpha"], call.params["beta"])),
-    supports=lambda call: call.output_types[0].dtype in ("float32", "float64"),
-    reuse=((0, 0),),
-    accuracy=Accuracy(ulp=4, sums=True),
-    family="Gemm",
-    display=lambda node: "Gemm{no_inplace}",
-)
-"""``alpha * dot(a, b) + beta * c``; made by a rewrite, so it has no gradient of its own."""
 
 
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Variable:

@@ -77,7 +77,7 @@ def _shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Seque
 def _shape_of_extreme(
     context: ShapeContext, node: Apply, shapes: Sequence[Shape]
 ) -> Sequence[Shape]:
-    for axis in node.params["axis"]:
+    for axis in () if node.params.get("total") else node.params["axis"]:
         context.require(
             shapes[0][axis], f"x must not be empty along axis {axis}, over which it is reduced"
         )
@@ -169,6 +169,13 @@ def _extreme_gradient(node: Apply, cotangent: Variable) -> Variable:
     return ops.mul(expand_reduced(cotangent, node), tied)
 
 
+def _greatest(x: Array, axis: tuple[int, ...]) -> Array:
+    # That nothing be reduced is demanded by the shape rule, unless the op is asked to be total.
+    if all(x.shape[item] for item in axis) or x.dtype.kind != "f":
+        return np.asarray(np.max(x, axis=axis))
+    return np.asarray(np.max(x, axis=axis, initial=-np.inf))
+
+
 _SUM_ACCURACY: Final = Accuracy(ulp=8, sums=True)
 
 sum_op = _reduction(
@@ -188,11 +195,12 @@ prod_op = _reduction(
 )
 max_op = _reduction(
     "max",
-    lambda x, axis: np.max(x, axis=axis),
+    _greatest,
     _extreme_gradient,
     lambda d: d,
     shape=_shape_of_extreme,
 )
+"""The maximum; with ``total=True`` that of no floats is minus infinity instead of an error."""
 min_op = _reduction(
     "min",
     lambda x, axis: np.min(x, axis=axis),
@@ -221,6 +229,12 @@ def sum_(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
 def max_(x: Any, axis: Any = None, keepdims: bool = False) -> Variable:
     """Return the maximum over ``axis``."""
     return reduce_with(max_op, x, axis, keepdims)
+
+
+def upper_bound(x: Variable, axis: tuple[int, ...]) -> Variable:
+    """Return the maximum of floats over axes, which stay; minus infinity if there are none."""
+    node = max_op.node(x, axis=axis, total=True)
+    return expand_reduced(node.outputs[0], node)
 
 
 def _position(meaning: Callable[..., Array]) -> Callable[[Call, Array], Array]:

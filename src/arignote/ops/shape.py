@@ -140,6 +140,27 @@ def length(x: Variable, axis: int) -> Variable:
     return shape_i(x, axis=axis)
 
 
+shape_op = Op(
+    name="shape",
+    arguments=("x",),
+    infer=lambda params, types: (TensorType("int64", (types[0].ndim == 1,)),),
+    shape=lambda context, node, shapes: ((len(shapes[0]),),),
+    reference=lambda call, x: np.array(x.shape, "int64"),
+    gradient=lambda node, cotangents: (None,),
+    prepare=ops.as_variables,
+    expand=lambda node: [stack(lengths(node.inputs[0]))],
+    shape_only=frozenset({0}),
+    family="Shape",
+    display=lambda node: "Shape",
+)
+"""The lengths of all dimensions, of which there is one at least."""
+
+
+def lengths(x: Variable) -> list[Variable]:
+    """Return the length of each dimension."""
+    return [length(x, axis) for axis in range(x.ndim)]
+
+
 def scalar_dim(value: Any, what: str) -> Variable:
     """Return an integer scalar variable for a dimension given as a number or a variable."""
     variable = ops.as_variable(value)
@@ -159,6 +180,8 @@ def dims_of(shape: Any, what: str) -> list[Variable]:
 def elements(vector: Variable, what: str) -> list[Variable]:
     """Return the elements of a vector whose length the graph tells."""
     owner = vector.owner
+    if owner is not None and owner.op is shape_op:
+        return lengths(owner.inputs[0])
     if owner is not None and owner.op is join_op:
         return [part for item in owner.inputs for part in elements(item, what)]
     if owner is not None and owner.op is dimshuffle_op and owner.inputs[0].ndim == 0:
@@ -176,6 +199,8 @@ def static_length(vector: Variable) -> int | None:
     if isinstance(vector, Constant):
         return int(vector.data.shape[0])
     owner = vector.owner
+    if owner is not None and owner.op is shape_op:
+        return owner.inputs[0].ndim
     if owner is not None and owner.op is join_op:
         parts = [static_length(item) for item in owner.inputs]
         return None if None in parts else sum(part for part in parts if part is not None)
@@ -316,12 +341,20 @@ def _reshape_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) 
     known = product([_where(miss, 1, dim) for miss, dim in zip(missing, dims, strict=True)])
     rest = build("floordiv", total, known)
     result = tuple(_where(miss, rest, dim) for miss, dim in zip(missing, dims, strict=True))
+    written = _as_written(node.inputs[1:])
+    # Without a rest to fill, the size tells what is wrong.
+    into = f"shape {written}" if "-1" in written else f"a shape of size {{expected}}: {written}"
     context.require_equal(
-        total,
-        product(result),
-        "cannot reshape array of size {found} into a shape of size {expected}",
+        total, product(result), f"cannot reshape array of size {{found}} into {into}"
     )
     return (result,)
+
+
+def _as_written(dims: Sequence[Variable]) -> str:
+    """Return a shape as the user wrote it; a number that has no name is a question mark."""
+    known = [str(dim.data) if isinstance(dim, Constant) else dim.name or "?" for dim in dims]
+    shown = [item if item.isidentifier() or item.lstrip("-").isdigit() else "?" for item in known]
+    return f"({', '.join(shown)}{',' if len(shown) == 1 else ''})"
 
 
 def _where(flag: Dim, x: Dim, y: Dim) -> Dim:
@@ -338,7 +371,7 @@ def _reshape_gradient(
     if cotangents[0] is None:
         return [None, *nothing]
     x = node.inputs[0]
-    back = reshape(cotangents[0], [length(x, axis) for axis in range(x.ndim)])
+    back = reshape(cotangents[0], lengths(x))
     return [restore_pattern(back, x.broadcastable), *nothing]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from keyword import iskeyword
 
 from arignote import ops
@@ -31,6 +31,25 @@ from arignote.plan.plan import (
 from arignote.plan.row_blocks import RowBlock, find_row_blocks
 from arignote.plan.shapes import Shapes
 from arignote.rewrite.fuse import ProgramWriter, Unit, group
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What lowering may do.
+
+    Attributes
+    ----------
+    fusing
+        Whether elementwise ops are joined to programs.
+    by_rows
+        Whether products and what follows from them run row block by row block.
+    overwriting
+        Whether results may take the memory of others.
+    """
+
+    fusing: bool = True
+    by_rows: bool = True
+    overwriting: bool = True
 
 
 class _Names:
@@ -117,19 +136,21 @@ class _Lowering:
 
     # Units
 
-    def run(self, fusing: bool, by_rows: bool) -> None:
+    def run(self, choices: Choices) -> None:
         dependencies = needed_nodes(self.outputs, self.shapes)
         self.names.taken.update(self.shapes.reads.values())
         wanted = [*self.outputs, *self.shapes.reads]
         conditions = node_guards(list(dependencies), wanted)
-        blocks = find_row_blocks(dependencies, wanted, conditions) if by_rows else []
-        units = group(dependencies, fusing, conditions, [block.nodes for block in blocks])
+        blocks = find_row_blocks(dependencies, wanted, conditions) if choices.by_rows else []
+        units = group(
+            dependencies, choices.fusing, conditions, [block.nodes for block in blocks]
+        )
         block_of = {block.nodes[0]: block for block in blocks}
         exported = _exported(self.outputs, self.shapes.reads, units)
         for unit in after_conditions(units, conditions):
             guards = conditions.get(unit.nodes[0], ())
             if unit.nodes[0] in block_of:
-                self._by_rows(block_of[unit.nodes[0]], exported, fusing)
+                self._by_rows(block_of[unit.nodes[0]], exported, choices)
             elif unit.pattern is not None:
                 self._program(unit, exported, guards)
             else:
@@ -143,12 +164,12 @@ class _Lowering:
         outputs = tuple(map(self._temp, wanted))
         self._step(Step(ops.program_op.name, params, inputs, outputs), unit.nodes[-1], guards)
 
-    def _by_rows(self, block: RowBlock, exported: set[Variable], fusing: bool) -> None:
+    def _by_rows(self, block: RowBlock, exported: set[Variable], choices: Choices) -> None:
         inputs = block.inputs()
         wanted = [o for node in block.nodes for o in node.outputs if o in exported]
         leaves = [Variable(item.type, name=item.name) for item in inputs]
         results = walk.replace(wanted, dict(zip(inputs, leaves, strict=True)))
-        body, _ = lower(leaves, results, (), "rows", fusing, by_rows=False)
+        body, _ = lower(leaves, results, (), "rows", replace(choices, by_rows=False))
         params = by_rows_params(
             # What the body would check, this plan checks before its first step.
             replace(body, checks=()),
@@ -270,8 +291,7 @@ def lower(
     outputs: Sequence[Variable],
     updates: Sequence[tuple[SharedVariable, Variable]],
     name: str = "function",
-    fusing: bool = True,
-    by_rows: bool = True,
+    choices: Choices = Choices(),
 ) -> tuple[Plan, list[SharedVariable]]:
     """Return the plan of a graph, and the shared variables in the order of the plan's states.
 
@@ -285,13 +305,11 @@ def lower(
         Shared variables with the rewritten variables that become their values.
     name
         Of the plan.
-    fusing
-        Whether elementwise ops are joined to programs.
-    by_rows
-        Whether products and what follows from them run row block by row block.
+    choices
+        What lowering may do.
     """
     lowering = _Lowering(inputs, outputs, updates)
-    lowering.run(fusing, by_rows)
+    lowering.run(choices)
     results: list[str] = []
     for output in outputs:
         results.append(lowering.result(output, set(results)))
@@ -307,4 +325,4 @@ def lower(
             for (state, _), value in zip(updates, values, strict=True)
         ),
     )
-    return place(plan), lowering.states
+    return place(plan) if choices.overwriting else plan, lowering.states

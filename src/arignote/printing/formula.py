@@ -108,6 +108,7 @@ _FORMS: Final[dict[Op, Callable[[Apply, Sequence[str]], str]]] = {
     ops.neg: lambda _, operands: f"(-{operands[0]})",
     ops.abs_: lambda _, operands: f"|{operands[0]}|",
     ops.broadcast_like_op: lambda _, operands: f"fill({operands[1]}, {operands[0]})",
+    ops.shape_op: lambda _, operands: f"{operands[0]}.shape",
     ops.shape_i: lambda node, operands: f"{operands[0]}.shape[{node.params['axis']}]",
     ops.take_op: lambda _, operands: f"{operands[0]}[{', '.join(operands[1:])}]",
     ops.dimshuffle_op: _dimshuffled,

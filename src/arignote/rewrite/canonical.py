@@ -22,6 +22,12 @@ FOLD_LIMIT = 4096
 
 
 @rule()
+def expand_op(node: Apply) -> Replacement:
+    """an op that stands for others -> these; no plan can do without"""
+    return None if node.op.expand is None else node.op.expand(node)
+
+
+@rule()
 def fold_constants(node: Apply) -> Replacement:
     """f(constants) -> constant"""
     if not node.op.foldable or not all(isinstance(item, Constant) for item in node.inputs):

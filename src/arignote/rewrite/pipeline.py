@@ -37,7 +37,7 @@ def stabilize(outputs: Sequence[Variable], keep: Collection[Variable] = ()) -> l
 
 def merge(outputs: Sequence[Variable]) -> list[Variable]:
     """Return ``outputs`` with equal nodes merged and nothing else changed."""
-    return Rewriter().run(outputs)
+    return Rewriter([canonical.expand_op]).run(outputs)
 
 
 def optimize(
@@ -47,5 +47,5 @@ def optimize(
     result = list(outputs)
     for phase in PHASES:
         rules = [rule for rule in phase.rules if rule.name not in excluded]
-        result = Rewriter(rules, log=log).run(result)
+        result = Rewriter([canonical.expand_op, *rules], log=log).run(result)
     return result

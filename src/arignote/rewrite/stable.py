@@ -171,7 +171,7 @@ def log_of_sum_of_exp(node: Apply) -> Replacement:
     if shift is not None and _is_maximum(shift[1], shift[0]):
         return None
     axis = total.owner.params["axis"]
-    largest = ops.max_(x, axis=axis, keepdims=True)
+    largest = ops.upper_bound(x, axis)
     # An infinite maximum must not turn inf - inf into nan; its gradient cancels out of the result.
     shifted = ops.switch(ops.isinf(largest), ops.constant(0, dtype=x.dtype), largest)
     fixed = ops.zero_grad(shifted)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from arignote.graph.dtypes import Array
 from arignote.graph.variable import Constant, SharedVariable, Variable
 from arignote.run.shared import Container, filter_value
+
+# What the runtime converts without asking: see _core.pyi.
+Conversion = Literal["strict", "exact", "floatX", "any"]
 
 
 class In:
@@ -124,6 +127,15 @@ def _as_input(item: Any, allow_downcast: bool | None) -> In:
     if isinstance(record.variable, Constant):
         raise TypeError(f"Cannot use a constant ({record.variable}) as explicit input")
     return record
+
+
+def conversion(record: In) -> Conversion:
+    """Return what the runtime may convert for an input by itself: no more than the rules allow."""
+    if record.strict:
+        return "strict"
+    if record.allow_downcast is None:
+        return "floatX"
+    return "any" if record.allow_downcast else "exact"
 
 
 class Arguments:

@@ -17,13 +17,13 @@ from arignote.graph.dtypes import Array
 from arignote.graph.variable import SharedVariable, Variable, current_origin
 from arignote.ops.loop import Body, run_rows
 from arignote.plan import reference
-from arignote.plan.lower import lower
+from arignote.plan.lower import Choices, lower
 from arignote.plan.plan import Plan, Step
 from arignote.plan.verify import verify
 from arignote.rewrite.engine import Log
 from arignote.rewrite.pipeline import merge, optimize
 from arignote.run import native
-from arignote.run.arguments import Arguments, In, Out
+from arignote.run.arguments import Arguments, In, Out, conversion
 from arignote.run.build import Given, Source, build_source
 from arignote.run.compare import differences
 from arignote.run.failure import call_error
@@ -54,7 +54,11 @@ def compile_source(source: Source, mode: Mode) -> Compiled:
         rewritten[: len(values)],
         list(zip(targets, rewritten[len(values) :], strict=True)),
         " ".join((source.name or "").split()) or "function",
-        fusing=mode.optimizer is not None and "fusion" not in mode.excluded,
+        Choices(
+            fusing=mode.optimizer is not None and "fusion" not in mode.excluded,
+            by_rows=mode.optimizer is not None and "by_rows" not in mode.excluded,
+            overwriting="inplace" not in mode.excluded,
+        ),
     )
     verify(plan)
     return Compiled(source, mode, plan, tuple(states), tuple(rewritten), log)
@@ -112,7 +116,8 @@ class Function(native.Function):
         if not source.feedback:
             returns = source.keys if source.keys is not None else "one" if source.bare else "list"
         borrowed = [*source.borrowed, *(False for _ in source.feedback)]
-        super().__init__(program, storages, returns, borrowed)
+        conversions = [conversion(record) for record in source.inputs]
+        super().__init__(program, storages, returns, borrowed, conversions)
         self._counting = bool(config.profile or source.options.get("profile"))
         if self._counting:
             super().profile(True)

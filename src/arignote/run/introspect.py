@@ -7,7 +7,7 @@ It shows the rewritten graph before fusion. Programs look for ``Elemwise``, ``So
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from arignote import ops
@@ -64,13 +64,19 @@ def _class_name(node: Apply) -> str:
 
 
 class NodeView:
-    """A node of a compiled graph."""
+    """A node of a compiled graph; equal to the ``owner`` of its outputs."""
 
     def __init__(self, node: Apply) -> None:
         self.node = node
         self.op = op_class(_class_name(node))(node.op, node.label)
         self.inputs = list(node.inputs)
         self.outputs = list(node.outputs)
+
+    def __eq__(self, other: object) -> bool:
+        return self.node is (other.node if isinstance(other, NodeView) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.node)
 
     @property
     def nin(self) -> int:
@@ -88,27 +94,44 @@ class NodeView:
     __repr__ = __str__
 
 
+class Clients(dict[Variable, list[tuple[Any, int]]]):
+    """For each variable the nodes that read it, with the position: ``("output", k)`` for a result.
+
+    Asked as ``fgraph.clients[x]`` or, as in Theano up to 1.0, ``fgraph.clients(x)``.
+    """
+
+    def __missing__(self, variable: Variable) -> list[tuple[Any, int]]:
+        return []
+
+    def __call__(self, variable: Variable) -> list[tuple[Any, int]]:
+        return self[variable]
+
+
 class FunctionGraph:
-    """The rewritten graph of a function.
+    """A graph between inputs and outputs, such as the rewritten one of a function.
 
     Attributes
     ----------
     inputs, outputs
-        Its variables; outputs are followed by the updates' values.
+        Its variables; outputs of a function are followed by the updates' values.
+    clients
+        Which nodes read a variable: see :class:`Clients`.
     """
 
-    def __init__(self, compiled: Compiled) -> None:
-        self.inputs = list(compiled.source.leaves)
-        self.inputs += list(compiled.states)
-        self.outputs: list[Variable] = list(compiled.graph)
+    def __init__(self, inputs: Sequence[Variable], outputs: Sequence[Variable]) -> None:
+        self.inputs = list(inputs)
+        self.outputs = list(outputs)
         self.nodes = [NodeView(node) for node in walk.toposort(self.outputs)]
-        # For each variable the nodes that read it, with the position, as Theano keeps them.
-        self.clients: dict[Variable, list[tuple[Any, int]]] = {}
+        self.clients = Clients()
         for view in self.nodes:
             for position, item in enumerate(view.inputs):
                 self.clients.setdefault(item, []).append((view, position))
         for position, item in enumerate(self.outputs):
             self.clients.setdefault(item, []).append(("output", position))
+
+    def get_clients(self, variable: Variable) -> list[tuple[Any, int]]:
+        """Return the nodes that read a variable, with the position."""
+        return self.clients[variable]
 
     def toposort(self) -> list[NodeView]:
         """Return the nodes, each after those that compute its inputs."""
@@ -135,7 +158,8 @@ class Maker:
     """What ``f.maker`` is: how to get at the compiled graph."""
 
     def __init__(self, compiled: Compiled) -> None:
-        self.fgraph = FunctionGraph(compiled)
+        leaves = [*compiled.source.leaves, *compiled.states]
+        self.fgraph = FunctionGraph(leaves, compiled.graph)
         self.inputs = list(compiled.source.inputs)
         self.outputs = list(compiled.source.outputs)
         self.mode: Any = compiled.mode

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from arignote.config import config
+from arignote.config import LINKERS, OPTIMIZERS, config
 from arignote.graph.dtypes import Array
 from arignote.plan.plan import Step
 
@@ -30,7 +30,9 @@ class Mode:
         ``"fast_run"``; or None (``"None"``) to run the graph as it was written, which only merges
         equal nodes. ``"fast_compile"`` is ``"fast_run"``: compiling is fast.
     excluded
-        Names of rewrite rules to leave out, or ``"fusion"``.
+        Names of rewrite rules to leave out, ``"fusion"`` of elementwise ops, ``"by_rows"``,
+        or ``"inplace"``:
+        results that overwrite what is no longer needed. See :meth:`excluding`.
     watcher
         Called around every step.
 
@@ -51,57 +53,57 @@ class Mode:
     watcher: Watcher | None = None
 
     def __post_init__(self) -> None:
-        linker = _LINKERS.get(self.linker or "native")
+        linker = LINKERS.get(self.linker or "native")
         if linker is None:
-            raise ValueError(f"[Mode] linker must be one of {', '.join(_LINKERS)}: {self.linker!r}")
+            raise ValueError(f"[Mode] linker must be one of {', '.join(LINKERS)}: {self.linker!r}")
         object.__setattr__(self, "linker", linker)
-        if self.optimizer not in _OPTIMIZERS:
+        optimizer = "None" if self.optimizer is None else self.optimizer
+        if optimizer not in OPTIMIZERS:
             raise ValueError(
-                f"[Mode] optimizer must be one of {', '.join(map(repr, _OPTIMIZERS))}: "
-                f"{self.optimizer!r}"
+                f"[Mode] optimizer must be one of {', '.join(OPTIMIZERS)}: {self.optimizer!r}"
             )
-        object.__setattr__(self, "optimizer", _OPTIMIZERS[self.optimizer])
+        object.__setattr__(self, "optimizer", OPTIMIZERS[optimizer])
 
     def excluding(self, *names: str) -> Mode:
-        """Return this mode without some rewrite rules."""
-        from arignote.rewrite.pipeline import RULE_NAMES
+        """Return this mode without some rewrite rules.
 
-        unknown = set(names) - RULE_NAMES - {"fusion"}
-        if unknown:
-            raise ValueError(f"[Mode] there is no rewrite rule {', '.join(sorted(unknown))}")
-        return replace(self, excluded=self.excluded | set(names))
+        Parameters
+        ----------
+        names
+            Of rules as :func:`arignote.explain` shows them, ``"fusion"``, ``"by_rows"`` or
+            ``"inplace"``; of the
+            groups ``"canonicalize"``, ``"stabilize"``, ``"specialize"`` and ``"fast_run"``; or
+            of Theano's rules that have a counterpart here.
+
+        Raises
+        ------
+        ValueError
+            For other names, listing ours.
+
+        Examples
+        --------
+        >>> sorted(Mode().excluding("local_elemwise_fusion", "inplace").excluded)
+        ['fusion', 'inplace']
+        """
+        from arignote.rewrite.names import resolve  # start-up does without the rules
+
+        return replace(self, excluded=self.excluded | resolve(names))
 
     def including(self, *names: str) -> Mode:
-        """Return this mode with rules that were excluded."""
-        return replace(self, excluded=self.excluded - set(names))
+        """Return this mode with rules that were excluded, by the names of :meth:`excluding`.
+
+        With ``optimizer=None`` there was none: then these become the only ones.
+        """
+        from arignote.rewrite.names import NAMES, resolve  # start-up does without the rules
+
+        excluded = self.excluded if self.optimizer is not None else NAMES
+        return replace(self, optimizer="fast_run", excluded=excluded - resolve(names))
 
 
-_LINKERS: Final = {
-    "native": "native",
-    "reference": "reference",
-    "check": "check",
-    "py": "reference",
-    "c": "native",
-    "c|py": "native",
-    "c|py_nogc": "native",
-    "cvm": "native",
-    "cvm_nogc": "native",
-    "vm": "native",
-    "vm_nogc": "native",
-}
-_OPTIMIZERS: Final[dict[str | None, str | None]] = {
-    "fast_run": "fast_run",
-    "fast_compile": "fast_run",
-    "default": "fast_run",
-    "None": None,
-    "merge": None,
-    None: None,
-}
 _PREDEFINED: Final = {
     "native": Mode(),
     "reference": Mode("reference"),
     "check": Mode("check"),
-    "Mode": Mode(),
     "FAST_RUN": Mode(),
     "FAST_COMPILE": Mode(),
     "DebugMode": Mode("check"),
@@ -111,6 +113,10 @@ _PREDEFINED: Final = {
 
 def get_mode(mode: Mode | str | None) -> Mode:
     """Return a mode given as itself, by name, or None for the configured one.
+
+    ``"Mode"``, and None if ``config.mode`` names no other, is made of ``config.linker`` and
+    ``config.optimizer``. What ``config.optimizer_including`` and ``config.optimizer_excluding``
+    name applies to None alone.
 
     Raises
     ------
@@ -124,7 +130,19 @@ def get_mode(mode: Mode | str | None) -> Mode:
     """
     if isinstance(mode, Mode):
         return mode
-    name = config.mode if mode is None else mode
+    found = _named(config.mode if mode is None else mode, is_default=mode is None)
+    if mode is None and config.optimizer_including:
+        found = found.including(*config.optimizer_including.split(":"))
+    if mode is None and config.optimizer_excluding:
+        found = found.excluding(*config.optimizer_excluding.split(":"))
+    return found
+
+
+def _named(name: str, is_default: bool) -> Mode:
+    if name == "Mode" or (is_default and name == "native"):
+        return Mode(config.linker, config.optimizer)
+    if name == "NanGuardMode":
+        return NanGuardMode()
     if name not in _PREDEFINED:
         raise Exception(f"No predefined mode exist for string: {name}")
     return _PREDEFINED[name]
@@ -190,14 +208,17 @@ def MonitorMode(
 
 
 def NanGuardMode(
-    nan_is_error: bool = True, inf_is_error: bool = True, big_is_error: bool = True
+    nan_is_error: bool | None = None,
+    inf_is_error: bool | None = None,
+    big_is_error: bool | None = None,
 ) -> Mode:
     """Return a mode that raises at the first step that yields a NaN, an infinity or a huge number.
 
     Parameters
     ----------
     nan_is_error, inf_is_error, big_is_error
-        What to look for; big means a magnitude above 1e10.
+        What to look for; big means a magnitude above 1e10. None asks ``config.NanGuardMode``,
+        where all are true unless set otherwise.
 
     Raises
     ------
@@ -209,7 +230,14 @@ def NanGuardMode(
     >>> NanGuardMode().linker
     'native'
     """
-    return Mode(watcher=_Guard(nan_is_error, inf_is_error, big_is_error))
+    flags = config.NanGuardMode
+    return Mode(
+        watcher=_Guard(
+            flags.nan_is_error if nan_is_error is None else nan_is_error,
+            flags.inf_is_error if inf_is_error is None else inf_is_error,
+            flags.big_is_error if big_is_error is None else big_is_error,
+        )
+    )
 
 
 # Watchers are records, so that functions that have one can be pickled.

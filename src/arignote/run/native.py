@@ -48,9 +48,38 @@ measure_bandwidth = _core.measure_bandwidth
 measure_fma_rate = _core.measure_fma_rate
 
 config.listen("threads", _core.set_threads)
+config.listen("floatX", _core.set_floatX)
 _wanted_target = os.environ.get("ARIGNOTE_TARGET", "")
 if _wanted_target and _wanted_target != current_target():
     raise ValueError(f"ARIGNOTE_TARGET must be one of {', '.join(targets())}: {_wanted_target!r}")
+
+
+def release_memory() -> int:
+    """Give the memory that is kept for large results back to the system.
+
+    An array of 1 MB or more that a function has returned leaves its memory to the next one of about
+    its size, whichever function returns that. At most 256 MB are kept, the latest.
+
+    Returns
+    -------
+    int
+        How many bytes were kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import arignote, arignote.tensor as T
+    >>> x = T.dvector("x")
+    >>> double = arignote.function([x], x * 2)
+    >>> result = double(np.ones(1_000_000))
+    >>> del result
+    >>> arignote.release_memory() >= 8_000_000
+    True
+    >>> arignote.release_memory()
+    0
+    """
+    return _core.release_memory()
+
 
 HostCall = Callable[..., tuple[Array, ...]]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from arignote import ops
-from arignote.errors import GraphTypeError
+from arignote.errors import GraphTypeError, called
 from arignote.graph.variable import Constant, Variable
 from arignote.tensor.operators import symbolic
 from arignote.tensor.var import TensorLike
@@ -77,7 +77,7 @@ def concatenate(tensor_list: Sequence[TensorLike], axis: Any = 0) -> Variable:
             "The 'tensors' argument must be either a tuple or a list, make sure you did not forget "
             f"() or [] around arguments of concatenate.: {tensor_list}"
         )
-    return ops.join(axis, *tensor_list)
+    return called("concatenate", ops.join, axis, *tensor_list)
 
 
 @symbolic
@@ -118,7 +118,7 @@ def stack(*tensors: Any, axis: int = 0) -> Variable:
     rank = 1 + max((item.ndim for item in variables), default=0)
     if not -rank <= axis < rank:
         raise IndexError(f"[stack] axis must lie within the {rank} dimensions: {axis}")
-    return ops.stack(variables, axis)
+    return called("stack", ops.stack, variables, axis)
 
 
 @symbolic

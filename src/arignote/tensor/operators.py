@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
 import numpy as np
 
 from arignote import ops
+from arignote.errors import called
 from arignote.graph.variable import Variable
 
 if TYPE_CHECKING:
@@ -23,25 +24,27 @@ def symbolic(function: Callable[P, Variable]) -> Callable[P, TensorVariable]:
 
 
 def _operators(
-    function: Callable[[Any, Any], Variable],
+    symbol: str, function: Callable[[Any, Any], Variable]
 ) -> tuple[Callable[[Any, Any], TensorVariable], Callable[[Any, Any], TensorVariable]]:
     """Return the methods for an operator with the variable on its left and on its right."""
 
     @symbolic
     def left(self: Any, other: Any) -> Variable:
-        return function(self, other)
+        return called(symbol, function, self, other)
 
     @symbolic
     def right(self: Any, other: Any) -> Variable:
-        return function(other, self)
+        return called(symbol, function, other, self)
 
     return left, right
 
 
-def _method(function: Callable[[Any], Variable]) -> Callable[[Any], TensorVariable]:
+def _method(
+    function: Callable[[Any], Variable], symbol: str = ""
+) -> Callable[[Any], TensorVariable]:
     @symbolic
     def method(self: Any) -> Variable:
-        return function(self)
+        return called(symbol, function, self) if symbol else function(self)
 
     return method
 
@@ -73,22 +76,22 @@ class Operators(Variable):
             return NotImplemented
         return function(*inputs)
 
-    __add__, __radd__ = _operators(ops.add)
-    __sub__, __rsub__ = _operators(ops.sub)
-    __mul__, __rmul__ = _operators(ops.mul)
-    __truediv__, __rtruediv__ = _operators(ops.true_div)
-    __floordiv__, __rfloordiv__ = _operators(ops.floor_div)
-    __mod__, __rmod__ = _operators(ops.mod)
-    __pow__, __rpow__ = _operators(ops.pow_)
-    __matmul__, __rmatmul__ = _operators(_matmul)
-    __and__, __rand__ = _operators(ops.and_)
-    __or__, __ror__ = _operators(ops.or_)
-    __xor__, __rxor__ = _operators(ops.xor)
-    __lt__, __gt__ = _operators(ops.lt)[0], _operators(ops.gt)[0]
-    __le__, __ge__ = _operators(ops.le)[0], _operators(ops.ge)[0]
-    __neg__ = _method(ops.neg)
+    __add__, __radd__ = _operators("+", ops.add)
+    __sub__, __rsub__ = _operators("-", ops.sub)
+    __mul__, __rmul__ = _operators("*", ops.mul)
+    __truediv__, __rtruediv__ = _operators("/", ops.true_div)
+    __floordiv__, __rfloordiv__ = _operators("//", ops.floor_div)
+    __mod__, __rmod__ = _operators("%", ops.mod)
+    __pow__, __rpow__ = _operators("**", ops.pow_)
+    __matmul__, __rmatmul__ = _operators("@", _matmul)
+    __and__, __rand__ = _operators("&", ops.and_)
+    __or__, __ror__ = _operators("|", ops.or_)
+    __xor__, __rxor__ = _operators("^", ops.xor)
+    __lt__, __gt__ = _operators("<", ops.lt)[0], _operators(">", ops.gt)[0]
+    __le__, __ge__ = _operators("<=", ops.le)[0], _operators(">=", ops.ge)[0]
+    __neg__ = _method(ops.neg, "-")
     __abs__ = _method(ops.abs_)
-    __invert__ = _method(ops.invert)
+    __invert__ = _method(ops.invert, "~")
 
     exp = _method(ops.exp)
     exp2 = _method(ops.exp2)
@@ -147,22 +150,29 @@ class Operators(Variable):
         return result
 
 
+_VECTORS_OF_SCALARS: Final = (ops.shape_op, ops.join_op, ops.dimshuffle_op)
+
+
 def _known_elements(vector: Variable, index: Any) -> Variable | None:
     """Return the part of a vector of scalars that an index selects; None if that is not known.
 
     So ``x.shape[0]`` is the length itself, and no element of a vector.
     """
     owner = vector.owner
-    if vector.ndim != 1 or owner is None or owner.op not in (ops.join_op, ops.dimshuffle_op):
+    if vector.ndim != 1 or owner is None or owner.op not in _VECTORS_OF_SCALARS:
         return None
-    if isinstance(index, bool | np.bool_) or ops.static_length(vector) is None:
+    count = ops.static_length(vector)
+    if isinstance(index, bool | np.bool_) or count is None:
         return None
+    if isinstance(index, int | np.integer):
+        if not -count <= index < count:
+            raise IndexError(
+                f"index out of bounds, index {index} is out of bounds for size {count}"
+            )
+        if owner.op is ops.shape_op:
+            return ops.length(owner.inputs[0], int(index) % count)
     items = ops.elements(vector, "[subtensor] x")
     if isinstance(index, int | np.integer):
-        if not -len(items) <= index < len(items):
-            raise IndexError(
-                f"index out of bounds, index {index} is out of bounds for size {len(items)}"
-            )
         return items[index]
     if isinstance(index, slice):
         bounds = (index.start, index.stop, index.step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,14 @@ class Tensor(Operators):
         """The lengths of the dimensions: an int64 vector."""
         if not self.ndim:
             return ops.constant(np.zeros(0, "int64"))
-        return ops.stack([ops.length(self, axis) for axis in range(self.ndim)])
+        return ops.shape_op(self)
+
+    @property
+    def clients(self) -> NoReturn:
+        """None, for a variable may be in many graphs: an error that says where to ask."""
+        raise AttributeError(
+            "a variable does not know its clients: ask the graph, f.maker.fgraph.clients[variable]"
+        )
 
     @property
     def size(self) -> TensorVariable:
