@@ -238,7 +238,7 @@ class ByRows final : public Kernel {
   }
 
   Status make_lanes() {
-    blocks_ = rows_ == kAsTheyAre ? 1 : std::max<std::int64_t>(1, ceil_div(rows_, block_));
+    blocks_ = rows_ > block_ ? ceil_div(rows_, block_) : 1;
     std::int64_t count = 1;
     for (std::int64_t lane = 0; lane < count; ++lane) {
       count_allocation();

@@ -96,8 +96,9 @@ class Function:
         All arguments in order, called when there are keywords or another number of arguments.
     ``_convert(position: int, value: object) -> ndarray``
         An array of the input's dtype, ndim, broadcast pattern, aligned, in native byte order.
-    ``_fail(kind, step, position, value, other, what, arguments) -> NoReturn``
-        Raises the error of a failed call; step is -1 outside steps, arguments are the call's.
+    ``_fail(kind, step, inner, position, value, other, what, arguments) -> NoReturn``
+        Raises the error of a failed call; step is -1 outside steps, inner the step of its body or
+        -1; arguments are the call's.
         An exception of a host step or a hook passes as it is.
     """
 
@@ -120,6 +121,7 @@ class Function:
         self,
         kind: _FailKind,
         step: int,
+        inner: int,
         position: int,
         value: int,
         other: int,

@@ -186,7 +186,7 @@ class Op:
     rows
         ``rows(node, known, wanted)`` says how the node works row by row, None if it does not.
         ``known`` gives the axes of the inputs that are cut already, None for the others, which may
-        be cut or not; ``wanted``, where none is known, the axis along which the output is to be cut.
+        be cut or not; ``wanted``, where none is known, the axis along which to cut the output.
     supports
         Whether the kernel takes operands of these types; for others the reference runs.
     reuse

@@ -12,11 +12,18 @@ from arignote.graph.op import SUM, Rows
 from arignote.graph.variable import Apply
 
 
+def _only(known: Sequence[int | None], wanted: int | None) -> int | None:
+    """Return the one axis that is known, or wanted; None if there are several."""
+    axes = {axis for axis in known if axis is not None}
+    if len(axes) > 1:
+        return None
+    return axes.pop() if axes else wanted
+
+
 def aligned(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
     """Rule of ops on operands of one rank that broadcast against each other."""
-    axes = {axis for axis in known if axis is not None} or {wanted}
-    axis = axes.pop()
-    if axes or axis is None or node.outputs[0].broadcastable[axis]:
+    axis = _only(known, wanted)
+    if axis is None or node.outputs[0].broadcastable[axis]:
         return None
     inputs = tuple(None if item.broadcastable[axis] else axis for item in node.inputs)
     return Rows(inputs, (axis,))
@@ -74,9 +81,8 @@ def multiplied(node: Apply, known: Sequence[int | None], wanted: int | None) -> 
 def selected(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
     """Rule of a selection by index arrays: its rows are those of the indices."""
     indices = node.inputs[1:]
-    axes = {axis for axis in known[1:] if axis is not None} or {wanted}
-    axis = axes.pop()
-    if known[0] is not None or axes or axis is None or axis >= indices[0].ndim:
+    axis = _only(known[1:], wanted)
+    if known[0] is not None or axis is None or axis >= indices[0].ndim:
         return None
     cut = (None if item.broadcastable[axis] else axis for item in indices)
     return Rows((None, *cut), (axis,))

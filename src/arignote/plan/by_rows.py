@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from arignote.errors import PlanError
+from arignote.graph.dim import Shape
 from arignote.graph.dtypes import Array
 from arignote.graph.op import Accuracy, Attributes, Call, Op, Params, ShapeContext, Types
-from arignote.graph.type import TensorType
-from arignote.graph.dim import Shape
 from arignote.graph.variable import Apply
 from arignote.plan import reference
 from arignote.plan.plan import Plan

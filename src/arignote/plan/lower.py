@@ -142,9 +142,7 @@ class _Lowering:
         wanted = [*self.outputs, *self.shapes.reads]
         conditions = node_guards(list(dependencies), wanted)
         blocks = find_row_blocks(dependencies, wanted, conditions) if choices.by_rows else []
-        units = group(
-            dependencies, choices.fusing, conditions, [block.nodes for block in blocks]
-        )
+        units = group(dependencies, choices.fusing, conditions, [block.nodes for block in blocks])
         block_of = {block.nodes[0]: block for block in blocks}
         exported = _exported(self.outputs, self.shapes.reads, units)
         for unit in after_conditions(units, conditions):

@@ -141,9 +141,7 @@ class _Growth:
             return False
         return self._take_axes(block, members, node, rows)
 
-    def _take_axes(
-        self, block: RowBlock, members: set[Apply], node: Apply, rows: Rows
-    ) -> bool:
+    def _take_axes(self, block: RowBlock, members: set[Apply], node: Apply, rows: Rows) -> bool:
         found = dict(block.axes)
         for position, (item, axis) in enumerate(zip(node.inputs, rows.inputs, strict=True)):
             if isinstance(item, Constant):

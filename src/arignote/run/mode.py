@@ -30,8 +30,8 @@ class Mode:
         ``"fast_run"``; or None (``"None"``) to run the graph as it was written, which only merges
         equal nodes. ``"fast_compile"`` is ``"fast_run"``: compiling is fast.
     excluded
-        Names of rewrite rules to leave out, ``"fusion"`` of elementwise ops, ``"by_rows"``,
-        or ``"inplace"``:
+        Names of rewrite rules to leave out; ``"fusion"`` of elementwise ops; ``"by_rows"``, the
+        running of products and what follows from them row block by row block; ``"inplace"``,
         results that overwrite what is no longer needed. See :meth:`excluding`.
     watcher
         Called around every step.
@@ -70,10 +70,9 @@ class Mode:
         Parameters
         ----------
         names
-            Of rules as :func:`arignote.explain` shows them, ``"fusion"``, ``"by_rows"`` or
-            ``"inplace"``; of the
-            groups ``"canonicalize"``, ``"stabilize"``, ``"specialize"`` and ``"fast_run"``; or
-            of Theano's rules that have a counterpart here.
+            Of rules as :func:`arignote.explain` shows them; ``"fusion"``, ``"by_rows"`` or
+            ``"inplace"``; of the groups ``"canonicalize"``, ``"stabilize"``, ``"specialize"`` and
+            ``"fast_run"``; or of Theano's rules that have a counterpart here.
 
         Raises
         ------
