@@ -24,6 +24,14 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+// x^2, but never a subnormal number: those take processors a hundred cycles and more. What is added
+// does not count, as a square here is only a factor of terms that are added to larger ones.
+template <class D, class V>
+HWY_INLINE V square(D d, V x) {
+  constexpr double kTiny = sizeof(hn::TFromD<D>) == sizeof(float) ? 0x1p-28 : 0x1p-120;
+  return hn::MulAdd(x, x, hn::Set(d, kTiny));
+}
+
 // c[0] + c[1] x + … by Estrin's scheme: the chain of dependent operations is logarithmic.
 // powers[k] = x^(2^k).
 template <std::size_t kFirst, std::size_t kCount, class D, class V, class Coefficients>
@@ -43,24 +51,37 @@ HWY_INLINE V estrin(D d, const V* powers, const Coefficients& c) {
 }
 
 template <class D, class V, class T, std::size_t kCount>
-HWY_INLINE V polynomial(D d, V x, const T (&c)[kCount]) {
+HWY_INLINE V polynomial(D d, V x, V x2, const T (&c)[kCount]) {
   static_assert(kCount <= 32);
   V powers[5];
   powers[0] = x;
-  for (std::size_t k = 1; k < 5; ++k) powers[k] = hn::Mul(powers[k - 1], powers[k - 1]);
+  powers[1] = x2;
+  for (std::size_t k = 2; k < 5; ++k) powers[k] = hn::Mul(powers[k - 1], powers[k - 1]);
   return estrin<0, kCount>(d, powers, c);
 }
 
-// Keeps NaN.
+// Whether Min and Max return the second operand if one is NaN, as on x86.
+constexpr bool kSecondOfNan =
+    HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3;
+
+// These three keep NaN.
+template <class D, class V, class T = hn::TFromD<D>>
+HWY_INLINE V at_least(D d, V x, T low) {
+  const V bound = hn::Set(d, low);
+  if constexpr (kSecondOfNan) return hn::Max(bound, x);
+  return hn::IfThenElse(hn::Lt(x, bound), bound, x);
+}
+
+template <class D, class V, class T = hn::TFromD<D>>
+HWY_INLINE V at_most(D d, V x, T high) {
+  const V bound = hn::Set(d, high);
+  if constexpr (kSecondOfNan) return hn::Min(bound, x);
+  return hn::IfThenElse(hn::Gt(x, bound), bound, x);
+}
+
 template <class D, class V, class T = hn::TFromD<D>>
 HWY_INLINE V clamp(D d, V x, T low, T high) {
-#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
-  // x86 returns the second operand if one is NaN.
-  return hn::Max(hn::Set(d, low), hn::Min(hn::Set(d, high), x));
-#else
-  x = hn::IfThenElse(hn::Gt(x, hn::Set(d, high)), hn::Set(d, high), x);
-  return hn::IfThenElse(hn::Lt(x, hn::Set(d, low)), hn::Set(d, low), x);
-#endif
+  return at_least(d, at_most(d, x, high), low);
 }
 
 template <class T>
@@ -74,12 +95,12 @@ struct ExpConstants<float> {
   static constexpr float kLn2 = 0.6931472F;
   static constexpr float kLn2High = 0x1.62e4p-1F;  // short enough for n * kLn2High to be exact
   static constexpr float kLn2Low = 0x1.7f7d1cp-20F;
-  static constexpr float kLowest = -104.0F;  // e^x is 0 from here on
-  static constexpr float kHighest = 89.0F;   // e^x is inf from here on
-  static constexpr float kLowest2 = -151.0F;
+  static constexpr float kLowest = -0x1.9fe36ap+6F;  // e^x is 0 from here on, and not before
+  static constexpr float kHighest = 89.0F;           // e^x is inf from here on
+  static constexpr float kLowest2 = -150.0F;
   static constexpr float kHighest2 = 128.0F;
-  static constexpr float kLowestM1 = -20.0F;  // e^x - 1 is -1 from here on
-  static constexpr float kSubnormalScale = 0x1p24F;
+  static constexpr float kLowestM1 = -20.0F;  // e^x - 1 is -1 and e^x + 1 is 1 from here on
+  static constexpr float kSubnormalScale = 0x1p25F;
   // (e^r - 1 - r) / r^2, |r| <= ln(2)/2
   static constexpr float kPolynomial[] = {0.5F,         0.16666648F,   0.041666485F,
                                           0.008337973F, 0.0013932737F, 0.00017237233F};
@@ -93,12 +114,12 @@ struct ExpConstants<double> {
   static constexpr double kLn2 = 0.6931471805599453;
   static constexpr double kLn2High = 0x1.62e42fefa4p-1;
   static constexpr double kLn2Low = -0x1.8432a1b0e2634p-43;
-  static constexpr double kLowest = -746.0;
+  static constexpr double kLowest = -0x1.74910d52d3052p+9;
   static constexpr double kHighest = 710.0;
-  static constexpr double kLowest2 = -1076.0;
+  static constexpr double kLowest2 = -1075.0;
   static constexpr double kHighest2 = 1024.0;
   static constexpr double kLowestM1 = -40.0;
-  static constexpr double kSubnormalScale = 0x1p54;
+  static constexpr double kSubnormalScale = 0x1p55;
   static constexpr double kPolynomial[] = {0.5,
                                            0.16666666666666674,
                                            0.04166666666666597,
@@ -132,10 +153,19 @@ HWY_INLINE ReducedExponent<V> reduce_exponent(D d, V x) {
   return {shifted, hn::NegMulAdd(n, hn::Set(d, C::kLn2Low), r)};
 }
 
+// e^r for |r| <= ln(2)/2
+template <class D, class V>
+HWY_INLINE V exp_reduced(D d, V r) {
+  const V r2 = square(d, r);
+  const V rest = hn::MulAdd(r2, polynomial(d, r, r2, ExpFor<D>::kPolynomial), r);
+  return hn::Add(rest, hn::Set(d, 1));
+}
+
 // e^r - 1 for |r| <= ln(2)/2
 template <class D, class V>
 HWY_INLINE V expm1_reduced(D d, V r) {
-  return hn::MulAdd(hn::Mul(r, r), polynomial(d, r, ExpFor<D>::kPolynomial), r);
+  const V p = polynomial(d, r, square(d, r), ExpFor<D>::kPolynomial);
+  return hn::MulAdd(hn::Mul(r, p), r, r);
 }
 
 // factor * 2^n, both powers of two, as long as that is a normal number.
@@ -146,13 +176,20 @@ HWY_INLINE V scale_by_power(D d, V factor, V shifted) {
   return hn::BitCast(d, hn::Add(hn::BitCast(di, factor), exponent));
 }
 
+// The last step to a result that may be subnormal: 2^-k, but 0 at the lowest x (and for NaN), as a
+// product that underflows is slow.
+template <class D, class V, class T = hn::TFromD<D>>
+HWY_INLINE V last_scale(D d, V x, T lowest) {
+  return hn::IfThenElseZero(hn::Gt(x, hn::Set(d, lowest)),
+                            hn::Set(d, 1 / ExpFor<D>::kSubnormalScale));
+}
+
 // p 2^n in two steps: 2^n itself may be subnormal (x < 0) or out of range.
-template <class D, class V>
-HWY_INLINE V scale_result(D d, V p, V shifted, V x) {
-  using C = ExpFor<D>;
-  const auto negative = hn::Lt(x, hn::Zero(d));
-  const V first = hn::IfThenElse(negative, hn::Set(d, C::kSubnormalScale), hn::Set(d, 0.5));
-  const V second = hn::IfThenElse(negative, hn::Set(d, 1 / C::kSubnormalScale), hn::Set(d, 2));
+template <class D, class V, class T = hn::TFromD<D>>
+HWY_INLINE V scale_result(D d, V p, V shifted, V x, T lowest) {
+  const V scale = hn::Set(d, ExpFor<D>::kSubnormalScale);
+  const V first = hn::IfNegativeThenElse(x, scale, hn::Set(d, 0.5));
+  const V second = hn::IfNegativeThenElse(x, last_scale(d, x, lowest), hn::Set(d, 2));
   return hn::Mul(hn::Mul(p, scale_by_power(d, first, shifted)), second);
 }
 
@@ -160,8 +197,17 @@ HWY_INLINE V scale_result(D d, V p, V shifted, V x) {
 template <class D, class V>
 HWY_INLINE V exp_in_range(D d, V x) {
   const auto [shifted, r] = reduce_exponent(d, x);
-  const V one = hn::Set(d, 1);
-  return hn::Mul(hn::Add(expm1_reduced(d, r), one), scale_by_power(d, one, shifted));
+  return hn::Mul(exp_reduced(d, r), scale_by_power(d, hn::Set(d, 1), shifted));
+}
+
+// e^x for x <= 0
+template <class D, class V>
+HWY_INLINE V exp_below_one(D d, V x) {
+  using C = ExpFor<D>;
+  x = at_least(d, x, C::kLowest);
+  const auto [shifted, r] = reduce_exponent(d, x);
+  const V scale = scale_by_power(d, hn::Set(d, C::kSubnormalScale), shifted);
+  return hn::Mul(hn::Mul(exp_reduced(d, r), scale), last_scale(d, x, C::kLowest));
 }
 
 struct Exp {
@@ -170,7 +216,7 @@ struct Exp {
     using C = ExpFor<D>;
     x = clamp(d, x, C::kLowest, C::kHighest);
     const auto [shifted, r] = reduce_exponent(d, x);
-    return scale_result(d, hn::Add(expm1_reduced(d, r), hn::Set(d, 1)), shifted, x);
+    return scale_result(d, exp_reduced(d, r), shifted, x, C::kLowest);
   }
 };
 
@@ -182,7 +228,7 @@ struct Exp2 {
     const V rounder = hn::Set(d, C::kRounder);
     const V shifted = hn::Add(x, rounder);
     const V r = hn::Mul(hn::Sub(x, hn::Sub(shifted, rounder)), hn::Set(d, C::kLn2));
-    return scale_result(d, hn::Add(expm1_reduced(d, r), hn::Set(d, 1)), shifted, x);
+    return scale_result(d, exp_reduced(d, r), shifted, x, C::kLowest2);
   }
 };
 
@@ -199,12 +245,21 @@ struct Expm1 {
   }
 };
 
+// 1 + e^x
+template <class D, class V>
+HWY_INLINE V one_plus_exp(D d, V x) {
+  using C = ExpFor<D>;
+  const auto [shifted, r] = reduce_exponent(d, clamp(d, x, C::kLowestM1, C::kHighest));
+  // Half of the power, since 2^n may be out of range.
+  const V half = hn::Mul(exp_reduced(d, r), scale_by_power(d, hn::Set(d, 0.5), shifted));
+  return hn::MulAdd(half, hn::Set(d, 2), hn::Set(d, 1));
+}
+
 // The naive formula, which loses nothing: e^-x may be inf, and then the result is 0.
 struct Sigmoid {
   template <class D, class V>
   static HWY_INLINE V apply(D d, V x) {
-    const V one = hn::Set(d, 1);
-    return hn::Div(one, hn::Add(one, Exp::apply(d, hn::Neg(x))));
+    return hn::Div(hn::Set(d, 1), one_plus_exp(d, hn::Neg(x)));
   }
 };
 
@@ -212,11 +267,16 @@ struct Sigmoid {
 template <class D, class V>
 HWY_INLINE V half_exp(D d, V x) {
   using C = ExpFor<D>;
-  x = clamp(d, x, hn::TFromD<D>{0}, C::kHighest + 1);
+  x = at_most(d, x, C::kHighest + 1);
   const auto [shifted, r] = reduce_exponent(d, x);
-  const V p = hn::Add(expm1_reduced(d, r), hn::Set(d, 1));
   const V quarter = scale_by_power(d, hn::Set(d, 0.25), shifted);
-  return hn::Mul(hn::Mul(p, quarter), hn::Set(d, 2));
+  return hn::Mul(hn::Mul(exp_reduced(d, r), quarter), hn::Set(d, 2));
+}
+
+// 1 / (4 h), but not subnormal where it cannot matter. NaN may be lost.
+template <class D, class V>
+HWY_INLINE V quarter_over(D d, V h) {
+  return hn::Div(hn::Set(d, 0.25), hn::Min(h, hn::Set(d, 0x1p1000)));
 }
 
 template <class T>
@@ -245,10 +305,10 @@ struct Tanh {
     const V a = hn::Abs(x);
     const V one = hn::Set(d, 1);
     // Beyond 20 the result is 1.
-    const V e = exp_in_range(d, clamp(d, hn::Add(a, a), T{0}, T{40}));
+    const V e = exp_in_range(d, at_most(d, hn::Add(a, a), T{40}));
     const V large = hn::Sub(one, hn::Div(hn::Set(d, 2), hn::Add(e, one)));
-    const V z = hn::Mul(a, a);
-    const V small = hn::MulAdd(hn::Mul(a, z), polynomial(d, z, C::kPolynomial), a);
+    const V z = square(d, a);
+    const V small = hn::MulAdd(hn::Mul(z, polynomial(d, z, hn::Mul(z, z), C::kPolynomial)), a, a);
     return hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, 0.625)), small, large), x);
   }
 };
@@ -263,9 +323,9 @@ struct Sinh {
                                              7.783435407139769e-13};
     const V a = hn::Abs(x);
     const V h = half_exp(d, a);
-    const V large = hn::Sub(h, hn::Div(hn::Set(d, 0.25), h));
-    const V z = hn::Mul(a, a);
-    const V small = hn::MulAdd(hn::Mul(a, z), polynomial(d, z, kPolynomial), a);
+    const V large = hn::Sub(h, quarter_over(d, h));
+    const V z = square(d, a);
+    const V small = hn::MulAdd(hn::Mul(z, polynomial(d, z, hn::Mul(z, z), kPolynomial)), a, a);
     return hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, 1)), small, large), x);
   }
 };
@@ -274,7 +334,7 @@ struct Cosh {
   template <class D, class V>
   static HWY_INLINE V apply(D d, V x) {
     const V h = half_exp(d, hn::Abs(x));
-    return hn::Add(h, hn::Div(hn::Set(d, 0.25), h));
+    return hn::Add(h, quarter_over(d, h));
   }
 };
 

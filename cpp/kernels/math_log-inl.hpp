@@ -97,7 +97,7 @@ HWY_INLINE V logarithm_tail(D d, V f, V half_square) {
       0.1818346531544693, 0.15316367325224392, 0.14774462485995826};
   const V s = hn::Div(f, hn::Add(f, hn::Set(d, 2)));
   const V z = hn::Mul(s, s);
-  return hn::Mul(s, hn::MulAdd(z, polynomial(d, z, kPolynomial), half_square));
+  return hn::Mul(s, hn::MulAdd(z, polynomial(d, z, hn::Mul(z, z), kPolynomial), half_square));
 }
 
 // k ln 2 + log(1 + f) + c, in double.
@@ -119,10 +119,10 @@ HWY_INLINE V sum_float_logarithm(D d, V k, V f, V c) {
   static constexpr float kPolynomial[] = {0.33333313F,  -0.25000167F,  0.20002222F,
                                           -0.16659372F, 0.1420964F,    -0.1254939F,
                                           0.12107689F,  -0.109232984F, 0.05356097F};
-  const V square = hn::Mul(f, f);
-  const V cubic = hn::Mul(hn::Mul(f, square), polynomial(d, f, kPolynomial));
+  const V f2 = hn::Mul(f, f);
+  const V cubic = hn::Mul(hn::Mul(f, f2), polynomial(d, f, square(d, f), kPolynomial));
   const V low = hn::Add(hn::MulAdd(k, hn::Set(d, C::kLn2Low), c), cubic);
-  const V sum = hn::Add(f, hn::NegMulAdd(square, hn::Set(d, 0.5F), low));
+  const V sum = hn::Add(f, hn::NegMulAdd(f2, hn::Set(d, 0.5F), low));
   return hn::MulAdd(k, hn::Set(d, C::kLn2High), sum);
 }
 
@@ -218,9 +218,12 @@ struct SoftplusConstants<double> {
 struct Softplus {
   template <class D, class V>
   static HWY_INLINE V apply(D d, V x) {
-    using C = SoftplusConstants<hn::TFromD<D>>;
-    const V e = Exp::apply(d, hn::Neg(hn::Abs(x)));
-    const V tail = hn::MulAdd(hn::Mul(e, e), polynomial(d, e, C::kPolynomial), e);
+    using T = hn::TFromD<D>;
+    using C = SoftplusConstants<T>;
+    // -|x|, but from 60 on the result is x for any small e.
+    const V e = exp_below_one(d, hn::Min(x, at_least(d, hn::Neg(x), T{-60})));
+    const V p = polynomial(d, e, square(d, e), C::kPolynomial);
+    const V tail = hn::MulAdd(hn::Mul(e, p), e, e);
     return hn::Add(tail, hn::Max(x, hn::Zero(d)));
   }
 };
@@ -232,10 +235,10 @@ struct ArcSinh {
   template <class D, class V>
   static HWY_INLINE V apply(D d, V x) {
     const V a = hn::Abs(x);
-    const V square = hn::Mul(a, a);
     const V one = hn::Set(d, 1);
     const auto huge = hn::Gt(a, hn::Set(d, kHuge));
-    const V small = hn::Add(a, hn::Div(square, hn::Add(one, hn::Sqrt(hn::Add(square, one)))));
+    const V root = hn::Sqrt(hn::MulAdd(a, a, one));
+    const V small = hn::MulAdd(a, hn::Div(a, hn::Add(one, root)), a);
     const V result = Log1p::apply(d, hn::IfThenElse(huge, a, small));
     const V doubled = hn::Add(result, hn::Set(d, ExpConstants<double>::kLn2));
     return hn::CopySign(hn::IfThenElse(huge, doubled, result), x);
@@ -260,8 +263,8 @@ struct ArcTanh {
   static HWY_INLINE V apply(D d, V x) {
     const V a = hn::Abs(x);
     const V twice = hn::Add(a, a);
-    const V quotient = hn::Div(hn::Mul(twice, a), hn::Sub(hn::Set(d, 1), a));
-    const V result = Log1p::apply(d, hn::Add(twice, quotient));
+    const V quotient = hn::Div(a, hn::Sub(hn::Set(d, 1), a));
+    const V result = Log1p::apply(d, hn::MulAdd(twice, quotient, twice));
     const auto outside = hn::Gt(a, hn::Set(d, 1));
     return hn::IfThenElse(outside, hn::NaN(d), hn::CopySign(hn::Mul(hn::Set(d, 0.5), result), x));
   }

@@ -60,11 +60,11 @@ HWY_INLINE V sin_reduced(D d, V r, V tail) {
   static constexpr double kPolynomial[] = {-0.1666666666666664,     0.008333333333323992,
                                            -0.00019841269830814595, 2.7557313985278615e-06,
                                            -2.50507980112496e-08,   1.589885139920229e-10};
-  const V z = hn::Mul(r, r);
-  const V cubic = hn::Mul(hn::Mul(r, z), polynomial(d, z, kPolynomial));
+  const V z = square(d, r);
+  const V excess = hn::Mul(z, polynomial(d, z, hn::Mul(z, z), kPolynomial));
   // sin(r + t) = sin(r) + t cos(r)
   const V cosine = hn::NegMulAdd(z, hn::Set(d, 0.5), hn::Set(d, 1));
-  return hn::Add(r, hn::MulAdd(tail, cosine, cubic));
+  return hn::Add(r, hn::MulAdd(r, excess, hn::Mul(tail, cosine)));
 }
 
 template <class D, class V>
@@ -74,12 +74,12 @@ HWY_INLINE V cos_reduced(D d, V r, V tail) {
                                            2.480158729367167e-05,  -2.7557315444238903e-07,
                                            2.0875859133646035e-09, -1.1366158062644718e-11};
   const V one = hn::Set(d, 1);
-  const V z = hn::Mul(r, r);
+  const V z = square(d, r);
   const V half = hn::Mul(z, hn::Set(d, 0.5));
   const V leading = hn::Sub(one, half);
   const V lost = hn::Sub(hn::Sub(one, leading), half);
   // cos(r + t) = cos(r) - t sin(r)
-  const V rest = hn::MulAdd(hn::Mul(z, z), polynomial(d, z, kPolynomial), lost);
+  const V rest = hn::MulAdd(hn::Mul(z, z), polynomial(d, z, hn::Mul(z, z), kPolynomial), lost);
   return hn::Add(leading, hn::NegMulAdd(r, tail, rest));
 }
 
@@ -167,8 +167,9 @@ HWY_INLINE V arctan_of_quotient(D d, V numerator, V denominator, V octant, V sig
   const auto middle = hn::Gt(numerator, hn::Mul(denominator, hn::Set(d, kTanPi8)));
   const V q = hn::Div(hn::Sub(numerator, hn::IfThenElse(middle, denominator, zero)),
                       hn::Add(denominator, hn::IfThenElse(middle, numerator, zero)));
-  const V z = hn::Mul(q, q);
-  const V angle = hn::Mul(sign, hn::MulAdd(hn::Mul(q, z), polynomial(d, z, kPolynomial), q));
+  const V z = square(d, q);
+  const V angle =
+      hn::Mul(sign, hn::MulAdd(hn::Mul(z, polynomial(d, z, hn::Mul(z, z), kPolynomial)), q, q));
   const V base = hn::Add(octant, hn::IfThenElse(middle, sign, zero));
   // A multiple of pi/4 up to 4 is exact in `high`.
   const V low = hn::MulAdd(base, hn::Set(d, kHalfPiLow / 2), angle);
@@ -234,15 +235,15 @@ struct ArcTan2 {
   }
 };
 
-// (arcsin(s) / s - 1) / s^2 in s^2 for |s| <= 1/2, times s^3
+// arcsin(s) / s - 1 in z = s^2 for |s| <= 1/2
 template <class D, class V>
-HWY_INLINE V arcsin_tail(D d, V s, V z) {
+HWY_INLINE V arcsin_excess(D d, V z) {
   static constexpr double kPolynomial[] = {
       0.16666666666666663,   0.07500000000001748, 0.04464285714038606,  0.03038194461162216,
       0.022372152558954007,  0.0173529270267991,  0.01396211380285053,  0.01158375225766682,
       0.009496579716310285,  0.00995177697477259, 0.000865750951693092, 0.024444569546660216,
       -0.025680011526324032, 0.03338517934836479};
-  return hn::Mul(hn::Mul(s, z), polynomial(d, z, kPolynomial));
+  return hn::Mul(z, polynomial(d, z, hn::Mul(z, z), kPolynomial));
 }
 
 // Beyond 1/2 through arcsin(a) = pi/2 - 2 arcsin(sqrt((1 - a) / 2)).
@@ -252,13 +253,13 @@ struct ArcSin {
     const V a = hn::Abs(x);
     const V half = hn::Set(d, 0.5);
     const auto large = hn::Gt(a, half);
-    const V z = hn::IfThenElse(large, hn::NegMulAdd(a, half, half), hn::Mul(a, a));
+    const V z = hn::IfThenElse(large, hn::NegMulAdd(a, half, half), square(d, a));
     const V s = hn::IfThenElse(large, hn::Sqrt(z), a);
-    const V tail = arcsin_tail(d, s, z);
+    const V excess = arcsin_excess(d, z);
     const V twice = hn::Set(d, 2);
-    const V rest = hn::NegMulAdd(twice, tail, hn::Set(d, kHalfPiLow));
+    const V rest = hn::NegMulAdd(hn::Mul(twice, s), excess, hn::Set(d, kHalfPiLow));
     const V far = hn::Add(hn::NegMulAdd(twice, s, hn::Set(d, kHalfPiHigh)), rest);
-    return hn::CopySign(hn::IfThenElse(large, far, hn::Add(s, tail)), x);
+    return hn::CopySign(hn::IfThenElse(large, far, hn::MulAdd(s, excess, s)), x);
   }
 };
 
@@ -268,12 +269,12 @@ struct ArcCos {
     const V a = hn::Abs(x);
     const V half = hn::Set(d, 0.5);
     const auto large = hn::Gt(a, half);
-    const V z = hn::IfThenElse(large, hn::NegMulAdd(a, half, half), hn::Mul(a, a));
+    const V z = hn::IfThenElse(large, hn::NegMulAdd(a, half, half), square(d, a));
     const V s = hn::IfThenElse(large, hn::Sqrt(z), x);
-    const V tail = arcsin_tail(d, s, z);
-    const V low = hn::Sub(hn::Set(d, kHalfPiLow), tail);
+    const V excess = arcsin_excess(d, z);
+    const V low = hn::NegMulAdd(s, excess, hn::Set(d, kHalfPiLow));
     const V complement = hn::Sub(hn::Set(d, kHalfPiHigh), hn::Sub(s, low));
-    const V direct = hn::Add(s, tail);
+    const V direct = hn::MulAdd(s, excess, s);
     const V far = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), complement, direct);
     return hn::IfThenElse(large, hn::Add(far, far), complement);
   }
