@@ -36,8 +36,8 @@ void add_widened(BlockTable& table, std::string_view name, float cost) {
 void list_logarithmic(BlockTable& table) {
   add_direct<Log>(table, "log", 7.0F);
   add_direct<Log1p>(table, "log1p", 10.0F);
-  add_widened<Log2>(table, "log2", 9.0F);
-  add_widened<Log10>(table, "log10", 9.0F);
+  add_direct<Log2>(table, "log2", 9.0F);
+  add_direct<Log10>(table, "log10", 9.0F);
   add_widened<ArcSinh>(table, "arcsinh", 25.0F);
   add_widened<ArcCosh>(table, "arccosh", 24.0F);
   add_widened<ArcTanh>(table, "arctanh", 18.0F);

@@ -88,9 +88,20 @@ HWY_INLINE V repair_logarithm(D d, V x, V result) {
                         hn::IfThenElse(hn::Eq(x, zero), hn::Neg(infinity), special));
 }
 
-// log(1 + f) = f - f^2/2 + tail, in double.
+// log(1 + f) = f - f^2/2 + tail, in float.
 template <class D, class V>
-HWY_INLINE V logarithm_tail(D d, V f, V half_square) {
+HWY_INLINE V float_logarithm_tail(D d, V f) {
+  // tail / f^3
+  static constexpr float kPolynomial[] = {0.33333313F,  -0.25000167F,  0.20002222F,
+                                          -0.16659372F, 0.1420964F,    -0.1254939F,
+                                          0.12107689F,  -0.109232984F, 0.05356097F};
+  const V cube = hn::Mul(f, hn::Mul(f, f));
+  return hn::Mul(cube, polynomial(d, f, square(d, f), kPolynomial));
+}
+
+// The same in double.
+template <class D, class V>
+HWY_INLINE V double_logarithm_tail(D d, V f, V half_square) {
   // (log((1 + s) / (1 - s)) / s - 2) / s^2 in s^2, |s| <= 0.1716
   static constexpr double kPolynomial[] = {
       0.666666666666671,  0.39999999999541963, 0.28571428718712094, 0.22222200695375435,
@@ -106,7 +117,7 @@ HWY_INLINE V sum_double_logarithm(D d, V k, V f, V c) {
   using C = ExpConstants<double>;
   const V half_square = hn::Mul(hn::Mul(f, f), hn::Set(d, 0.5));
   const V low = hn::MulAdd(k, hn::Set(d, C::kLn2Low), c);
-  const V tail = hn::Add(logarithm_tail(d, f, half_square), low);
+  const V tail = hn::Add(double_logarithm_tail(d, f, half_square), low);
   const V reduced = hn::Sub(hn::Sub(half_square, tail), f);
   return hn::MulSub(k, hn::Set(d, C::kLn2High), reduced);
 }
@@ -115,14 +126,9 @@ HWY_INLINE V sum_double_logarithm(D d, V k, V f, V c) {
 template <class D, class V>
 HWY_INLINE V sum_float_logarithm(D d, V k, V f, V c) {
   using C = ExpConstants<float>;
-  // (log(1 + f) - f + f^2/2) / f^3
-  static constexpr float kPolynomial[] = {0.33333313F,  -0.25000167F,  0.20002222F,
-                                          -0.16659372F, 0.1420964F,    -0.1254939F,
-                                          0.12107689F,  -0.109232984F, 0.05356097F};
-  const V f2 = hn::Mul(f, f);
-  const V cubic = hn::Mul(hn::Mul(f, f2), polynomial(d, f, square(d, f), kPolynomial));
-  const V low = hn::Add(hn::MulAdd(k, hn::Set(d, C::kLn2Low), c), cubic);
-  const V sum = hn::Add(f, hn::NegMulAdd(f2, hn::Set(d, 0.5F), low));
+  const V tail = float_logarithm_tail(d, f);
+  const V low = hn::Add(hn::MulAdd(k, hn::Set(d, C::kLn2Low), c), tail);
+  const V sum = hn::Add(f, hn::NegMulAdd(hn::Mul(f, f), hn::Set(d, 0.5F), low));
   return hn::MulAdd(k, hn::Set(d, C::kLn2High), sum);
 }
 
@@ -143,23 +149,66 @@ struct Log {
   }
 };
 
-// A base other than e multiplies log(1 + f) by a constant in two parts, of which the first times
-// `high` is exact.
-template <class D, class V>
-HWY_INLINE V based_logarithm(D d, V x, double scale_high, double scale_low, double k_high,
-                             double k_low) {
+// The logarithm of e and of 2 in a base, each in two parts: the first times as many bits of a
+// number as `kLeading` keeps, or times k, is exact.
+template <class T>
+struct Base {
+  T e_high;
+  T e_low;
+  T two_high;
+  T two_low;
+};
+
+template <class T>
+struct BaseConstants;
+
+template <>
+struct BaseConstants<float> {
+  static constexpr std::uint32_t kLeading = 0xfffff000;
+  static constexpr Base<float> kTwo = {0x1.716p+0F, -0x1.7135a8p-13F, 1, 0};
+  static constexpr Base<float> kTen = {0x1.bccp-2F, -0x1.09d5b2p-15F, 0x1.3442p-2F,
+                                       -0x1.95ec1p-19F};
+};
+
+template <>
+struct BaseConstants<double> {
+  static constexpr std::uint64_t kLeading = 0xffffffff00000000;
+  static constexpr Base<double> kTwo = {0x1.71547p+0, 0x1.94ae0bf85ddf4p-22, 1, 0};
+  static constexpr Base<double> kTen = {0x1.bcb7bp-2, 0x1.526e50e32a6abp-26, 0x1.34413509f8p-2,
+                                        -0x1.80433b83b532ap-44};
+};
+
+// log(1 + f) = high + low, where high has as many bits as a Base is made for.
+template <class V>
+struct LogSum {
+  V high;
+  V low;
+};
+
+template <class D, class V, class T = hn::TFromD<D>>
+HWY_INLINE LogSum<V> split_sum(D d, V f) {
   const hn::RebindToUnsigned<D> du;
-  const auto [k, f] = split_logarithm(d, x);
   const V half_square = hn::Mul(hn::Mul(f, f), hn::Set(d, 0.5));
-  const auto leading = hn::Set(du, std::uint64_t{0xffffffff00000000});
-  const V high = hn::BitCast(d, hn::And(hn::BitCast(du, hn::Sub(f, half_square)), leading));
-  const V low = hn::Add(hn::Sub(hn::Sub(f, high), half_square), logarithm_tail(d, f, half_square));
-  const V product = hn::Mul(high, hn::Set(d, scale_high));
-  const V whole = hn::Mul(k, hn::Set(d, k_high));
+  const auto bits = hn::BitCast(du, hn::Sub(f, half_square));
+  const V high = hn::BitCast(d, hn::And(bits, hn::Set(du, BaseConstants<T>::kLeading)));
+  const V lost = hn::Sub(hn::Sub(f, high), half_square);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return {high, hn::Add(lost, float_logarithm_tail(d, f))};
+  } else {
+    return {high, hn::Add(lost, double_logarithm_tail(d, f, half_square))};
+  }
+}
+
+template <class D, class V, class T = hn::TFromD<D>>
+HWY_INLINE V based_logarithm(D d, V x, const Base<T>& base) {
+  const auto [k, f] = split_logarithm(d, x);
+  const auto [high, low] = split_sum(d, f);
+  const V product = hn::Mul(high, hn::Set(d, base.e_high));
+  const V whole = hn::Mul(k, hn::Set(d, base.two_high));
   const V sum = hn::Add(whole, product);
-  V rest = hn::Mul(hn::Add(low, high), hn::Set(d, scale_low));
-  rest = hn::MulAdd(low, hn::Set(d, scale_high), rest);
-  rest = hn::MulAdd(k, hn::Set(d, k_low), rest);
+  V rest = hn::Mul(hn::Add(low, high), hn::Set(d, base.e_low));
+  rest = hn::MulAdd(low, hn::Set(d, base.e_high), rest);
+  rest = hn::MulAdd(k, hn::Set(d, base.two_low), rest);
   rest = hn::Add(rest, hn::Add(hn::Sub(whole, sum), product));
   return repair_logarithm(d, x, hn::Add(sum, rest));
 }
@@ -167,15 +216,14 @@ HWY_INLINE V based_logarithm(D d, V x, double scale_high, double scale_low, doub
 struct Log2 {
   template <class D, class V>
   static HWY_INLINE V apply(D d, V x) {
-    return based_logarithm(d, x, 0x1.71547p+0, 0x1.94ae0bf85ddf4p-22, 1.0, 0.0);
+    return based_logarithm(d, x, BaseConstants<hn::TFromD<D>>::kTwo);
   }
 };
 
 struct Log10 {
   template <class D, class V>
   static HWY_INLINE V apply(D d, V x) {
-    return based_logarithm(d, x, 0x1.bcb7bp-2, 0x1.526e50e32a6abp-26, 0x1.34413509f8p-2,
-                           -0x1.80433b83b532ap-44);
+    return based_logarithm(d, x, BaseConstants<hn::TFromD<D>>::kTen);
   }
 };
 
