@@ -245,17 +245,21 @@ struct Expm1 {
   }
 };
 
+// 1 + e^x
+template <class D, class V>
+HWY_INLINE V one_plus_exp(D d, V x) {
+  using C = ExpFor<D>;
+  const auto [shifted, r] = reduce_exponent(d, clamp(d, x, C::kLowestM1, C::kHighest));
+  // Half of the power, since 2^n may be out of range.
+  const V half = hn::Mul(exp_reduced(d, r), scale_by_power(d, hn::Set(d, 0.5), shifted));
+  return hn::MulAdd(half, hn::Set(d, 2), hn::Set(d, 1));
+}
+
 // The naive formula, which loses nothing: e^-x may be inf, and then the result is 0.
 struct Sigmoid {
   template <class D, class V>
   static HWY_INLINE V apply(D d, V x) {
-    using C = ExpFor<D>;
-    const V one = hn::Set(d, 1);
-    const auto [shifted, r] = reduce_exponent(d, clamp(d, hn::Neg(x), C::kLowestM1, C::kHighest));
-    // Half of e^-x, since 2^n may be out of range.
-    const V half = scale_by_power(d, hn::Set(d, 0.5), shifted);
-    const V halved = hn::Mul(exp_reduced(d, r), half);
-    return hn::Div(one, hn::MulAdd(halved, hn::Set(d, 2), one));
+    return hn::Div(hn::Set(d, 1), one_plus_exp(d, hn::Neg(x)));
   }
 };
 

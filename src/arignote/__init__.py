@@ -14,9 +14,10 @@ from arignote import aliases
 from arignote import printing as printing
 from arignote import tensor as tensor
 from arignote.aliases import change_flags as change_flags
-from arignote.graph.variable import Apply as Apply
 from arignote.graph.variable import Constant as Constant
 from arignote.graph.variable import Variable as Variable
+from arignote.ops.classic import Apply as Apply
+from arignote.ops.classic import Op as Op
 from arignote.printing import pp as pp
 from arignote.tensor import Lop as Lop
 from arignote.tensor import Rop as Rop

@@ -57,8 +57,8 @@ VIEWS: Final[dict[str, dict[str, str]]] = {
     "configparser": {"": "change_flags", "arignote.config": "config"},
     "gof": {
         "arignote.errors": "MissingInputError",
-        "arignote.graph.op": "Op",
-        "arignote.graph.variable": "Apply Constant Variable",
+        "arignote.graph.variable": "Constant Variable",
+        "arignote.ops.classic": "Apply Op",
         "arignote.run.introspect": "FunctionGraph",
     },
     "gof.fg": {
@@ -66,10 +66,11 @@ VIEWS: Final[dict[str, dict[str, str]]] = {
         "arignote.run.introspect": "FunctionGraph",
     },
     "gof.graph": {
-        "arignote.graph.variable": "Apply Constant Variable",
+        "arignote.graph.variable": "Constant Variable",
+        "arignote.ops.classic": "Apply",
         "arignote.tensor.graphs": "ancestors clone inputs io_toposort is_same_graph",
     },
-    "gof.op": {"arignote.graph.op": "Op", "arignote.tensor.testvalue": "get_test_value"},
+    "gof.op": {"arignote.ops.classic": "Op", "arignote.tensor.testvalue": "get_test_value"},
     "gpuarray": {"": "pygpu_activated"},
     "gpuarray.dnn": {"": "dnn_available dnn_present"},
     "misc": {},

@@ -12,6 +12,7 @@ from arignote.graph import dtypes
 from arignote.graph.op import Op, Params
 from arignote.graph.variable import Variable
 from arignote.ops import Instruction, Program, Result
+from helpers.own_ops import Positive, Scaled
 from helpers.samples import COLUMN, ROW, Sample, samples
 from helpers.values import Array, Values
 
@@ -402,3 +403,12 @@ def programs(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
         cubes,
         ((False,) * 3, (False, False, True)),
     )
+
+
+@samples("classic", "classic_lengths", of=("float64",))
+def own_ops(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
+    x = values(dtype, *values.lengths(7))
+    if op.name == "classic":
+        yield Sample("with infer_shape", Scaled(1.5), (x,))
+    else:
+        yield Sample("of a selection", lambda v: Positive()(v)[0].owner.inputs[1], (x,))

@@ -28,7 +28,7 @@ ANY_ZERO = {"maximum", "minimum", "clip", "max", "min"}
 ANY_ZERO |= {name for name, op in OPS.items() if op.accuracy.sums}
 
 # What runs as its NumPy reference, on the host: these ops always,
-ALWAYS_ON_HOST = {"real", "imag", "conj", "print", "map_rows"}
+ALWAYS_ON_HOST = {"real", "imag", "conj", "print", "map_rows", "classic", "classic_lengths"}
 # conversions to what no kernel computes in,
 ALWAYS_ON_HOST |= {"cast_float16", "cast_complex64", "cast_complex128"}
 # and in these dtypes whatever does not only move elements.

@@ -84,6 +84,16 @@ def test_reshape_to_symbolic_shapes() -> None:
     assert x.reshape((1, -1)).type == T.drow
 
 
+@pytest.mark.parametrize("mode", ["native", "reference", "check"])
+def test_lengths_may_be_elements_of_an_argument(mode: str) -> None:
+    x, s = T.dvector("x"), T.lvector("s")
+    f = arignote.function([x, s], [x.reshape(s, ndim=2), T.zeros((s[-1], s[0]))], mode=mode)
+    for lengths in ((2, 3), (6, 1)):
+        result, zeros = f(np.arange(6.0), lengths)
+        assert result.tolist() == np.arange(6.0).reshape(lengths).tolist()
+        assert zeros.shape == lengths[::-1]
+
+
 def test_reshape_refuses_what_cannot_be() -> None:
     x = T.dtensor3("x")
     with pytest.raises(ValueError, match="at most one dim may be -1"):

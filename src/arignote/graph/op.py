@@ -228,6 +228,13 @@ class Op:
     family: str = ""
     display: Callable[[Apply], str] | None = None
 
+    def __init_subclass__(cls) -> None:
+        if cls.__module__.partition(".")[0] != "arignote":
+            raise TypeError(
+                f"[Op] {cls.__name__} must be a subclass of arignote.gof.Op, which takes make_node "
+                "and perform: arignote.graph.op.Op is a record"
+            )
+
     def __post_init__(self) -> None:
         if self.name in OPS:
             raise ValueError(f"an op of this name exists: {self.name}")

@@ -192,3 +192,4 @@ from arignote.ops.program import (
     op_is_native as op_is_native,
     program_op as program_op,
 )
+from arignote.ops.classic import classic_op as classic_op

@@ -194,6 +194,10 @@ class _Lowering:
             self._reshape(node, guards)
         else:
             self._plain(node, guards)
+        size = self.shapes.reads.get(node.outputs[0])
+        if size is not None and size not in self.buffers:
+            # Sizes are read from what steps write: a window on an argument is copied.
+            self._copy(node.outputs[0], self.read(node.outputs[0]), size)
 
     def _plain(self, node: Apply, guards: Guards) -> None:
         op = node.op
@@ -264,8 +268,8 @@ class _Lowering:
             buffer = self.buffers[buffer.base]
         return self._copy(variable, name) if isinstance(buffer, State) else name
 
-    def _copy(self, variable: Variable, name: str) -> str:
-        copied = self.names.give(None, "t")
+    def _copy(self, variable: Variable, name: str, copied: str = "") -> str:
+        copied = copied or self.names.give(None, "t")
         self.buffers[copied] = Temp(copied, variable.type, self.buffers[name].shape)
         step = Step(ops.copy_op.name, Params({}), (name,), (copied,), origin=variable.origin)
         self.steps.append(step)

@@ -68,8 +68,11 @@ class NodeView:
 
     def __init__(self, node: Apply) -> None:
         self.node = node
-        self.op = op_class(_class_name(node))(node.op, node.label)
-        self.inputs = list(node.inputs)
+        own = node.op is ops.classic_op
+        self.op: Any = (
+            node.params["op"] if own else op_class(_class_name(node))(node.op, node.label)
+        )
+        self.inputs = list(node.inputs[: node.params["count"]] if own else node.inputs)
         self.outputs = list(node.outputs)
 
     def __eq__(self, other: object) -> bool:
