@@ -30,9 +30,14 @@ def _check(op: Op, types: Types) -> None:
 
 
 def _require_rows(context: ShapeContext, shapes: Sequence[Shape]) -> None:
+    """Demand a row for the last label, if there is one."""
     count, labels = shapes[0][0], shapes[1][0]
-    text = "x must have a row for each element of y"
-    context.require(build("eq", build("max", count, labels), count), text)
+    last = build("max", labels - 1, 0)
+    context.require_index(
+        last,
+        build("max", count, build("eq", labels, 0)),
+        "index {found} is out of bounds for the {expected} rows of x: y must not have more labels",
+    )
 
 
 def _infer(params: Params, types: Types) -> Types:

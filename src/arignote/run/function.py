@@ -56,7 +56,11 @@ def compile_source(source: Source, mode: Mode) -> Compiled:
         " ".join((source.name or "").split()) or "function",
         Choices(
             fusing=mode.optimizer is not None and "fusion" not in mode.excluded,
-            by_rows=mode.optimizer is not None and "by_rows" not in mode.excluded,
+            # A mode that looks at steps is to see them all.
+            by_rows=mode.optimizer is not None
+            and "by_rows" not in mode.excluded
+            and mode.watcher is None
+            and mode.linker != "check",
             overwriting="inplace" not in mode.excluded,
         ),
     )
