@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from arignote import ops
-from arignote.errors import GraphTypeError
+from arignote.errors import GraphTypeError, selection_error
 from arignote.graph import dtypes
 from arignote.graph.dim import Shape
 from arignote.graph.dtypes import Array
@@ -60,6 +60,19 @@ def _index_shape(context: ShapeContext, node: Apply, first: int, shapes: Sequenc
     return tuple(result)
 
 
+def _check_range(op: Op, x: Array, indices: Sequence[Array]) -> None:
+    """Raise for the first position at which an index array is out of range."""
+    wrong = [
+        (int(np.argmax(bad)), axis)
+        for axis, (index, length) in enumerate(zip(indices, x.shape, strict=False))
+        if (bad := ((index < -length) | (index >= length)).ravel()).any()
+    ]
+    if wrong:
+        position, axis = min(wrong)
+        value = int(indices[axis].ravel()[position])
+        raise selection_error(op.name, position, value, x.shape[axis])
+
+
 def _take_infer(params: Params, types: Types) -> Types:
     x, *indices = types
     pattern = _check_indices(take_op, x, indices)
@@ -69,6 +82,12 @@ def _take_infer(params: Params, types: Types) -> Types:
 def _take_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
     count = len(node.inputs) - 1
     return (_index_shape(context, node, 1, shapes) + tuple(shapes[0][count:]),)
+
+
+def _take_reference(call: Call, x: Array, *indices: Array) -> Array:
+    _check_range(take_op, x, indices)
+    selected: Array = x[indices]
+    return selected
 
 
 def _take_gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequence[Variable | None]:
@@ -84,7 +103,7 @@ take_op = Op(
     arguments=("x", "*indices"),
     infer=_take_infer,
     shape=_take_shape,
-    reference=lambda call, x, *indices: x[tuple(indices)],
+    reference=_take_reference,
     gradient=_take_gradient,
     kernel="take",
     encode=lambda call: Attributes(ints=(len(call.input_types) - 1,)),
@@ -116,11 +135,12 @@ def _put_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> S
 
 
 def _put_reference(call: Call, x: Array, value: Array, *indices: Array) -> Array:
+    _check_range(put_op, x, indices)
     result: Array = x.copy()
     if call.params["increment"]:
         np.add.at(result, indices, value)
     else:
-        result[tuple(indices)] = value
+        result[indices] = value
     return result
 
 
