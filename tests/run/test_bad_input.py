@@ -439,6 +439,23 @@ def test_gradients_of_what_is_no_scalar() -> None:
         T.grad(x**2, x)
 
 
+def test_gradients_of_and_by_what_is_no_symbolic_tensor() -> None:
+    x, held = T.dvector("x"), theano.shared([1], "held")
+    cost = x.sum()
+    for call, message in (
+        (lambda: T.grad(3.0, x), r"\[grad\] cost must be a symbolic scalar: 3.0"),
+        (lambda: T.grad([cost], x), r"\[grad\] cost must be a symbolic scalar: \["),
+        (lambda: T.grad(held, x), r"\[grad\] cost must be a symbolic scalar: held"),
+        (lambda: T.grad(cost, [x, 3]), r"\[grad\] wrt must hold symbolic tensors: 3"),
+        (lambda: T.grad(None, x, known_grads={3: x}), r"\[grad\] known_grads must hold .*: 3"),
+        (lambda: theano.gradient.Rop(3.0, x, x), r"\[Rop\] f must hold symbolic tensors: 3.0"),
+        (lambda: theano.gradient.Rop(x, 3.0, x), r"\[Rop\] wrt must hold symbolic tensors: 3.0"),
+        (lambda: theano.gradient.hessian(cost, 3), r"\[hessian\] wrt must hold symbolic .*: 3"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+
+
 def test_an_update_twice() -> None:
     w = theano.shared(0.0, "w")
     with pytest.raises(ValueError, match="this shared variable already has an update expression"):
