@@ -274,6 +274,9 @@ def test_names() -> None:
     assert repr(nameless) == "<arignote function without name: 1 steps>"
     with pytest.raises(TypeError, match=r'function with name "test_function.py:\d+" at index 0'):
         nameless("a")
+    for build in (lambda: theano.function([x], x, name=3), lambda: f.copy(name=3)):
+        with pytest.raises(TypeError, match=r"^\[function\] name must be a string: 3$"):
+            build()
 
 
 def test_the_plan_is_read_only() -> None:

@@ -197,7 +197,8 @@ class Function(native.Function):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, SharedVariable):
-            key.container.set(value)
+            shared: Any = key
+            shared.set_value(value)
             return
         position = self.arguments.position(key)
         if position not in self.arguments.defaults:
@@ -370,6 +371,8 @@ class _Interpreted(Function):
 
 def make_function(source: Source, mode: Mode) -> Function:
     """Return the function of a normalized source."""
+    if source.name is not None and not isinstance(source.name, str):
+        raise TypeError(f"[function] name must be a string: {source.name!r}")
     compiled = compile_source(source, mode)
     plain = mode.linker == "native" and mode.watcher is None and not source.feedback
     return Function(compiled) if plain else _Interpreted(compiled)
