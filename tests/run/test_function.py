@@ -239,8 +239,14 @@ def test_modes_by_name_and_by_default() -> None:
             assert theano.function([x], x).maker.mode.linker == name
     with pytest.raises(Exception, match="No predefined mode exist for string: FOO"):
         theano.function([x], x, mode="FOO")
-    with config.changed(mode="BAR"), pytest.raises(Exception, match="exist for string: BAR"):
-        theano.function([x], x)
+    with pytest.raises(
+        ValueError,
+        match=r'^Invalid value \("BAR"\) for configuration variable "mode"\. It must be one of nat',
+    ):
+        config.mode = "BAR"
+    for name in (*linkers, "NanGuardMode"):
+        with config.changed(mode=name):
+            assert theano.function([x], x)(2.0) == 2
     with pytest.raises(ValueError, match=r"\[Mode\] linker must be one of .*: 'gpu'"):
         theano.Mode("gpu")
     with pytest.raises(ValueError, match=r"\[Mode\] optimizer must be one of .*: 'fastest'"):
