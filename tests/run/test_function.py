@@ -239,8 +239,14 @@ def test_modes_by_name_and_by_default() -> None:
             assert theano.function([x], x).maker.mode.linker == name
     with pytest.raises(Exception, match="No predefined mode exist for string: FOO"):
         theano.function([x], x, mode="FOO")
-    with config.changed(mode="BAR"), pytest.raises(Exception, match="exist for string: BAR"):
-        theano.function([x], x)
+    with pytest.raises(
+        ValueError,
+        match=r'^Invalid value \("BAR"\) for configuration variable "mode"\. It must be one of nat',
+    ):
+        config.mode = "BAR"
+    for name in (*linkers, "NanGuardMode"):
+        with config.changed(mode=name):
+            assert theano.function([x], x)(2.0) == 2
     with pytest.raises(ValueError, match=r"\[Mode\] linker must be one of .*: 'gpu'"):
         theano.Mode("gpu")
     with pytest.raises(ValueError, match=r"\[Mode\] optimizer must be one of .*: 'fastest'"):
@@ -274,6 +280,9 @@ def test_names() -> None:
     assert repr(nameless) == "<arignote function without name: 1 steps>"
     with pytest.raises(TypeError, match=r'function with name "test_function.py:\d+" at index 0'):
         nameless("a")
+    for build in (lambda: theano.function([x], x, name=3), lambda: f.copy(name=3)):
+        with pytest.raises(TypeError, match=r"^\[function\] name must be a string: 3$"):
+            build()
 
 
 def test_the_plan_is_read_only() -> None:

@@ -324,7 +324,10 @@ class TensorSharedVariable(Tensor, SharedVariable):
         >>> w.get_value()
         array(2.5)
         """
-        self.container.set(new_value, borrow)
+        try:
+            self.container.set(new_value, borrow)
+        except TypeError as error:
+            raise TypeError(f"{error}\nShared variable: {self}") from None
 
     def zero(self, borrow: bool = False) -> None:
         """Set the value to zeros of the shape it has, in place if ``borrow``."""
