@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from arignote import ops
 from arignote.config import config
 from arignote.errors import GraphTypeError
-from arignote.graph import dtypes
+from arignote.graph import dtypes, walk
 from arignote.graph.dim import Dim, Shape, build, maximum, product
 from arignote.graph.dtypes import Array
 from arignote.graph.op import Attributes, Call, Op, Params, ShapeContext, Strided, Types
@@ -192,6 +192,20 @@ def elements(vector: Variable, what: str) -> list[Variable]:
 
 def static_length(vector: Variable) -> int | None:
     """Return the length of a vector where the graph tells it, else None."""
+    lengths: dict[Variable, int | None] = {}
+    for item in walk.ancestors([vector], stop=lambda item: not _has_length_of_inputs(item)):
+        lengths[item] = _static_length(item, lengths) if item.ndim == 1 else None
+    return lengths[vector]
+
+
+def _has_length_of_inputs(item: Variable) -> bool:
+    if item.ndim != 1 or item.owner is None or item.broadcastable[0]:
+        return False
+    op = item.owner.op
+    return op in (join_op, ops.subtensor_op) or isinstance(op, ops.ElementwiseOp)
+
+
+def _static_length(vector: Variable, lengths: Mapping[Variable, int | None]) -> int | None:
     if vector.broadcastable[0]:
         return 1
     if isinstance(vector, Constant):
@@ -199,14 +213,17 @@ def static_length(vector: Variable) -> int | None:
     owner = vector.owner
     if owner is not None and owner.op is shape_op:
         return owner.inputs[0].ndim
-    if owner is not None and owner.op is join_op:
-        parts = [static_length(item) for item in owner.inputs]
-        return None if None in parts else sum(part for part in parts if part is not None)
-    if owner is not None and owner.op is ops.subtensor_op:
-        return ops.static_slice_length(owner)
-    if owner is not None and isinstance(owner.op, ops.ElementwiseOp):
-        known = [static_length(i) for i in owner.inputs if not i.broadcastable[0]]
-        return next((item for item in known if item is not None), None)
+    if owner is None or not _has_length_of_inputs(vector):
+        return None
+    known = [lengths[item] for item in owner.inputs]
+    if owner.op is ops.subtensor_op:
+        return ops.static_slice_length(owner, known[0])
+    found = [length for length in known if length is not None]
+    if owner.op is join_op:
+        return sum(found) if len(found) == len(known) else None
+    for length, item in zip(known, owner.inputs, strict=True):
+        if length is not None and not item.broadcastable[0]:
+            return length
     return None
 
 
