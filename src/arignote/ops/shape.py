@@ -300,12 +300,15 @@ def _alloc_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) ->
     value, *dims = node.inputs
     result: list[Dim] = []
     for axis, dim in enumerate(dims):
-        wanted = context.value(dim)
+        length = context.value(dim)
+        wanted = maximum(length, 0)
+        context.require_equal(length, wanted, f"shape[{axis}] must not be negative: {{found}}")
         if not value.broadcastable[axis]:
-            wanted = context.require_equal(
-                shapes[0][axis], wanted, f"value.shape[{axis}] must equal the length asked for"
+            text = (
+                f"value.shape[{axis}] must equal the length asked for: {{found}} != {{expected}}"
             )
-        result.append(maximum(wanted, 0))
+            wanted = context.require_equal(shapes[0][axis], wanted, text)
+        result.append(wanted)
     return (tuple(result),)
 
 
@@ -314,7 +317,7 @@ alloc_op = Op(
     arguments=("value", "*shape"),
     infer=_alloc_infer,
     shape=_alloc_shape,
-    reference=lambda call, value, *dims: np.broadcast_to(value, [max(int(d), 0) for d in dims]),
+    reference=lambda call, value, *dims: np.broadcast_to(value, [int(d) for d in dims]),
     gradient=_broadcast_gradient,
     view=_broadcast_view,
     shape_only=frozenset(range(1, 17)),
@@ -644,6 +647,8 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Variable:
 
 
 def _arange_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    if ops.is_discrete(node.inputs[1]):
+        context.require(context.value(node.inputs[1]), "step must not be zero")
     return ((maximum(context.value(node.inputs[2]), 0),),)
 
 
@@ -687,6 +692,8 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str | None = None
     for name, item in (("start", first), ("stop", last), ("step", stride)):
         if item.ndim:
             raise arange_op.type_error(f"{name} must be a scalar: {item.type}")
+    if ops.constant_value(stride) == 0:
+        raise ValueError("[arange] step must not be zero")
     common = dtypes.upcast(first.dtype, last.dtype, stride.dtype)
     if dtype is None:
         dtype = "int64" if common in dtypes.DISCRETE else dtypes.upcast(common, config.floatX)
