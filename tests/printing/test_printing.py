@@ -229,6 +229,18 @@ def test_drawing_an_image_needs_graphviz(monkeypatch: pytest.MonkeyPatch) -> Non
         pydotprint(T.dvector("x"))
 
 
+def test_drawing_an_image_needs_the_program_dot(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("graphviz")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    text = r"^\[pydotprint\] the program dot of Graphviz must be installed .*format='dot' writes"
+    with pytest.raises(RuntimeError, match=text) as caught:
+        pydotprint(T.dvector("x"), tmp_path / "x.png")
+    assert type(caught.value) is RuntimeError
+    assert not (tmp_path / "x.png").exists()
+
+
 def test_an_image_can_be_returned() -> None:
     graphviz = pytest.importorskip("graphviz")
     image = pydotprint(T.exp(T.dvector("x")), return_image=True)
