@@ -331,8 +331,9 @@ def test_which_nodes_read_a_variable() -> None:
     assert product.owner in graph.apply_nodes
     assert graph.clients[grown] == [("output", 1)]
     assert graph.clients[T.dscalar()] == []
-    with pytest.raises(AttributeError, match=r"ask the graph, f\.maker\.fgraph\.clients\["):
-        x.clients
+    for variable in (x, graph.outputs[0], theano.shared([1])):
+        with pytest.raises(AttributeError, match=r"ask the graph, f\.maker\.fgraph\.clients\["):
+            variable.clients
     assert not hasattr(x, "clients")
     own = theano.gof.FunctionGraph([x], [T.exp(x) + x])
     assert [position for _, position in own.clients[x]] == [0, 1]
