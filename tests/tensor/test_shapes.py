@@ -361,7 +361,7 @@ def test_arange_dtype_and_refusals() -> None:
     with pytest.raises(ValueError, match="step must not be zero"):
         T.arange(0, 5, 0)
     step = T.lscalar("step")
-    f = theano.function([step], T.arange(0, 5, step))
+    f = arignote.function([step], T.arange(0, 5, step))
     assert f(2).tolist() == [0, 2, 4]
     with pytest.raises(ValueError, match="step must not be zero"):
         f(0)

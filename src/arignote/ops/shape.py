@@ -304,9 +304,7 @@ def _alloc_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) ->
         wanted = maximum(length, 0)
         context.require_equal(length, wanted, f"shape[{axis}] must not be negative: {{found}}")
         if not value.broadcastable[axis]:
-            text = (
-                f"value.shape[{axis}] must equal the length asked for: {{found}} != {{expected}}"
-            )
+            text = f"value.shape[{axis}] must equal the length asked for: {{found}} != {{expected}}"
             wanted = context.require_equal(shapes[0][axis], wanted, text)
         result.append(wanted)
     return (tuple(result),)
