@@ -18,6 +18,7 @@ from tqdm import trange
 
 import arignote
 import arignote.tensor as T
+from options import positive, seed
 
 Array = npt.NDArray[Any]
 
@@ -59,8 +60,8 @@ def fit(points: Array, labels: Array, start: Array, steps: int) -> Fit:
 def main(arguments: Sequence[str] | None = None) -> Fit:
     """Draw the points, fit them, and count the labels that come out right."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=10_000, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the points; default %(default)s")
+    parser.add_argument("--steps", type=positive, default=10_000, help="default %(default)s")
+    parser.add_argument("--seed", type=seed, default=0, help="of the points; default %(default)s")
     args = parser.parse_args(arguments)
 
     rng = np.random.default_rng(args.seed)

@@ -19,6 +19,7 @@ from tqdm import trange
 
 import arignote
 import arignote.tensor as T
+from options import output_file, positive, seed
 
 Array = npt.NDArray[Any]
 
@@ -70,9 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> Line:
     """Fit from a random line and compare with least squares."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
-    parser.add_argument("--steps", type=int, default=10_000, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the first line; %(default)s")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the points and the line")
+    parser.add_argument("--steps", type=positive, default=10_000, help="default %(default)s")
+    parser.add_argument("--seed", type=seed, default=0, help="of the first line; %(default)s")
+    parser.add_argument(
+        "--plot", type=output_file, metavar="PNG", help="draw the points and the line"
+    )
     args = parser.parse_args(arguments)
     arignote.config.floatX = args.dtype
 

@@ -25,6 +25,7 @@ from tqdm import tqdm
 import arignote
 import arignote.tensor as T
 from mnist_data import N_CLASSES, DataSet, Split, load
+from options import output_file, positive
 
 Array = npt.NDArray[Any]
 
@@ -210,14 +211,6 @@ def plot(file: Path, model_file: Path, data: DataSet, history: History) -> None:
     figure.savefig(file, format="png")
 
 
-def positive(text: str) -> int:
-    """Read an option that counts something."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1: {number}")
-    return number
-
-
 def command_line() -> argparse.ArgumentParser:
     """Return the parser of the options."""
     default = Options()
@@ -229,8 +222,8 @@ def command_line() -> argparse.ArgumentParser:
     add("--batch-size", type=positive, default=default.batch_size, help="default %(default)s")
     add("--rate", type=float, default=default.rate, help="of learning; default %(default)s")
     add("--patience", type=positive, default=default.patience, help="minibatches; %(default)s")
-    add("--model", type=Path, default=default.model, help="best model; default %(default)s")
-    add("--plot", type=Path, metavar="PNG", help="draw weights and error curves")
+    add("--model", type=output_file, default=str(default.model), help="best model; %(default)s")
+    add("--plot", type=output_file, metavar="PNG", help="draw weights and error curves")
     return parser
 
 

@@ -20,6 +20,7 @@ from tqdm import trange
 
 import arignote
 import arignote.tensor as T
+from options import output_file, positive, seed
 
 Array = npt.NDArray[Any]
 Sigmoid = Callable[[npt.ArrayLike], Array]
@@ -75,9 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> Array:
     """Print both sigmoids of four numbers, run the regression, and return its costs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    parser.add_argument("--steps", type=int, default=10_001, help="default %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the points; default %(default)s")
-    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the sigmoid and the cost")
+    parser.add_argument("--steps", type=positive, default=10_001, help="default %(default)s")
+    parser.add_argument("--seed", type=seed, default=0, help="of the points; default %(default)s")
+    parser.add_argument(
+        "--plot", type=output_file, metavar="PNG", help="draw the sigmoid and the cost"
+    )
     args = parser.parse_args(arguments)
     arignote.config.floatX = args.dtype
 

@@ -16,6 +16,7 @@ from arignote.config import config
 from arignote.errors import DisconnectedInputError, NullTypeGradError, with_origin
 from arignote.graph import walk
 from arignote.graph.dtypes import DISCRETE
+from arignote.graph.type import GenericType
 from arignote.graph.variable import Apply, Variable, origin_of
 from arignote.rewrite.pipeline import stabilize
 
@@ -202,14 +203,13 @@ def grad(
     _check_options(disconnected_inputs, return_disconnected)
     if null_gradients not in ("raise", "return"):
         raise ValueError(f"[grad] null_gradients must be 'raise' or 'return': {null_gradients!r}")
+    if cost is not None and not _is_tensor(cost):
+        raise TypeError(f"[grad] cost must be a symbolic scalar: {cost!r}")
     if cost is not None and cost.ndim != 0:
         raise TypeError("cost must be a scalar.")
     if cost is None and not known_grads:
         raise ValueError("cost and known_grads can't both be None.")
-    targets: list[Variable] = list(wrt) if isinstance(wrt, list | tuple) else [wrt]
-    for item in targets:
-        if not isinstance(item, Variable):
-            raise TypeError(f"[grad] wrt must hold variables: {item!r}")
+    targets = _variables("grad", "wrt", wrt)
     known = _starting_points(cost, known_grads)
     try:
         backward = _Backward(known, targets, consider_constant or ())
@@ -224,6 +224,19 @@ def grad(
             _name(result, f"(d{cost.name}/d{item.name})")
         results.append(result)
     return _like(wrt, results)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Variable) and not isinstance(value.type, GenericType)
+
+
+def _variables(function: str, argument: str, given: Any) -> list[Variable]:
+    """Return a variable, or a list or tuple of them, as a list; TypeError for anything else."""
+    items = as_list(given)
+    for item in items:
+        if not _is_tensor(item):
+            raise TypeError(f"[{function}] {argument} must hold symbolic tensors: {item!r}")
+    return items
 
 
 def _name(result: Any, name: str) -> None:
@@ -241,6 +254,7 @@ def _starting_points(
     cost: Variable | None, known_grads: Mapping[Variable, Variable] | None
 ) -> dict[Variable, Variable]:
     known: dict[Variable, Variable] = {}
+    _variables("grad", "known_grads", list(known_grads or ()))
     for variable, given in (known_grads or {}).items():
         cotangent = ops.as_variable(given)
         if cotangent.ndim != variable.ndim:
@@ -328,14 +342,15 @@ def Rop(f: Any, wrt: Any, eval_points: Any, disconnected_outputs: str = "raise")
     >>> Rop(x**2, x, v).type
     TensorType(float64, vector)
     """
-    variables, points = as_list(wrt), [ops.as_variable(item) for item in as_list(eval_points)]
+    variables = _variables("Rop", "wrt", wrt)
+    points = [ops.as_variable(item) for item in as_list(eval_points)]
     for variable, point in zip(variables, points, strict=True):
         if variable.ndim != point.ndim:
             raise ValueError(
                 f"[Rop] eval_points must have the rank of wrt: {point.ndim} for {variable.type}"
             )
     results = []
-    for output in as_list(f):
+    for output in _variables("Rop", "f", f):
         direction = output.type.make_variable()
         products = Lop(output, variables, direction, disconnected_inputs="ignore")
         # Apart from each other: those of x + y are one variable, those of x + exp(y) are nested.
@@ -426,7 +441,7 @@ def hessian(
     if not isinstance(cost, Variable) or cost.ndim != 0:
         raise ValueError("tensor.hessian expects a 0 dimensional variable as `cost`")
     results = []
-    for item in as_list(wrt):
+    for item in _variables("hessian", "wrt", wrt):
         if item.ndim != 1:
             raise ValueError("tensor.hessian expects a (list of) 1 dimensional variable as `wrt`")
         first = grad(

@@ -41,6 +41,19 @@ OPTIMIZERS: Final[dict[str, str | None]] = {
 }
 """How graphs are rewritten, by Theano's names: all rules, or None for merging alone."""
 
+MODES: Final[dict[str, str | None]] = {
+    "native": "native",
+    "reference": "reference",
+    "check": "check",
+    "FAST_RUN": "native",
+    "FAST_COMPILE": "native",
+    "DebugMode": "check",
+    "DEBUG_MODE": "check",
+    "NanGuardMode": None,
+    "Mode": None,
+}
+"""The names of modes, ours and Theano's, and the linkers of those that are no more than one."""
+
 
 class Flag(Generic[ValueT]):
     """One typed flag: its default, how text becomes a value, and which values it takes."""
@@ -167,7 +180,7 @@ class Config:
 
     floatX = Flag("float64", str, ("float16", "float32", "float64"))
     threads = Flag(0, _thread_count)
-    mode = Flag("native", str)
+    mode = Flag("native", str, tuple(MODES))
     linker = Flag("native", str, tuple(LINKERS))
     optimizer = Flag("fast_run", str, tuple(OPTIMIZERS))
     optimizer_excluding = Flag("", str)

@@ -67,6 +67,14 @@ class CheckModeError(AssertionError):
     """A native step that differs from its NumPy meaning."""
 
 
+def selection_error(op: str, position: int, value: int, length: int) -> IndexRangeError:
+    """Return the error of an index array that holds, at a flat position, what is out of range."""
+    return IndexRangeError(
+        f"[{op}] index out of bounds, index {value} is out of bounds for size {length}: "
+        f"element {position} of a selection"
+    )
+
+
 def add_note(error: BaseException, note: str) -> None:
     """Attach a note to an exception, also on Python 3.10, where notes extend the message."""
     if hasattr(error, "add_note"):

@@ -107,6 +107,9 @@ def test_logistic_sgd_on_the_small_digits(
         (["--epochs", "0"], "argument --epochs: must be at least 1: 0"),
         (["--batch-size", "many"], "argument --batch-size: invalid positive value: 'many'"),
         (["--dtype", "float16"], "argument --dtype: invalid choice: 'float16'"),
+        (["--model", "."], "argument --model: must be a file, not a folder: ."),
+        (["--model", "no/model"], "argument --model: must be in a folder that exists: no/model"),
+        (["--plot", "no/x.png"], "argument --plot: must be in a folder that exists: no/x.png"),
     ],
 )
 def test_logistic_sgd_refuses(
@@ -117,6 +120,47 @@ def test_logistic_sgd_refuses(
         program.main(options)
     assert caught.value.code == 2
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["binary_logistic", "linear_regression", "sigmoid_notebook"])
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--steps", "-1"], "argument --steps: must be at least 1: -1"),
+        (["--seed", "-1"], "argument --seed: must not be negative: -1"),
+        (["--seed", "x"], "argument --seed: invalid seed value: 'x'"),
+    ],
+)
+def test_the_small_programs_refuse(
+    example: Example, capsys: Capture, name: str, options: list[str], text: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        example(name).main(options)
+    assert caught.value.code == 2
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["linear_regression", "sigmoid_notebook"])
+def test_a_plot_needs_a_folder(example: Example, capsys: Capture, name: str) -> None:
+    with pytest.raises(SystemExit):
+        example(name).main(["--plot", "no/x.png"])
+    text = "argument --plot: must be in a folder that exists: no/x.png"
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everything")
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_place_without_the_right_to_write(
+    example: Example, tmp_path: Path, capsys: Capture, is_there: bool
+) -> None:
+    file = tmp_path / "kept" / "plot.png"
+    file.parent.mkdir()
+    if is_there:
+        file.touch(0o444)
+    file.parent.chmod(0o555)
+    with pytest.raises(SystemExit):
+        example("linear_regression").main(["--plot", str(file)])
+    assert f"argument --plot: must be writable: {file}" in capsys.readouterr().err
 
 
 @pytest.mark.slow

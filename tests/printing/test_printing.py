@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -62,6 +63,45 @@ def test_formulas_of_deep_graphs() -> None:
     for _ in range(3_000):
         y = -y
     assert pp(y) == "(-" * 3_000 + "x" + ")" * 3_000
+
+
+def test_formulas_of_graphs_with_sharing() -> None:
+    x = T.dvector("x")
+    y = long = T.exp(sum([x] * 40, x))
+    text = pp(y)
+    assert pp(y * 2) == f"({text} * TensorConstant{{2}})"
+    assert pp(y * y, -y) == f"(#1 * #1), (-#1)\n  #1 = {text}"
+    long.name = "long"
+    assert pp(long * long) == "(long * long)"
+
+
+def test_short_parts_are_written_each_time() -> None:
+    y, wanted = T.dvector("x"), "x"
+    for _ in range(12):
+        y, wanted = y + T.exp(y), f"({wanted} + exp({wanted}))"
+    first, *lines = pp(y).splitlines()
+    assert len(lines) > 1
+    for line in reversed(lines):
+        number, _, text = line.strip().partition(" = ")
+        assert len(text) < 500
+        first = re.sub(rf"{number}\b", text, first)
+    assert first == wanted
+
+
+def test_formulas_grow_with_the_graph() -> None:
+    y = T.dvector("x")
+    lengths = []
+    for _ in range(3):
+        for _ in range(1_000):
+            y = y + y.sum()
+        lengths.append(len(pp(y)))
+    assert lengths[2] - lengths[1] == pytest.approx(lengths[1] - lengths[0], rel=0.1)
+
+
+@pytest.mark.parametrize("value", [3, None, [T.dscalar()]])
+def test_only_variables_have_formulas(value: object) -> None:
+    with pytest.raises(TypeError, match=r"\[pp\] variables must be symbolic: "):
+        pp(value)  # type: ignore[arg-type]
 
 
 # --- trees
@@ -187,6 +227,18 @@ def test_drawing_an_image_needs_graphviz(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     with pytest.raises(ImportError, match=text):
         pydotprint(T.dvector("x"))
+
+
+def test_drawing_an_image_needs_the_program_dot(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("graphviz")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    text = r"^\[pydotprint\] the program dot of Graphviz must be installed .*format='dot' writes"
+    with pytest.raises(RuntimeError, match=text) as caught:
+        pydotprint(T.dvector("x"), tmp_path / "x.png")
+    assert type(caught.value) is RuntimeError
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_an_image_can_be_returned() -> None:

@@ -104,7 +104,8 @@ REFUSED = [
     ("bool", 0, 2, "cannot store accurately value 2, it would be represented as True"),
     ("float64", 0, 1 + 2j, "cannot store accurately value (1+2j), it would be represented as 1.0"),
     ("int64", 1, [Fraction(3, 2)], "it would be represented as [1]"),
-    ("int64", 0, 2**70, "needs numbers that form an array"),
+    ("int64", 0, 2**70, "TensorType(int64, scalar) cannot hold all numbers given: Python int too"),
+    ("float64", 1, [10**400], "TensorType(float64, vector) cannot hold all numbers given: int too"),
     # arrays of dtypes that hold more
     ("float32", 1, np.ones(2), "cannot store a value of dtype float64 without risking loss of"),
     ("float32", 0, np.float64(0.5), "cannot store a value of dtype float64 without risking loss"),

@@ -239,8 +239,12 @@ def test_modes_by_name_and_by_default() -> None:
             assert theano.function([x], x).maker.mode.linker == name
     with pytest.raises(Exception, match="No predefined mode exist for string: FOO"):
         theano.function([x], x, mode="FOO")
-    with config.changed(mode="BAR"), pytest.raises(Exception, match="exist for string: BAR"):
+    message = r'^Invalid value \("BAR"\) for configuration variable "mode"\. It must be one of nat'
+    with pytest.raises(ValueError, match=message), config.changed(mode="BAR"):
         theano.function([x], x)
+    for name in (*linkers, "NanGuardMode"):
+        with config.changed(mode=name):
+            assert theano.function([x], x)(2.0) == 2
     with pytest.raises(ValueError, match=r"\[Mode\] linker must be one of .*: 'gpu'"):
         theano.Mode("gpu")
     with pytest.raises(ValueError, match=r"\[Mode\] optimizer must be one of .*: 'fastest'"):
@@ -274,6 +278,9 @@ def test_names() -> None:
     assert repr(nameless) == "<arignote function without name: 1 steps>"
     with pytest.raises(TypeError, match=r'function with name "test_function.py:\d+" at index 0'):
         nameless("a")
+    for build in (lambda: theano.function([x], x, name=3), lambda: f.copy(name=3)):
+        with pytest.raises(TypeError, match=r"^\[function\] name must be a string: 3$"):
+            build()
 
 
 def test_the_plan_is_read_only() -> None:
@@ -324,8 +331,9 @@ def test_which_nodes_read_a_variable() -> None:
     assert product.owner in graph.apply_nodes
     assert graph.clients[grown] == [("output", 1)]
     assert graph.clients[T.dscalar()] == []
-    with pytest.raises(AttributeError, match=r"ask the graph, f\.maker\.fgraph\.clients\["):
-        x.clients
+    for variable in (x, graph.outputs[0], theano.shared([1])):
+        with pytest.raises(AttributeError, match=r"ask the graph, f\.maker\.fgraph\.clients\["):
+            variable.clients
     assert not hasattr(x, "clients")
     own = theano.gof.FunctionGraph([x], [T.exp(x) + x])
     assert [position for _, position in own.clients[x]] == [0, 1]

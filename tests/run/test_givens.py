@@ -82,6 +82,23 @@ def test_casts_that_lose_nothing() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (np.ones(3), r"by array\(.*\): .*cannot store a value of dtype float64 without"),
+        (T.constant(np.ones(3)), r"by TensorConstant.*: .*cannot store a value of dtype float64"),
+        ([0.1], r"by \[0.1\]: .*cannot store a value of dtype float64"),
+        (None, r"by None: \[constant\] value must be a number"),
+        (2**70, r"by 1180591620717411303424: \[constant\] an integer must fit in 64 bits"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_with_the_variable(given: Any, reason: str) -> None:
+    w = theano.shared(np.zeros(3, "float32"), "w")
+    text = rf"\[function\] givens cannot replace w of type TensorType\(float32, vector\) {reason}"
+    with pytest.raises(TypeError, match=text):
+        theano.function([], w * 2, givens={w: given})
+
+
 def test_a_python_float_for_a_float32() -> None:
     """It counts as a float64, whatever ``floatX`` is."""
     f = T.fscalar("f")

@@ -74,6 +74,10 @@ def test_broadcastable_dimensions() -> None:
 def test_what_cannot_be_shared() -> None:
     with pytest.raises(TypeError, match="needs numeric values and not symbolic variables: x"):
         theano.shared(T.dscalar("x"))
+    for large in (2**70, -(2**63) - 1):
+        message = rf"^\[shared\] an integer must fit in 64 bits: {large}$"
+        with pytest.raises(TypeError, match=message):
+            theano.shared(large)
     with pytest.raises(TypeError, match="dtype must be one of bool, int8"):
         theano.shared(np.array(["a"]))
     with pytest.raises(TypeError, match=r"\[shared\] unknown argument: target"):
@@ -217,9 +221,12 @@ def test_the_shape_may_change_and_the_rank_may_not() -> None:
     total = theano.function([], w.sum())
     w.set_value(np.ones((5, 1)))
     assert total() == 5
+    message = r"Wrong number of dimensions: expected 2, got .*\nShared variable: w$"
     for value in (np.ones(3), 1.0, np.ones((1, 2, 3))):
-        with pytest.raises(TypeError, match="Wrong number of dimensions: expected 2, got "):
+        with pytest.raises(TypeError, match=message):
             w.set_value(value)
+        with pytest.raises(TypeError, match=message):
+            total[w] = value
     assert w.get_value().shape == (5, 1)
 
 

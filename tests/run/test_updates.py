@@ -225,7 +225,21 @@ def test_a_row_is_taken_once_it_is_no_row() -> None:
     ids=repr,
 )
 def test_a_value_that_cannot_be_one(value: Any, message: str) -> None:
-    refused(TypeError, message, [(theano.shared(0, "w"), value)])
+    target = (
+        "An update must have the same type as the original shared variable (shared_var=w, "
+        f"shared_var.type=TensorType(int64, scalar), update_val={value!r}, "
+        f"update_val.type={type(value).__name__}). "
+    )
+    w = theano.shared(0, "w")
+    refused(TypeError, target, [(w, value)])
+    refused(TypeError, message, [(w, value)])
+
+
+def test_a_shared_object_cannot_be_updated() -> None:
+    held = theano.shared([1], "held")
+    for value in (2, held):
+        message = "[function] an update needs a shared tensor: held holds a Python object"
+        refused(TypeError, message, [(held, value)])
 
 
 @pytest.mark.parametrize("updates", [[1], ["ab"], [(theano.shared(0.0), 1.0, 2.0)]], ids=repr)

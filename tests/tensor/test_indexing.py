@@ -65,6 +65,14 @@ ADVANCED: list[Any] = [
     [True, False, True],
     (slice(None), np.array([True, False, True, True])),
     (np.array([True, False, True]), [1, 3]),
+    (0, slice(None), None, [1, 2]),
+    (None, 1, slice(None), [1, 2]),
+    (slice(0, 2), [0, 3], 4),
+    (Ellipsis, slice(0, 1), [0]),
+    (Ellipsis, slice(None), slice(0, 1), [0]),
+    (slice(1, None), X[0] > 7),
+    (X[..., 0] > 20, 2),
+    (X[..., 0] > 20, slice(1, None)),
     X[..., 0] > 20,
     X > 30,
 ]
@@ -171,6 +179,9 @@ UPDATES: list[Any] = [
     *((Ellipsis, 0), (slice(0, 2), slice(1, 3), slice(None, None, 2)), (0, slice(None), -1), None),
     *([0, 2], np.array([[0, 1], [2, 0]]), ([0, 2], [1, 3]), (slice(None), [0, 3]), X > 30),
     *(([0, 2], slice(None), [1, 1]), (slice(1, None), [0, 3]), (0, [1, 2]), [True, False, True]),
+    *((0, slice(None), [1, 2]), ([1, 2], slice(1, 3), -1), (Ellipsis, [0, 0]), ([0, 2], Ellipsis)),
+    # An Ellipsis that stands for nothing, and a mask of two dimensions beside a slice.
+    *((Ellipsis, slice(1, 3), slice(0, 1), [0, 2]), (X[..., 0] > 20, slice(1, None))),
 ]
 
 
@@ -276,6 +287,18 @@ def test_an_index_out_of_range_is_named_at_run_time() -> None:
     pick = arignote.function([x, rows], x[T.arange(rows.shape[0]), rows])
     with pytest.raises(IndexError, match="index 7 is out of bounds for size 5"):
         pick(X[0], [0, 7])
+
+
+@pytest.mark.parametrize("bad", [4, -5])
+@pytest.mark.parametrize("before", [True, False])
+def test_an_integer_beside_an_empty_array_must_be_in_range(bad: int, before: bool) -> None:
+    x, i = T.dmatrix("x"), T.lscalar("i")
+    values = X[0, :, :4]
+    for number, given in ((bad, {}), (i, {i: bad})):
+        part = x[number, []] if before else x[[], number]
+        for expression in (part, T.set_subtensor(part, 0), T.inc_subtensor(part, 1)):
+            with pytest.raises(IndexError, match=f"index {bad} is out of bounds for size 4"):
+                expression.eval({x: values, **given})
 
 
 def test_views_follow_the_indices_of_each_call() -> None:

@@ -358,6 +358,13 @@ def test_arange_dtype_and_refusals() -> None:
     assert T.arange(5, dtype="float32").dtype == "float32"
     with pytest.raises(TypeError, match="stop must be a scalar"):
         T.arange(T.lvector())
+    with pytest.raises(ValueError, match="step must not be zero"):
+        T.arange(0, 5, 0)
+    step = T.lscalar("step")
+    f = arignote.function([step], T.arange(0, 5, step))
+    assert f(2).tolist() == [0, 2, 4]
+    with pytest.raises(ValueError, match="step must not be zero"):
+        f(0)
 
 
 @pytest.mark.parametrize("k", [-2, -1, 0, 1, 3])

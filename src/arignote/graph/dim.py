@@ -8,9 +8,10 @@ same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
+from weakref import WeakValueDictionary
 
 Dim: TypeAlias = "int | Expr"
 Shape: TypeAlias = tuple[Dim, ...]
@@ -47,25 +48,64 @@ OPERATIONS: Final[dict[str, Callable[..., int]]] = {
     "int32": _wrap_bits(32),
 }
 
+UNARY: Final = ("int8", "int16", "int32")
+
 # Sources: shape(buffer, axis), stride(buffer, axis) in bytes, value(buffer) of an integer scalar
 # that is an input or shared, read(buffer) of one that a step computes.
 SOURCES: Final = ("shape", "stride", "value", "read")
 
 
-@dataclass(frozen=True)
+# Operands beyond this weight are no longer written out.
+READABLE: Final = 64
+
+
 class Expr:
-    """An integer expression; ``args`` are dims, or buffer name and axis for a source."""
+    """An integer expression; ``args`` are dims, or buffer name and axis for a source.
+
+    Equal expressions are one object: what several share is stored, compared and walked once.
+
+    Attributes
+    ----------
+    op, args
+        The operation, or kind of source, and its operands.
+    reads
+        Names of the buffers that steps must write before the value is known.
+    is_length
+        Whether it is known not to be negative.
+    weight
+        How many operations and sources it would be written with.
+    """
+
+    __slots__ = ("__weakref__", "args", "is_length", "op", "reads", "weight")
 
     op: str
     args: tuple[int | str | Expr, ...]
+    reads: frozenset[str]
+    is_length: bool
+    weight: int
 
-    def __hash__(self) -> int:
-        try:
-            return self._hash  # type: ignore[attr-defined,no-any-return]
-        except AttributeError:
-            value = hash((self.op, self.args))
-            object.__setattr__(self, "_hash", value)
-            return value
+    def __new__(cls, op: str, args: tuple[int | str | Expr, ...]) -> Expr:
+        key = (op, args)
+        with _lock:
+            found = _known.get(key)
+            if found is None:
+                found = super().__new__(cls)
+                found._fill(op, args)
+                _known[key] = found
+            return found
+
+    def _fill(self, op: str, args: tuple[int | str | Expr, ...]) -> None:
+        set_ = object.__setattr__
+        operands = [arg for arg in args if isinstance(arg, Expr)]
+        own = frozenset((str(args[0]),)) if op == "read" else frozenset()
+        set_(self, "op", op)
+        set_(self, "args", args)
+        set_(self, "reads", own.union(*(item.reads for item in operands)))
+        set_(self, "weight", 1 + sum(item.weight for item in operands))
+        set_(self, "is_length", op == "shape" or _is_length(op, args))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"[dim] an expression cannot be changed: {name}")
 
     def __add__(self, other: Dim) -> Dim:
         return build("add", self, other)
@@ -100,11 +140,51 @@ class Expr:
 
     def __str__(self) -> str:
         symbol = {"add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%"}.get(self.op)
+        shown = [
+            "…" if isinstance(arg, Expr) and arg.weight > READABLE else str(arg)
+            for arg in self.args
+        ]
         if symbol:
-            return f"({self.args[0]} {symbol} {self.args[1]})"
-        return f"{self.op}({', '.join(map(str, self.args))})"
+            return f"({shown[0]} {symbol} {shown[1]})"
+        return f"{self.op}({', '.join(shown)})"
 
     __repr__ = __str__
+
+
+_known: WeakValueDictionary[tuple[str, tuple[int | str | Expr, ...]], Expr] = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def _is_length(op: str, args: tuple[int | str | Expr, ...]) -> bool:
+    operands = [is_length(arg) for arg in args if not isinstance(arg, str)]
+    return any(operands) if op == "max" else op in ("add", "mul", "min") and all(operands)
+
+
+def postorder(dims: Iterable[Dim], done: Container[Dim] = frozenset()) -> Iterator[Expr]:
+    """Yield each expression in dims once, after its operands; those in ``done`` are left out.
+
+    >>> n = Expr("shape", ("x", 0))
+    >>> [str(item) for item in postorder([(n + 1) * (n + 1)])]
+    ['shape(x, 0)', '(shape(x, 0) + 1)', '((shape(x, 0) + 1) * (shape(x, 0) + 1))']
+    """
+    seen: set[Expr] = set()
+    stack = [dim for dim in reversed(list(dims)) if isinstance(dim, Expr)]
+    while stack:
+        expr = stack[-1]
+        if expr in seen or expr in done:
+            stack.pop()
+            continue
+        pending = [
+            arg
+            for arg in expr.args
+            if isinstance(arg, Expr) and arg not in seen and arg not in done
+        ]
+        if pending:
+            stack.extend(reversed(pending))
+        else:
+            stack.pop()
+            seen.add(expr)
+            yield expr
 
 
 def build(op: str, *args: Dim) -> Dim:
@@ -165,13 +245,7 @@ def is_length(dim: Dim) -> bool:
     >>> is_length(Expr("shape", ("x", 0))), is_length(Expr("value", ("n",)))
     (True, False)
     """
-    if isinstance(dim, int):
-        return dim >= 0
-    if dim.op == "shape":
-        return True
-    if dim.op == "max":
-        return any(map(is_length, _operands(dim)))
-    return dim.op in ("add", "mul", "min") and all(map(is_length, _operands(dim)))
+    return dim >= 0 if isinstance(dim, int) else dim.is_length
 
 
 def minimum(a: Dim, b: Dim) -> Dim:
@@ -196,11 +270,16 @@ def product(dims: Sequence[Dim]) -> Dim:
     return result
 
 
-def evaluate(dim: Dim, source: Callable[[Expr], int]) -> int:
-    """Return the value of a dim, asking ``source`` for its sources."""
-    if isinstance(dim, int):
-        return dim
-    if dim.op in SOURCES:
-        return source(dim)
-    args = [evaluate(arg, source) for arg in dim.args if not isinstance(arg, str)]
-    return OPERATIONS[dim.op](*args)
+def evaluate(dim: Dim, source: Callable[[Expr], int], known: dict[Expr, int] | None = None) -> int:
+    """Return the value of a dim, asking ``source`` for its sources.
+
+    ``known`` holds values of expressions, and is given those that are found.
+    """
+    values: dict[Expr, int] = {} if known is None else known
+    for expr in postorder([dim], values):
+        if expr.op in SOURCES:
+            values[expr] = source(expr)
+        else:
+            args = [arg if isinstance(arg, int) else values[arg] for arg in _operands(expr)]
+            values[expr] = OPERATIONS[expr.op](*args)
+    return dim if isinstance(dim, int) else values[dim]

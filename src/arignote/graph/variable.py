@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -105,6 +105,13 @@ class Variable:
     def broadcastable(self) -> tuple[bool, ...]:
         """For each dimension, whether its length is always one."""
         return self.type.broadcastable
+
+    @property
+    def clients(self) -> NoReturn:
+        """None, for a variable may be in many graphs: an error that says where to ask."""
+        raise AttributeError(
+            "a variable does not know its clients: ask the graph, f.maker.fgraph.clients[variable]"
+        )
 
     def __str__(self) -> str:
         if self.name is not None:

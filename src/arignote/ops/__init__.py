@@ -154,6 +154,7 @@ from arignote.ops.index import (
     subtensor_op as subtensor_op,
 )
 from arignote.ops.gather import (
+    check_range as check_range,
     advanced_subtensor as advanced_subtensor,
     advanced_update as advanced_update,
     is_advanced as is_advanced,

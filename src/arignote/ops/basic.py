@@ -42,7 +42,8 @@ def constant(value: Any, dtype: str | None = None, name: str | None = None) -> C
     elif isinstance(value, int | float | complex):
         dtype = dtypes.of_constant(value)
     try:
-        data = np.asarray(value, dtype=dtype)
+        with np.errstate(over="ignore"):  # beside a float32 1e300 is one, too: infinity
+            data = np.asarray(value, dtype=dtype)
     except (TypeError, ValueError) as error:
         raise GraphTypeError(
             f"[constant] value must be a number or an array of numbers: {value!r}"

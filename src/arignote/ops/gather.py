@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from arignote import ops
-from arignote.errors import GraphTypeError
+from arignote.errors import GraphTypeError, selection_error
 from arignote.graph import dtypes
 from arignote.graph.dim import Shape
 from arignote.graph.dtypes import Array
@@ -61,6 +61,19 @@ def _index_shape(context: ShapeContext, node: Apply, first: int, shapes: Sequenc
     return tuple(result)
 
 
+def check_range(op: Op, x: Array, indices: Sequence[Array]) -> None:
+    """Raise for the first position at which an index array is out of range."""
+    wrong = [
+        (int(np.argmax(bad)), axis)
+        for axis, (index, length) in enumerate(zip(indices, x.shape, strict=False))
+        if (bad := ((index < -length) | (index >= length)).ravel()).any()
+    ]
+    if wrong:
+        position, axis = min(wrong)
+        value = int(indices[axis].ravel()[position])
+        raise selection_error(op.name, position, value, x.shape[axis])
+
+
 def _take_infer(params: Params, types: Types) -> Types:
     x, *indices = types
     pattern = _check_indices(take_op, x, indices)
@@ -70,6 +83,12 @@ def _take_infer(params: Params, types: Types) -> Types:
 def _take_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
     count = len(node.inputs) - 1
     return (_index_shape(context, node, 1, shapes) + tuple(shapes[0][count:]),)
+
+
+def _take_reference(call: Call, x: Array, *indices: Array) -> Array:
+    check_range(take_op, x, indices)
+    selected: Array = x[indices]
+    return selected
 
 
 def _take_gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequence[Variable | None]:
@@ -85,7 +104,7 @@ take_op = Op(
     arguments=("x", "*indices"),
     infer=_take_infer,
     shape=_take_shape,
-    reference=lambda call, x, *indices: x[tuple(indices)],
+    reference=_take_reference,
     gradient=_take_gradient,
     kernel="take",
     encode=lambda call: Attributes(ints=(len(call.input_types) - 1,)),
@@ -118,11 +137,12 @@ def _put_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> S
 
 
 def _put_reference(call: Call, x: Array, value: Array, *indices: Array) -> Array:
+    check_range(put_op, x, indices)
     result: Array = x.copy()
     if call.params["increment"]:
         np.add.at(result, indices, value)
     else:
-        result[tuple(indices)] = value
+        result[indices] = value
     return result
 
 
@@ -244,34 +264,57 @@ def _as_indices(item: Any) -> list[Variable]:
     return [variable]
 
 
-def split_advanced(x: Variable, items: Sequence[Any]) -> tuple[Variable, list[Variable], int]:
-    """Return ``x`` with other entries applied and indexed axes leading, the indices, their place.
-
-    The place is where the result's index dimensions belong, by NumPy's rule: that of the first
-    array if the arrays stand side by side, else the front.
-    """
+def _expanded(x: Variable, items: Sequence[Any]) -> list[Any]:
+    """Return an index with masks as index arrays, and slices for what an Ellipsis stands for."""
     expanded: list[Any] = []
     for item in items:
         expanded.extend(_as_indices(item) if is_advanced(item) else [item])
-    if Ellipsis not in [item for item in expanded if not isinstance(item, Variable)]:
+    if not any(item is Ellipsis for item in expanded):
         expanded.append(Ellipsis)
     used = sum(1 for i in expanded if i is not None and i is not Ellipsis)
     if used > x.ndim:
         raise IndexError(f"too many indices for array: {used} for {x.ndim} dimensions")
     at = next(k for k, item in enumerate(expanded) if item is Ellipsis)
     expanded[at : at + 1] = [slice(None)] * (x.ndim - used)
-    # NumPy counts integers beside index arrays as index arrays.
-    arrays = [
-        k for k, item in enumerate(expanded) if item is not None and not isinstance(item, slice)
-    ]
-    basic = [slice(None) if k in arrays else item for k, item in enumerate(expanded)]
-    selected = ops.subtensor(x, tuple(basic))
-    rank = max(ops.as_variable(expanded[k]).ndim for k in arrays)
-    indices = _spread([ops.pad_left(ops.as_variable(expanded[k]), rank) for k in arrays])
-    others = [k for k in range(selected.ndim) if k not in arrays]
-    together = arrays == list(range(arrays[0], arrays[0] + len(arrays)))
-    place = arrays[0] if together else 0
-    return ops.dimshuffle(selected, (*arrays, *others)), indices, place
+    return expanded
+
+
+class _Selection:
+    """An index in two parts: a basic one, then arrays within the region that it selects.
+
+    Attributes
+    ----------
+    basic, region
+        The index with whole slices for its arrays, and what it selects.
+    order
+        Of the region's dimensions, those with an index array first.
+    indices
+        The arrays, broadcast against each other.
+    place
+        Where the result's index dimensions belong, by NumPy's rule: that of the first array or
+        integer if all of them stand side by side, else the front.
+    """
+
+    def __init__(self, x: Variable, items: Sequence[Any]) -> None:
+        expanded = _expanded(x, items)
+        self.basic = tuple(slice(None) if is_advanced(item) else item for item in expanded)
+        self.region = ops.subtensor(x, self.basic)
+        kept = [item for item in expanded if _is_span(item) or is_advanced(item)]
+        arrays = [k for k, item in enumerate(kept) if is_advanced(item)]
+        self.order = (*arrays, *(k for k in range(len(kept)) if k not in arrays))
+        rank = max(kept[k].ndim for k in arrays)
+        self.indices = _spread([ops.pad_left(kept[k], rank) for k in arrays])
+        at = [k for k, item in enumerate(expanded) if not _is_span(item)]
+        self.place = at[0] if at == list(range(at[0], at[0] + len(at))) else 0
+
+    @property
+    def leading(self) -> Variable:
+        """The region with the indexed dimensions first."""
+        return ops.dimshuffle(self.region, self.order)
+
+
+def _is_span(item: Any) -> bool:
+    return item is None or isinstance(item, slice)
 
 
 def _moved_axes(rank: int, total: int, place: int) -> tuple[int, ...]:
@@ -285,32 +328,25 @@ def _moved_axes(rank: int, total: int, place: int) -> tuple[int, ...]:
 
 def advanced_subtensor(x: Variable, items: Sequence[Any]) -> Variable:
     """Return ``x[items]`` where some entry is an array, a list or a mask."""
-    leading, indices, place = split_advanced(x, items)
-    result = take_op.make([leading, *indices]).outputs[0]
-    return ops.dimshuffle(result, _moved_axes(indices[0].ndim, result.ndim, place))
+    selection = _Selection(x, items)
+    result = take_op.make([selection.leading, *selection.indices]).outputs[0]
+    rank = selection.indices[0].ndim
+    return ops.dimshuffle(result, _moved_axes(rank, result.ndim, selection.place))
 
 
 def advanced_update(x: Variable, items: Sequence[Any], value: Any, increment: bool) -> Variable:
     """Return ``x`` with ``x[items]`` set to, or increased by, ``value``."""
     if any(item is None for item in items):
         raise NotImplementedError("[put] an update by index arrays takes no new axis (None)")
-    if any(isinstance(item, slice) and item != slice(None) for item in items):
-        # First within the region that the slices select, then the region back into x.
-        whole = [slice(None) if isinstance(item, slice) else item for item in items]
-        slices = tuple(slice(None) if not isinstance(i, slice) else i for i in items)
-        region = ops.subtensor(x, slices)
-        return ops.slice_update(x, slices, advanced_update(region, whole, value, increment), False)
-    leading, indices, place = split_advanced(x, items)
+    selection = _Selection(x, items)
+    leading, region, order = selection.leading, selection.region, selection.order
     filler = ops.prepare_beside(value, x.dtype)
-    rank = indices[0].ndim
-    total = rank + leading.ndim - len(indices)
-    forward = _moved_axes(rank, total, place)
+    rank = selection.indices[0].ndim
+    total = rank + leading.ndim - len(selection.indices)
+    forward = _moved_axes(rank, total, selection.place)
     moved = ops.dimshuffle(
         ops.pad_left(filler, total), tuple(forward.index(axis) for axis in range(total))
     )
-    updated = put(leading, moved, indices, increment)
-    owner = leading.owner
-    if leading is x or owner is None or owner.op is not ops.dimshuffle_op:
-        return updated
-    order = owner.params["order"]
-    return ops.dimshuffle(updated, tuple(order.index(axis) for axis in range(x.ndim)))
+    updated = put(leading, moved, selection.indices, increment)
+    back = ops.dimshuffle(updated, tuple(order.index(axis) for axis in range(region.ndim)))
+    return back if region is x else ops.slice_update(x, selection.basic, back, increment=False)

@@ -157,14 +157,10 @@ subtensor_op = Op(
 )
 
 
-def static_slice_length(node: Apply) -> int | None:
-    """Return the length of a subtensor that is a vector where the graph tells it."""
-    x = node.inputs[0]
-    if x.ndim != 1:
-        return None
-    length = ops.static_length(x)
+def static_slice_length(node: Apply, length: int | None) -> int | None:
+    """Return the length of a slice of a vector of a known length where the graph tells it."""
     entry = node.params["index"][0]
-    if length is None or any(isinstance(place, str) for place in entry):
+    if length is None or node.inputs[0].ndim != 1 or any(isinstance(place, str) for place in entry):
         return None
     return len(range(*slice(*entry).indices(length)))
 

@@ -40,6 +40,10 @@ def _require_rows(context: ShapeContext, shapes: Sequence[Shape]) -> None:
     )
 
 
+def _check_labels(op: Op, x: Array, y: Array) -> None:
+    ops.check_range(op, x.T, (y,))
+
+
 def _infer(params: Params, types: Types) -> Types:
     _check(nll_op, types)
     return (TensorType(types[0].dtype, types[1].broadcastable),)
@@ -51,6 +55,7 @@ def _shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Seque
 
 
 def _reference(call: Call, x: Array, y: Array) -> Array:
+    _check_labels(nll_op, x, y)
     with np.errstate(all="ignore"):
         return np.asarray(-log_softmax_reference(x)[np.arange(len(y)), y])
 
@@ -96,6 +101,7 @@ def _gradient_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape])
 
 
 def _gradient_reference(call: Call, x: Array, y: Array, g: Array) -> Array:
+    _check_labels(nll_gradient_op, x, y)
     count = len(y)
     part = softmax_reference(x[:count]).copy()
     part[np.arange(count), y] -= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from arignote import ops
 from arignote.config import config
 from arignote.errors import GraphTypeError
-from arignote.graph import dtypes
+from arignote.graph import dtypes, walk
 from arignote.graph.dim import Dim, Shape, build, maximum, product
 from arignote.graph.dtypes import Array
 from arignote.graph.op import Attributes, Call, Op, Params, ShapeContext, Strided, Types
@@ -194,6 +194,20 @@ def elements(vector: Variable, what: str) -> list[Variable]:
 
 def static_length(vector: Variable) -> int | None:
     """Return the length of a vector where the graph tells it, else None."""
+    lengths: dict[Variable, int | None] = {}
+    for item in walk.ancestors([vector], stop=lambda item: not _has_length_of_inputs(item)):
+        lengths[item] = _static_length(item, lengths) if item.ndim == 1 else None
+    return lengths[vector]
+
+
+def _has_length_of_inputs(item: Variable) -> bool:
+    if item.ndim != 1 or item.owner is None or item.broadcastable[0]:
+        return False
+    op = item.owner.op
+    return op in (join_op, ops.subtensor_op) or isinstance(op, ops.ElementwiseOp)
+
+
+def _static_length(vector: Variable, lengths: Mapping[Variable, int | None]) -> int | None:
     if vector.broadcastable[0]:
         return 1
     if isinstance(vector, Constant):
@@ -201,14 +215,17 @@ def static_length(vector: Variable) -> int | None:
     owner = vector.owner
     if owner is not None and owner.op is shape_op:
         return owner.inputs[0].ndim
-    if owner is not None and owner.op is join_op:
-        parts = [static_length(item) for item in owner.inputs]
-        return None if None in parts else sum(part for part in parts if part is not None)
-    if owner is not None and owner.op is ops.subtensor_op:
-        return ops.static_slice_length(owner)
-    if owner is not None and isinstance(owner.op, ops.ElementwiseOp):
-        known = [static_length(i) for i in owner.inputs if not i.broadcastable[0]]
-        return next((item for item in known if item is not None), None)
+    if owner is None or not _has_length_of_inputs(vector):
+        return None
+    known = [lengths[item] for item in owner.inputs]
+    if owner.op is ops.subtensor_op:
+        return ops.static_slice_length(owner, known[0])
+    found = [length for length in known if length is not None]
+    if owner.op is join_op:
+        return sum(found) if len(found) == len(known) else None
+    for length, item in zip(known, owner.inputs, strict=True):
+        if length is not None and not item.broadcastable[0]:
+            return length
     return None
 
 
@@ -286,12 +303,13 @@ def _alloc_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) ->
     value, *dims = node.inputs
     result: list[Dim] = []
     for axis, dim in enumerate(dims):
-        wanted = context.value(dim)
+        length = context.value(dim)
+        wanted = maximum(length, 0)
+        context.require_equal(length, wanted, f"shape[{axis}] must not be negative: {{found}}")
         if not value.broadcastable[axis]:
-            wanted = context.require_equal(
-                shapes[0][axis], wanted, f"value.shape[{axis}] must equal the length asked for"
-            )
-        result.append(maximum(wanted, 0))
+            text = f"value.shape[{axis}] must equal the length asked for: {{found}} != {{expected}}"
+            wanted = context.require_equal(shapes[0][axis], wanted, text)
+        result.append(wanted)
     return (tuple(result),)
 
 
@@ -300,7 +318,7 @@ alloc_op = Op(
     arguments=("value", "*shape"),
     infer=_alloc_infer,
     shape=_alloc_shape,
-    reference=lambda call, value, *dims: np.broadcast_to(value, [max(int(d), 0) for d in dims]),
+    reference=lambda call, value, *dims: np.broadcast_to(value, [int(d) for d in dims]),
     gradient=_broadcast_gradient,
     view=_broadcast_view,
     rows=rows.aligned,
@@ -631,6 +649,8 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Variable:
 
 
 def _arange_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    if ops.is_discrete(node.inputs[1]):
+        context.require(context.value(node.inputs[1]), "step must not be zero")
     return ((maximum(context.value(node.inputs[2]), 0),),)
 
 
@@ -674,6 +694,8 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str | None = None
     for name, item in (("start", first), ("stop", last), ("step", stride)):
         if item.ndim:
             raise arange_op.type_error(f"{name} must be a scalar: {item.type}")
+    if ops.constant_value(stride) == 0:
+        raise ValueError("[arange] step must not be zero")
     common = dtypes.upcast(first.dtype, last.dtype, stride.dtype)
     if dtype is None:
         dtype = "int64" if common in dtypes.DISCRETE else dtypes.upcast(common, config.floatX)

@@ -12,7 +12,7 @@ import numpy as np
 
 from arignote.errors import PlanError
 from arignote.graph import dtypes
-from arignote.graph.dim import OPERATIONS, Dim, Expr
+from arignote.graph.dim import OPERATIONS, UNARY, Dim, Expr
 from arignote.graph.op import Params
 from arignote.graph.type import TensorType
 from arignote.ops.program import Instruction, Program, Result
@@ -32,6 +32,9 @@ from arignote.plan.plan import (
 
 Names = Mapping[str, Dim]
 
+# What Python raises for texts that nest too deeply for its own parser.
+_TOO_DEEP = (RecursionError, MemoryError)
+
 
 def parse_dim(text: str, names: Names) -> Dim:
     """Return the dim that a text stands for; ``names`` are those defined before.
@@ -43,12 +46,12 @@ def parse_dim(text: str, names: Names) -> Dim:
     source = re.sub(r"([A-Za-z_]\w*)\.(\d+)", r"\1.a\2", text)
     try:
         return _dim_of(ast.parse(source, mode="eval").body, names)
-    except (SyntaxError, ValueError, KeyError, AttributeError) as error:
-        raise PlanError(f"[plan] a dim must be an integer expression: {text!r}") from error
+    except (SyntaxError, ValueError, KeyError, AttributeError, *_TOO_DEEP) as error:
+        raise PlanError(f"[plan] a dim must be an integer expression: {text[:200]!r}") from error
 
 
 def _dim_of(node: Any, names: Names) -> Dim:
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+    if isinstance(node, ast.Constant) and type(node.value) is int:
         return node.value
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         inner = _dim_of(node.operand, names)
@@ -67,6 +70,8 @@ def _dim_of(node: Any, names: Names) -> Dim:
         sides = (_dim_of(node.left, names), _dim_of(node.right, names))
         return Expr(operations[type(node.op)], sides)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.keywords or len(node.args) != (1 if node.func.id in UNARY else 2):
+            raise KeyError(node.func.id)
         if node.func.id not in OPERATIONS:
             raise KeyError(node.func.id)
         return Expr(node.func.id, tuple(_dim_of(arg, names) for arg in node.args))

@@ -235,14 +235,7 @@ class Plan:
 
 def sizes_read(dims: Iterable[Dim]) -> set[str]:
     """Return the buffers that steps must write before dims are known."""
-    result: set[str] = set()
-    for dim in dims:
-        if isinstance(dim, Expr):
-            if dim.op == "read":
-                result.add(str(dim.args[0]))
-            else:
-                result |= sizes_read(arg for arg in dim.args if isinstance(arg, Expr))
-    return result
+    return {name for dim in dims if isinstance(dim, Expr) for name in dim.reads}
 
 
 def scalar_array(value: int, dtype: str) -> Array:

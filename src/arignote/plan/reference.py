@@ -23,11 +23,7 @@ class Values:
 
     def dim(self, dim: Dim) -> int:
         """Return the value of a dim."""
-        if isinstance(dim, int):
-            return dim
-        if dim not in self._dims:
-            self._dims[dim] = evaluate(dim, self._source)
-        return self._dims[dim]
+        return evaluate(dim, self._source, self._dims)
 
     def shape(self, shape: Shape) -> tuple[int, ...]:
         """Return the values of a shape."""
@@ -43,11 +39,7 @@ class Values:
 
     def known(self, dim: Dim) -> bool:
         """Return whether a dim can be evaluated: all scalars it is read from are computed."""
-        if isinstance(dim, int):
-            return True
-        if dim.op == "read":
-            return dim.args[0] in self.arrays
-        return all(self.known(arg) for arg in dim.args if not isinstance(arg, str))
+        return isinstance(dim, int) or dim.reads <= self.arrays.keys()
 
     def read(self, name: str) -> Array | None:
         """Return a buffer as an array; None if the step that writes it was not run."""

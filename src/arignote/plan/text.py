@@ -9,11 +9,11 @@ their own.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from arignote.graph.dim import Dim, Expr
+from arignote.graph.dim import READABLE, Dim, Expr, postorder
 from arignote.graph.dtypes import Array
 from arignote.ops.program import Program
 from arignote.plan.plan import (
@@ -54,6 +54,18 @@ def _is_long(dim: Dim) -> bool:
     )
 
 
+def _to_name(plan: Plan) -> Iterator[Dim]:
+    """Yield the long dims that a plan names, and parts of them that would be unreadable."""
+    seen: set[Expr] = set()
+    for dim in plan.dims():
+        for part in postorder([dim], seen):
+            seen.add(part)
+            if part.weight > READABLE and part is not dim:
+                yield part
+        if _is_long(dim):
+            yield dim
+
+
 class _Formatter:
     """Writes one plan, in which long dims have names."""
 
@@ -62,8 +74,8 @@ class _Formatter:
         self.names: dict[Dim, str] = {}
         self.definitions: list[str] = []
         taken = {buffer.name for buffer in plan.buffers}
-        for dim in plan.dims():
-            if _is_long(dim) and dim not in self.names:
+        for dim in _to_name(plan):
+            if dim not in self.names:
                 name = f"d{len(self.names)}"
                 while name in taken:
                     name += "_"

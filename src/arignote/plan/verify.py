@@ -8,7 +8,7 @@ from typing import NoReturn, TypeAlias
 from arignote import ops
 from arignote.errors import PlanError
 from arignote.graph import dtypes
-from arignote.graph.dim import OPERATIONS, Dim, Expr
+from arignote.graph.dim import OPERATIONS, SOURCES, Dim, Expr, postorder
 from arignote.graph.op import OPS, Call, op_named
 from arignote.ops.program import Program
 from arignote.plan.by_rows import body_of
@@ -54,6 +54,7 @@ class _Verifier:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.known: set[str] = set()
+        self.sound: set[Expr] = set()
         # By name of a temporary or reshape: the step that writes it, and under which conditions.
         self.written: dict[str, int] = {}
         self.guards: dict[str, Guards] = {}
@@ -115,15 +116,12 @@ class _Verifier:
         return storage is None or storage in self.known
 
     def _dims(self, dims: Sequence[Dim]) -> None:
-        for dim in dims:
-            if isinstance(dim, int):
-                continue
-            if dim.op in ("shape", "stride", "value", "read"):
+        for dim in postorder(dims, self.sound):
+            if dim.op in SOURCES:
                 self._source(dim)
-            elif dim.op in OPERATIONS:
-                self._dims([arg for arg in dim.args if isinstance(arg, int | Expr)])
-            else:
+            elif dim.op not in OPERATIONS:
                 self._refuse(f"a dim must be made of known operations: {dim.op}")
+            self.sound.add(dim)
 
     def _source(self, dim: Expr) -> None:
         source = self._named(str(dim.args[0]))

@@ -59,6 +59,8 @@ def pydotprint(
     ------
     ImportError
         If the Python package ``graphviz`` is needed and not installed.
+    RuntimeError
+        If the program ``dot`` of Graphviz is needed and not found.
 
     Examples
     --------
@@ -72,14 +74,24 @@ def pydotprint(
     source = _Drawing(graph_outputs(fct)[0], style).source()
     if return_image:
         return _graphviz().Source(source)
+    image = source.encode() if format == "dot" else _image(source, format)
     path = Path(outfile or f"arignote.{format}")
-    if format == "dot":
-        path.write_text(source, encoding="utf-8")
-    else:
-        path.write_bytes(_graphviz().Source(source).pipe(format=format))
+    path.write_bytes(image)
     if print_output_file:
         print("The output file is available at", path)  # noqa: T201
     return None
+
+
+def _image(source: str, format: str) -> bytes:
+    graphviz = _graphviz()
+    try:
+        image: bytes = graphviz.Source(source).pipe(format=format)
+    except graphviz.ExecutableNotFound:
+        raise RuntimeError(
+            f"[pydotprint] the program dot of Graphviz must be installed to draw {format}; "
+            "format='dot' writes the text that it reads and needs nothing installed"
+        ) from None
+    return image
 
 
 def _graphviz() -> Any:

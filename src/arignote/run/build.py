@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from arignote import ops
 from arignote.config import config
 from arignote.errors import MissingInputError, UnusedInputError
 from arignote.graph import dtypes, walk
+from arignote.graph.type import GenericType
 from arignote.graph.variable import Constant, SharedVariable, Variable
 from arignote.run.arguments import In, Out, as_inputs
 from arignote.run.shared import filter_value
@@ -143,6 +145,10 @@ def normalize_updates(updates: Any) -> dict[SharedVariable, Variable]:
     for target, value in pairs_of(updates, "updates"):
         if not isinstance(target, SharedVariable):
             raise TypeError("update target must be a SharedVariable", target)
+        if isinstance(target.type, GenericType):
+            raise TypeError(
+                f"[function] an update needs a shared tensor: {target} holds a Python object"
+            )
         if target in result:
             raise ValueError(
                 "this shared variable already has an update expression", (target, result[target])
@@ -155,19 +161,33 @@ def update_value(target: Variable, value: Any) -> Variable:
     """Return an update expression as a variable of its target's type."""
     if not isinstance(value, Variable) or isinstance(value, Constant):
         data = value.data if isinstance(value, Constant) else value
-        array = filter_value(target.type, data)
-        return target.type.make_constant(array)
+        try:
+            return target.type.make_constant(filter_value(target.type, data))
+        except TypeError as error:
+            raise _update_error(target, value, str(error)) from None
     if value.type != target.type:
-        raise TypeError(
-            "An update must have the same type as the original shared variable "
-            f"(shared_var={target}, shared_var.type={target.type}, update_val={value}, "
-            f"update_val.type={value.type}). If the difference is related to the broadcast "
-            "pattern, "
-            "you can call the tensor.unbroadcast(var, axis_to_unbroadcast[, ...]) function to "
-            "remove "
-            "broadcastable dimensions."
+        raise _update_error(
+            target,
+            value,
+            "If the difference is related to the broadcast pattern, you can call the "
+            "tensor.unbroadcast(var, axis_to_unbroadcast[, ...]) function to remove broadcastable "
+            "dimensions.",
         )
     return value
+
+
+def _update_error(target: Variable, value: Any, reason: str) -> TypeError:
+    kind = value.type if isinstance(value, Variable) else type(value).__name__
+    return TypeError(
+        "An update must have the same type as the original shared variable "
+        f"(shared_var={target}, shared_var.type={target.type}, update_val={_shown(value)}, "
+        f"update_val.type={kind}). {reason}"
+    )
+
+
+def _shown(value: Any) -> str:
+    """Return a variable's name, or the beginning and the end of what a plain value looks like."""
+    return str(value) if isinstance(value, Variable) else reprlib.repr(value)
 
 
 def normalize_givens(givens: Any, inputs: Sequence[In]) -> dict[Variable, Variable]:
@@ -197,11 +217,17 @@ def given_value(key: Variable, given: Any) -> Variable:
     if isinstance(given, Variable) and not isinstance(given, Constant):
         value = ops.as_variable(given)
     else:
-        # A Python float is a float64 here, whatever floatX: what replaces a float32 must fit it.
-        wide = "float64" if isinstance(given, float) else None
-        value = given if isinstance(given, Constant) else ops.constant(given, dtype=wide)
-        if isinstance(value, Constant) and value.ndim == key.ndim:
-            return key.type.make_constant(filter_value(key.type, value.data))
+        try:
+            # A Python float is a float64 here, whatever floatX: what replaces a float32 must fit.
+            wide = "float64" if isinstance(given, float) else None
+            value = given if isinstance(given, Constant) else ops.constant(given, dtype=wide)
+            if value.ndim == key.ndim:
+                return key.type.make_constant(filter_value(key.type, value.data))
+        except (TypeError, OverflowError) as error:
+            raise TypeError(
+                f"[function] givens cannot replace {key} of type {key.type} by {_shown(given)}: "
+                f"{error}"
+            ) from None
     if value.dtype != key.dtype:
         if dtypes.upcast(value.dtype, key.dtype) != key.dtype:
             raise TypeError(

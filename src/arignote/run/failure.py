@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from arignote.config import config
-from arignote.errors import IndexRangeError, PlanError, add_note, with_origin
+from arignote.errors import PlanError, add_note, selection_error, with_origin
 from arignote.graph.dtypes import Array
 from arignote.plan import reference
 from arignote.plan.by_rows import body_of
@@ -62,11 +62,7 @@ def _shown(plan: Plan, position: int, value: int, other: int) -> int:
 
 
 def _index_error(step: Step, position: int, value: int, length: int) -> Exception:
-    what = {"take": "a selection", "put": "a selection"}.get(step.op, "the labels")
-    error = IndexRangeError(
-        f"[{step.op}] index out of bounds, index {value} is out of bounds for size {length}: "
-        f"element {position} of {what}"
-    )
+    error = selection_error(step.op, position, value, length)
     add_note(error, f"Plan step: {step.op} {' '.join(step.inputs)} -> {' '.join(step.outputs)}")
     return with_origin(error, step.origin)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from arignote.config import config
-from arignote.errors import CheckModeError, add_note, with_origin
+from arignote.errors import CheckModeError, IndexRangeError, ShapeError, add_note, with_origin
 from arignote.graph import walk
 from arignote.graph.dtypes import Array
 from arignote.graph.variable import SharedVariable, Variable, current_origin
@@ -26,7 +26,7 @@ from arignote.run import native
 from arignote.run.arguments import Arguments, In, Out, conversion
 from arignote.run.build import Given, Source, build_source
 from arignote.run.compare import differences
-from arignote.run.failure import call_error
+from arignote.run.failure import add_shapes, call_error
 from arignote.run.mode import Mode, get_mode
 
 
@@ -205,7 +205,8 @@ class Function(native.Function):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, SharedVariable):
-            key.container.set(value)
+            shared: Any = key
+            shared.set_value(value)
             return
         position = self.arguments.position(key)
         if position not in self.arguments.defaults:
@@ -332,7 +333,12 @@ class _Interpreted(Function):
 
     def _run_reference(self, arrays: tuple[Array, ...]) -> list[Array]:
         states = self.compiled.states
-        outputs, values = reference.run(self.plan, arrays, [s.container.data for s in states])
+        held = [state.container.data for state in states]
+        try:
+            outputs, values = reference.run(self.plan, arrays, held)
+        except (IndexRangeError, ShapeError) as error:
+            add_shapes(error, self.plan, arrays, held)
+            raise
         by_name = {state.name: owner for state, owner in zip(self.plan.states, states, strict=True)}
         for (name, _), value in zip(self.plan.updates, values, strict=True):
             by_name[name].container.storage.set(value, True)
@@ -373,6 +379,8 @@ class _Interpreted(Function):
 
 def make_function(source: Source, mode: Mode) -> Function:
     """Return the function of a normalized source."""
+    if source.name is not None and not isinstance(source.name, str):
+        raise TypeError(f"[function] name must be a string: {source.name!r}")
     compiled = compile_source(source, mode)
     plain = mode.linker == "native" and mode.watcher is None and not source.feedback
     return Function(compiled) if plain else _Interpreted(compiled)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from arignote.config import LINKERS, OPTIMIZERS, config
+from arignote.config import LINKERS, MODES, OPTIMIZERS, config
 from arignote.graph.dtypes import Array
 from arignote.plan.plan import Step
 
@@ -99,17 +99,6 @@ class Mode:
         return replace(self, optimizer="fast_run", excluded=excluded - resolve(names))
 
 
-_PREDEFINED: Final = {
-    "native": Mode(),
-    "reference": Mode("reference"),
-    "check": Mode("check"),
-    "FAST_RUN": Mode(),
-    "FAST_COMPILE": Mode(),
-    "DebugMode": Mode("check"),
-    "DEBUG_MODE": Mode("check"),
-}
-
-
 def get_mode(mode: Mode | str | None) -> Mode:
     """Return a mode given as itself, by name, or None for the configured one.
 
@@ -142,9 +131,10 @@ def _named(name: str, is_default: bool) -> Mode:
         return Mode(config.linker, config.optimizer)
     if name == "NanGuardMode":
         return NanGuardMode()
-    if name not in _PREDEFINED:
+    linker = MODES.get(name)
+    if linker is None:
         raise Exception(f"No predefined mode exist for string: {name}")
-    return _PREDEFINED[name]
+    return Mode(linker)
 
 
 def get_default_mode() -> Mode:

@@ -15,7 +15,7 @@ import numpy as np
 from arignote import _core
 from arignote.config import config
 from arignote.errors import PlanError
-from arignote.graph.dim import Dim
+from arignote.graph.dim import Dim, postorder
 from arignote.graph.dtypes import Array
 from arignote.plan.by_rows import body_of
 from arignote.plan.plan import (
@@ -107,10 +107,11 @@ class _Encoder:
 
     def register(self, dim: Dim) -> int:
         """Return the register that holds a dim."""
-        if dim not in self.registers:
-            entry = self._entry(dim)
-            self.registers[dim] = len(self.dims)
-            self.dims.append(entry)
+        for item in (*postorder([dim], self.registers), dim):
+            if item not in self.registers:
+                entry = self._entry(item)
+                self.registers[item] = len(self.dims)
+                self.dims.append(entry)
         return self.registers[dim]
 
     def _entry(self, dim: Dim) -> tuple[str, int, int]:

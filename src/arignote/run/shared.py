@@ -180,7 +180,9 @@ def _rounded(type_: TensorType, given: Array) -> Array:
     try:
         with np.errstate(all="ignore"):
             return np.asarray((given.real if drops_imaginary else given).astype(type_.dtype))
-    except (TypeError, ValueError, OverflowError) as error:
+    except OverflowError as error:
+        raise TypeError(f"{type_} cannot hold all numbers given: {error}") from error
+    except (TypeError, ValueError) as error:
         raise _no_numbers(type_, given) from error
 
 
@@ -255,6 +257,8 @@ def shared(
     if not isinstance(value, np.ndarray | np.generic | bool | int | float | complex):
         return GenericSharedVariable(GenericType(), GenericContainer(value), name)
     array = np.asarray(value)
+    if isinstance(value, int) and array.dtype == object:
+        raise TypeError(f"[shared] an integer must fit in 64 bits: {value}")
     if isinstance(value, np.memmap):
         array = value
     pattern = (False,) * array.ndim if broadcastable is None else tuple(broadcastable)

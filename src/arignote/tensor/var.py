@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,13 +28,6 @@ class Tensor(Operators):
         if not self.ndim:
             return ops.constant(np.zeros(0, "int64"))
         return ops.shape_op(self)
-
-    @property
-    def clients(self) -> NoReturn:
-        """None, for a variable may be in many graphs: an error that says where to ask."""
-        raise AttributeError(
-            "a variable does not know its clients: ask the graph, f.maker.fgraph.clients[variable]"
-        )
 
     @property
     def size(self) -> TensorVariable:
@@ -324,7 +317,10 @@ class TensorSharedVariable(Tensor, SharedVariable):
         >>> w.get_value()
         array(2.5)
         """
-        self.container.set(new_value, borrow)
+        try:
+            self.container.set(new_value, borrow)
+        except TypeError as error:
+            raise TypeError(f"{error}\nShared variable: {self}") from None
 
     def zero(self, borrow: bool = False) -> None:
         """Set the value to zeros of the shape it has, in place if ``borrow``."""
