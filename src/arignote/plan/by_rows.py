@@ -74,7 +74,7 @@ by_rows_op = Op(
     kernel="by_rows",
     encode=_encode,
     fallible=True,
-    accuracy=Accuracy(ulp=16, sums=True, scale=1),
+    accuracy=Accuracy(ulp=16, sums=True),
     family="ByRows",
 )
 """The op of such steps.
