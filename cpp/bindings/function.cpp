@@ -178,11 +178,11 @@ PyObject* function_convert(PyObject*, PyObject* args) {
 
 PyObject* function_fail(PyObject*, PyObject* args) {
   const char *kind, *what;
-  int step = 0;
+  int step = 0, inner = 0;
   long long position = 0, value = 0, other = 0;
   PyObject* arguments;
-  if (!PyArg_ParseTuple(args, "siLLLsO:_fail", &kind, &step, &position, &value, &other, &what,
-                        &arguments)) {
+  if (!PyArg_ParseTuple(args, "siiLLLsO:_fail", &kind, &step, &inner, &position, &value, &other,
+                        &what, &arguments)) {
     return nullptr;
   }
   PyObject* error = std::string_view(kind) == "index" ? PyExc_IndexError : PyExc_RuntimeError;
@@ -291,7 +291,7 @@ PyMethodDef function_methods[] = {
     {"_convert", function_convert, METH_VARARGS,
      "_convert($self, position, value)\n--\n\nAn array that fits the input; a subclass knows how."},
     {"_fail", function_fail, METH_VARARGS,
-     "_fail($self, kind, step, position, value, other, what, arguments)\n--\n\n"
+     "_fail($self, kind, step, inner, position, value, other, what, arguments)\n--\n\n"
      "Raises the error of a failed call; a subclass knows better words."},
     {"profile", function_profile, METH_O,
      "profile($self, enable)\n--\n\nStart (from zero) or stop counting."},

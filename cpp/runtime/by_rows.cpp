@@ -244,7 +244,7 @@ class ByRows final : public Kernel {
       count_allocation();
       const std::size_t levels = depth_of(ceil_div(blocks_, count));
       lanes_.push_back(std::make_unique<Lane>(body_, inputs_, cut_, levels));
-      if (const Status status = prepare(*lanes_[lane]); !status.ok()) return status;
+      if (const Status status = prepare(*lanes_[lane], block_); !status.ok()) return status;
       if (lane > 0) continue;
       cost_ = lanes_[0]->context().cost() * static_cast<double>(blocks_);
       if (wants_lanes_) {
@@ -253,19 +253,19 @@ class ByRows final : public Kernel {
       }
     }
     // The last block may be shorter.
-    if (blocks_ > 1) return lanes_.back()->prepare(rows_ - (blocks_ - 1) * block_);
+    if (blocks_ > 1) return prepare(*lanes_.back(), rows_ - (blocks_ - 1) * block_);
     return {};
   }
 
   static std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-  Status prepare(Lane& lane) const {
-    if (const Status status = lane.prepare(block_); !status.ok()) return status;
+  Status prepare(Lane& lane, std::int64_t rows) const {
+    if (const Status status = lane.prepare(rows); !status.ok()) return status;
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       Layout wanted = outputs_[i];
       if (is_sum_[i] == 0 && blocks_ > 1) {
         if (wanted.shape[0] != rows_) return Status::bad_plan("[by_rows] out must have all rows");
-        wanted.shape[0] = block_;
+        wanted.shape[0] = rows;
       }
       const Layout& found = *lane.context().operand(body_.plan.outputs[i]).layout;
       if (!same_shape(found, wanted)) return Status::bad_plan("[by_rows] out must fit the body's");

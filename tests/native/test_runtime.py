@@ -206,8 +206,8 @@ def test_failures_reach_the_subclass() -> None:
     f = line_fit().function(*states, type_=Failing)
     with pytest.raises(LookupError) as caught:
         f(x, t)
-    kind, step, position, value, other, what, arguments = caught.value.args
-    assert (kind, step, position, value, other, what) == ("check", -1, 0, 3, 4, "")
+    kind, step, inner, position, value, other, what, arguments = caught.value.args
+    assert (kind, step, inner, position, value, other, what) == ("check", -1, -1, 0, 3, 4, "")
     assert arguments[0] is x
     assert arguments[1] is t
 

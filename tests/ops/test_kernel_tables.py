@@ -17,8 +17,9 @@ from helpers.values import Values
 
 Row = tuple[str, tuple[str, ...], str]
 
-# A step that the runtime itself carries out: it copies only what does not lie without gaps.
-BY_RUNTIME = {"reshape"}
+# Steps that the runtime itself carries out: one copies only what does not lie without gaps, the other
+# runs a plan of its own.
+BY_RUNTIME = {"reshape", "by_rows"}
 
 
 def test_kernels_are_those_the_records_name() -> None:

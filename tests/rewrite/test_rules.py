@@ -96,6 +96,18 @@ def corner(x: Variable) -> Variable:
     return ops.reshape(ops.subtensor(x, (slice(1, 3), -1)), (2, 1))
 
 
+def likelihoods(x: Variable, y: Variable) -> Variable:
+    return ops.advanced_subtensor(ops.log_softmax_op(ops.transpose(x)), (numbers(y), labels(y)))
+
+
+def labels(y: Variable) -> Variable:
+    return ops.mod(y, 4)
+
+
+def numbers(y: Variable) -> Variable:
+    return ops.arange(ops.length(y, 0))
+
+
 CONSTANT = ops.constant(np.array([[1.5, 2.5]]))
 ROWS, COLUMNS = ops.constant([2, 0, 1]), ops.constant([0, 3, 3])
 
@@ -172,6 +184,10 @@ STABLE = [
     stable("log_of_sigmoid", lambda x: ops.log(ops.sigmoid(x)),
            lambda x: ops.neg(ops.softplus(ops.neg(ops.cast(x, "float32")))), "uint8 nn"),
     stable("log_of_softmax", lambda x: ops.log(ops.softmax_op(x)), ops.log_softmax_op),
+    stable("nll_from_selection", likelihoods,
+           lambda x, y: ops.neg(ops.nll_op(
+               ops.transpose(x), ops.specify_shape(labels(y), numbers(y).owner.inputs[2:]))),
+           "float64 nn", "int64 n"),
     stable("log_of_selection",
            lambda x: ops.log(ops.advanced_subtensor(ops.softmax_op(x), (ROWS, COLUMNS))),
            lambda x: ops.advanced_subtensor(ops.log_softmax_op(x), (ROWS, COLUMNS))),

@@ -57,7 +57,7 @@ def _shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Seque
 def _reference(call: Call, x: Array, y: Array) -> Array:
     _check_labels(nll_op, x, y)
     with np.errstate(all="ignore"):
-        return np.asarray(-log_softmax_reference(x)[np.arange(len(y)), y])
+        return np.asarray(0 - log_softmax_reference(x)[np.arange(len(y)), y])
 
 
 def _gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequence[Variable | None]:
@@ -103,10 +103,17 @@ def _gradient_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape])
 def _gradient_reference(call: Call, x: Array, y: Array, g: Array) -> Array:
     _check_labels(nll_gradient_op, x, y)
     count = len(y)
-    part = softmax_reference(x[:count]).copy()
-    part[np.arange(count), y] -= 1
     result = np.zeros_like(x)
-    result[:count] = part * g[:, None]
+    with np.errstate(all="ignore"):
+        result[:count] = softmax_reference(x[:count]) * g[:, None]
+        result[np.arange(count), y] -= g
+    return result
+
+
+def _gradient_scale(x: Array, y: Array, g: Array) -> Array:
+    """Return for each row the weight of its label, which cancels the likelihood of a good one."""
+    result = np.zeros((len(x), 1), g.dtype)
+    result[: len(g), 0] = np.abs(g)
     return result
 
 
@@ -139,7 +146,7 @@ nll_gradient_op = Op(
     supports=lambda call: call.input_types[0].dtype in ("float32", "float64"),
     reuse=((0, 0),),
     fallible=True,
-    accuracy=Accuracy(ulp=16, scale=1),
+    accuracy=Accuracy(ulp=16, scale=_gradient_scale),
     family="NegativeLogLikelihoodGrad",
 )
 """``(softmax(x) - one_hot(y)) * g[:, None]``; zero in the rows of x that have no label."""

@@ -80,12 +80,11 @@ def multiplied(node: Apply, known: Sequence[int | None], wanted: int | None) -> 
 
 def selected(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
     """Rule of a selection by index arrays: its rows are those of the indices."""
-    indices = node.inputs[1:]
-    axis = _only(known[1:], wanted)
-    if known[0] is not None or axis is None or axis >= indices[0].ndim:
+    # Along the first axis only: an error tells how many indices lie before a row.
+    if known[0] is not None or _only(known[1:], wanted) != 0 or node.outputs[0].broadcastable[0]:
         return None
-    cut = (None if item.broadcastable[axis] else axis for item in indices)
-    return Rows((None, *cut), (axis,))
+    cut = (None if item.broadcastable[0] else 0 for item in node.inputs[1:])
+    return Rows((None, *cut), (0,))
 
 
 def below_each_other(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:

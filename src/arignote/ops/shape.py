@@ -321,7 +321,6 @@ alloc_op = Op(
     reference=lambda call, value, *dims: np.broadcast_to(value, [int(d) for d in dims]),
     gradient=_broadcast_gradient,
     view=_broadcast_view,
-    rows=rows.aligned,
     shape_only=frozenset(range(1, 17)),
     family="Alloc",
     display=lambda node: "Alloc",

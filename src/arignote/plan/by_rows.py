@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from arignote.errors import PlanError
-from arignote.graph.dim import Shape
+from arignote.graph.dim import Dim, Expr, Shape, build
 from arignote.graph.dtypes import Array
 from arignote.graph.op import Accuracy, Attributes, Call, Op, Params, ShapeContext, Types
 from arignote.graph.variable import Apply
@@ -32,11 +32,27 @@ def _infer(params: Params, types: Types) -> Types:
     sums: Sequence[bool] = params["sums"]
     if len(sums) != len(body.outputs):
         raise PlanError(f"[by_rows] each of {len(body.outputs)} outputs is a sum or not: {sums}")
-    return [body.buffer(name).type for name in body.outputs]
+    results = [body.buffer(name).type for name in body.outputs]
+    for is_sum, item in zip(sums, results, strict=True):
+        if is_sum not in (True, False) or (item.dtype == "bool" if is_sum else item.ndim == 0):
+            raise PlanError(f"[by_rows] numbers are summed, and rows put below each other: {item}")
+    return results
 
 
 def _shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
-    raise NotImplementedError("[by_rows] is made when a plan is lowered, after shapes are known")
+    body: Plan = node.params["body"]
+    places = {item.name: place for place, item in enumerate(body.inputs)}
+
+    def outside(dim: Dim | str) -> Dim:
+        if not isinstance(dim, Expr):
+            return int(dim)
+        if dim.op == "shape":
+            return shapes[places[str(dim.args[0])]][int(str(dim.args[1]))]
+        if dim.op == "value":
+            return context.value(node.inputs[places[str(dim.args[0])]])
+        return build(dim.op, *map(outside, dim.args))
+
+    return [tuple(map(outside, body.buffer(name).shape)) for name in body.outputs]
 
 
 def _reference(call: Call, *arrays: Array) -> tuple[Array, ...]:
@@ -58,7 +74,7 @@ by_rows_op = Op(
     kernel="by_rows",
     encode=_encode,
     fallible=True,
-    accuracy=Accuracy(ulp=16, sums=True, scale=1),
+    accuracy=Accuracy(ulp=16, sums=True),
     family="ByRows",
 )
 """The op of such steps.

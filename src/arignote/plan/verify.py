@@ -222,6 +222,8 @@ class _Verifier:
         """Check a plan that a step runs: it computes outputs from inputs, and nothing else."""
         if body.states or body.updates or body.checks or any(step.host for step in body.steps):
             self._refuse(f"{label} must run a plan without states, checks and host steps")
+        if any(body_of(step.params) is not None for step in body.steps):
+            self._refuse(f"{label} must not run a plan that runs another")
         if sizes_read(body.dims()):
             self._refuse(f"{label} must run a plan whose sizes follow from its inputs")
         verify(body)

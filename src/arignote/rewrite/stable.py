@@ -125,9 +125,7 @@ def nll_from_selection(node: Apply) -> Replacement:
     y = node.inputs[2]
     if y.ndim != 1 or y.broadcastable[0] or not (is_number(start, 0) and is_number(step, 1)):
         return None
-    if made_by(length, ops.shape_i) != (y,):
-        y = ops.specify_shape(y, (length,))
-    return ops.neg(ops.nll_op(inner[0], y))
+    return ops.neg(ops.nll_op(inner[0], ops.specify_shape(y, (length,))))
 
 
 @rule(ops.log)

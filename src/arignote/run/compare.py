@@ -69,7 +69,9 @@ def allowed_error(op: Op, call: Call, inputs: Sequence[Array], k: int, output: A
     if accuracy.sums:
         scale = np.abs(op.compute(call, *map(_finite_magnitude, inputs))[k])
     else:
-        scale = np.maximum(_size(output), accuracy.scale)
+        cancelling = accuracy.scale
+        least = _size(cancelling(*inputs)) if callable(cancelling) else cancelling
+        scale = np.maximum(_size(output), least)
     with np.errstate(all="ignore"):
         bound = np.asarray(scale * (accuracy.ulp * unit(output.dtype)))
         if op is prod_op and output.dtype.kind == "f":
