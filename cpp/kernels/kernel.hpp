@@ -37,6 +37,9 @@ struct RunArgs {
   std::span<std::byte* const> outputs;
   std::span<const std::int64_t> dims;  // values of the step's dims, such as the start of a slice
   std::byte* workspace;  // 64-byte aligned, as many bytes as bind() asked for
+  // Of a kernel that runs on one block of rows after another, else null and false:
+  const std::byte* prepared = nullptr;  // what prepare() has left
+  bool adds = false;  // outputs[0] is a sum in the form of sum_bytes(), to which to add
 };
 
 class Kernel {
@@ -56,6 +59,18 @@ class Kernel {
 
   // May not throw or allocate. Cuts its work with parallel_for by shape alone.
   virtual Status run(const RunArgs& args) noexcept = 0;
+
+  // --- For who runs the kernel on one block of rows after another. All of this follows from
+  // dtypes, strides and the lengths that all blocks have in common.
+
+  // What can be worked out once from an input that is the same for every block.
+  virtual std::size_t prepared_bytes(std::size_t /*input*/) const { return 0; }
+  virtual void prepare(const std::byte* /*input*/, std::byte* /*prepared*/) noexcept {}
+
+  // If not 0, a run can add its output to a sum of so many bytes: numbers of the output's dtype,
+  // zero at first, of which finish() makes the output. Sums of one form may be added up.
+  virtual std::size_t sum_bytes() const { return 0; }
+  virtual void finish(const std::byte* /*sum*/, std::byte* /*output*/) noexcept {}
 };
 
 // Returns null and sets status when the step's attributes or dtypes are not ones it can run.

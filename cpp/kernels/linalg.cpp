@@ -2,14 +2,15 @@
 //
 //   dot  a, b -> out   ranks (1, 1), (2, 1), (1, 2), (2, 2)
 //
-// float32 and float64 go to the BLAS, through tiles that follow from the shape alone. Operands that
-// a BLAS cannot read are first copied to the workspace.
+// float32 and float64 go to the BLAS, through tiles that follow from the shape alone, but for
+// products with few columns. Operands that a BLAS cannot read are first copied to the workspace.
 #include <algorithm>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
 #include "kernels/blas.hpp"
+#include "kernels/narrow_dot.hpp"
 #include "kernels/product.hpp"
 #include "kernels/tables.hpp"
 #include "kernels/transfer.hpp"
@@ -178,19 +179,39 @@ class Dot final : public Kernel {
     if (a.shape[1] != b.shape[0] || !rows_fit || !columns_fit || !out.contiguous()) {
       return Status::bad_plan("[dot] a and b must fit, and out be contiguous");
     }
-    product_.plan(a, b);
+    if constexpr (std::is_floating_point_v<T>) is_narrow_ = narrow_.plan(a, b);
+    if (!is_narrow_) product_.plan(a, b);
     return {};
   }
-  std::size_t workspace_bytes() const override { return product_.workspace_bytes(); }
-  double cost() const override { return product_.cost(); }
+  std::size_t workspace_bytes() const override {
+    return is_narrow_ ? narrow_.workspace_bytes() : product_.workspace_bytes();
+  }
+  double cost() const override { return is_narrow_ ? narrow_.cost() : product_.cost(); }
   Status run(const RunArgs& args) noexcept override {
+    if (is_narrow_) {
+      narrow_.run(args);
+      return {};
+    }
     product_.run(args.inputs[0], args.inputs[1],
                  {reinterpret_cast<T*>(args.outputs[0]), product_.shape().n}, args.workspace);
     return {};
   }
 
+  std::size_t prepared_bytes(std::size_t input) const override {
+    return is_narrow_ && input == 1 ? narrow_.prepared_bytes() : 0;
+  }
+  void prepare(const std::byte* input, std::byte* prepared) noexcept override {
+    narrow_.prepare(input, prepared);
+  }
+  std::size_t sum_bytes() const override { return is_narrow_ ? narrow_.sum_bytes() : 0; }
+  void finish(const std::byte* sum, std::byte* output) noexcept override {
+    narrow_.finish(sum, output);
+  }
+
  private:
   Product<T, kLogical> product_;
+  NarrowDot narrow_;
+  bool is_narrow_ = false;
 };
 
 bool is_dot(const StepSpec& spec) {

@@ -10,43 +10,13 @@
 
 #include "kernels/math_exp-inl.hpp"
 #include "kernels/math_log-inl.hpp"
+#include "kernels/partial-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace arignote::HWY_NAMESPACE {
 namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
-
-// AVX loads and stores under a mask do not touch the lanes that are off; the others' would.
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
-#define ARN_MASKED_MEMORY 1
-#else
-#define ARN_MASKED_MEMORY 0
-#endif
-
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE hn::Vec<D> load_first(D d, const T* from, std::size_t count, T rest) {
-#if ARN_MASKED_MEMORY
-  const auto mask = hn::FirstN(d, count);
-  return hn::IfThenElse(mask, hn::MaskedLoad(mask, d, from), hn::Set(d, rest));
-#else
-  HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)];
-  hn::Store(hn::Set(d, rest), d, lanes);
-  for (std::size_t i = 0; i < count; ++i) lanes[i] = from[i];
-  return hn::Load(d, lanes);
-#endif
-}
-
-template <class D, class T = hn::TFromD<D>>
-HWY_INLINE void store_first(hn::Vec<D> v, D d, T* to, std::size_t count) {
-#if ARN_MASKED_MEMORY
-  hn::BlendedStore(v, hn::FirstN(d, count), d, to);
-#else
-  HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)];
-  hn::Store(v, d, lanes);
-  for (std::size_t i = 0; i < count; ++i) to[i] = lanes[i];
-#endif
-}
 
 // Sums are kept in float64.
 template <class T>
@@ -250,8 +220,6 @@ SoftmaxRows rows_of(DType dtype) { return dtype == DType::kFloat32 ? kRows<float
 
 }  // namespace arignote::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
-
-#undef ARN_MASKED_MEMORY
 
 #if HWY_ONCE
 namespace arignote {

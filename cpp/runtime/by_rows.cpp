@@ -30,29 +30,53 @@ constexpr std::int64_t kAsTheyAre = -1;
 // Where a block's results go: one address for each output of the body.
 using Targets = std::vector<std::byte*>;
 
-// How the outputs that are sums lie in memory together.
+// The outputs that are sums, and how they lie in memory together. Some are summed up by the kernels
+// that make them, in a form of their own.
 class Sums {
  public:
-  void plan(std::span<const Layout> outputs, std::span<const std::int64_t> is_sum) {
+  void clear() {
     parts_.clear();
     bytes_ = 0;
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      if (is_sum[i] == 0) continue;
-      const Layout& layout = outputs[i];
-      parts_.push_back({i, bytes_, layout.size(), static_cast<std::int64_t>(size_of(layout.dtype)),
-                        run_of(Update::kAdd, layout.dtype)});
-      bytes_ += align_up(static_cast<std::size_t>(layout.size()) * size_of(layout.dtype));
-    }
+  }
+  // own_bytes is not 0 if the kernel adds.
+  void append(std::size_t output, const Layout& layout, std::size_t own_bytes) {
+    const std::size_t item = size_of(layout.dtype);
+    const std::size_t bytes =
+        own_bytes != 0 ? own_bytes : static_cast<std::size_t>(layout.size()) * item;
+    parts_.push_back({output, bytes_, static_cast<std::int64_t>(bytes / item),
+                      static_cast<std::int64_t>(item), own_bytes != 0,
+                      run_of(Update::kAdd, layout.dtype)});
+    bytes_ += align_up(bytes);
   }
   std::size_t bytes() const { return bytes_; }
 
   void point(Targets& targets, std::byte* memory) const {
     for (const Part& part : parts_) targets[part.output] = memory + part.offset;
   }
-  void add(const Targets& to, const Targets& from) const {
+  // What is not summed in a form of its own can be summed right in the outputs.
+  void point_at_outputs(Targets& targets, std::span<std::byte* const> outputs) const {
     for (const Part& part : parts_) {
-      part.add(to[part.output], part.item, from[part.output], part.item, part.count);
+      if (!part.is_own) targets[part.output] = outputs[part.output];
     }
+  }
+  // Makes a block's targets ready: kernels that add do so to the sums.
+  void start(const Targets& sums) const {
+    for (const Part& part : parts_) {
+      if (part.is_own) std::fill_n(sums[part.output], part.count * part.item, std::byte{0});
+    }
+  }
+  void share(Targets& targets, const Targets& sums) const {
+    for (const Part& part : parts_) {
+      if (part.is_own) targets[part.output] = sums[part.output];
+    }
+  }
+  void add_block(const Targets& sums, const Targets& block) const {
+    for (const Part& part : parts_) {
+      if (!part.is_own) add(part, sums, block);
+    }
+  }
+  void add(const Targets& to, const Targets& from) const {
+    for (const Part& part : parts_) add(part, to, from);
   }
 
  private:
@@ -61,10 +85,30 @@ class Sums {
     std::size_t offset;
     std::int64_t count;
     std::int64_t item;
-    RunFn add;
+    bool is_own;
+    RunFn run;
   };
+  static void add(const Part& part, const Targets& to, const Targets& from) {
+    part.run(to[part.output], part.item, from[part.output], part.item, part.count);
+  }
+
   std::vector<Part> parts_;
   std::size_t bytes_ = 0;
+};
+
+// A kernel of the body that works out something once for all blocks.
+struct Prepared {
+  int step;
+  std::size_t input;  // of the kernel
+  int number;         // of the body's input
+  std::size_t bytes;
+};
+
+// A kernel of the body that adds to a sum.
+struct Adder {
+  int step;
+  std::size_t output;  // of the body
+  std::size_t bytes;
 };
 
 // Runs the body on one block after another.
@@ -85,6 +129,7 @@ class Lane final : public Host {
     set_rows(rows);
     return context_.prepare(sources_);
   }
+  Context& context() { return context_; }
   const Context& context() const { return context_; }
 
   Status run(std::span<std::byte* const> inputs, std::int64_t first, std::int64_t rows,
@@ -145,13 +190,18 @@ class ByRows final : public Kernel {
     inputs_.assign(inputs.begin(), inputs.end());
     outputs_.assign(outputs.begin(), outputs.end());
     lanes_.clear();
-    sums_.plan(outputs, is_sum_);
+    prepared_.clear();
+    adders_.clear();
+    plan_sums();
     find_rows();
     if (const Status status = choose_block(); !status.ok()) return status;
     return make_lanes();
   }
   std::size_t workspace_bytes() const override {
-    return blocks_ > 1 ? lanes_.size() * (lanes_[0]->levels().size() + 1) * sums_.bytes() : 0;
+    if (blocks_ == 1) return 0;
+    std::size_t bytes = lanes_.size() * (lanes_[0]->levels().size() + 1) * sums_.bytes();
+    for (const Prepared& part : prepared_) bytes += align_up(part.bytes);
+    return bytes;
   }
   double cost() const override { return cost_; }
 
@@ -175,6 +225,10 @@ class ByRows final : public Kernel {
       for (std::int64_t lane = 0; lane + step < lanes; lane += 2 * step) {
         sums_.add(lanes_[lane]->levels()[0], lanes_[lane + step]->levels()[0]);
       }
+    }
+    for (const Adder& adder : adders_) {
+      const std::byte* sum = lanes_[0]->levels()[0][adder.output];
+      lanes_[0]->context().kernel(adder.step)->finish(sum, args.outputs[adder.output]);
     }
     return {};
   }
@@ -245,6 +299,8 @@ class ByRows final : public Kernel {
       const std::size_t levels = depth_of(ceil_div(blocks_, count));
       lanes_.push_back(std::make_unique<Lane>(body_, inputs_, cut_, levels));
       if (const Status status = prepare(*lanes_[lane], block_); !status.ok()) return status;
+      if (lane == 0 && blocks_ > 1) find_talents();
+      for (const Adder& adder : adders_) lanes_[lane]->context().let_add(adder.step);
       if (lane > 0) continue;
       cost_ = lanes_[0]->context().cost() * static_cast<double>(blocks_);
       if (wants_lanes_) {
@@ -253,8 +309,60 @@ class ByRows final : public Kernel {
       }
     }
     // The last block may be shorter.
-    if (blocks_ > 1) return prepare(*lanes_.back(), rows_ - (blocks_ - 1) * block_);
-    return {};
+    if (blocks_ == 1) return {};
+    const Lane& last = *lanes_.back();
+    const Status status = prepare(*lanes_.back(), rows_ - (blocks_ - 1) * block_);
+    return !status.ok() || has_talents(last)
+               ? status
+               : Status::bad_plan("[by_rows] blocks must be computed in one form");
+  }
+
+  void plan_sums() {
+    sums_.clear();
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      if (is_sum_[i] == 0) continue;
+      const auto adder = std::ranges::find(adders_, i, &Adder::output);
+      sums_.append(i, outputs_[i], adder == adders_.end() ? 0 : adder->bytes);
+    }
+  }
+
+  // What kernels can do once for all blocks, and which of them add.
+  void find_talents() {
+    const Context& context = lanes_[0]->context();
+    for (int id = 0; id < body_.plan.n_steps(); ++id) {
+      const Step& step = body_.plan.step(id);
+      const Kernel* kernel = context.kernel(id);
+      if (kernel == nullptr) continue;
+      for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+        const BufferSpec& source = body_.plan.buffer(step.inputs[i]);
+        const std::size_t bytes = kernel->prepared_bytes(i);
+        const bool is_whole = source.kind == BufferKind::kInput && cut_[source.number] < 0;
+        if (bytes != 0 && is_whole) prepared_.push_back({id, i, source.number, bytes});
+      }
+      const auto output = std::ranges::find(body_.plan.outputs, step.outputs[0]);
+      const auto number = static_cast<std::size_t>(output - body_.plan.outputs.begin());
+      const bool is_sum = output != body_.plan.outputs.end() && is_sum_[number] != 0 &&
+                          !is_read(step.outputs[0]);
+      const std::size_t bytes = is_sum ? kernel->sum_bytes() : 0;
+      if (bytes != 0) adders_.push_back({id, number, bytes});
+    }
+    plan_sums();
+  }
+
+  bool is_read(int buffer) const {
+    return std::ranges::any_of(body_.schedule.readers[buffer],
+                               [&](int step) { return step < body_.plan.n_steps(); });
+  }
+
+  bool has_talents(const Lane& lane) const {
+    const Context& context = lane.context();
+    const auto prepares = [&](const Prepared& part) {
+      return context.kernel(part.step)->prepared_bytes(part.input) == part.bytes;
+    };
+    const auto adds = [&](const Adder& adder) {
+      return context.kernel(adder.step)->sum_bytes() == adder.bytes;
+    };
+    return std::ranges::all_of(prepared_, prepares) && std::ranges::all_of(adders_, adds);
   }
 
   static std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -283,7 +391,12 @@ class ByRows final : public Kernel {
       sums_.point(lane->scratch(), memory);
       memory += sums_.bytes();
     }
-    std::ranges::copy(args.outputs, lanes_[0]->levels()[0].begin());
+    sums_.point_at_outputs(lanes_[0]->levels()[0], args.outputs);
+    for (const Prepared& part : prepared_) {
+      lanes_[0]->context().kernel(part.step)->prepare(args.inputs[part.number], memory);
+      for (const auto& lane : lanes_) lane->context().hand(part.step, memory);
+      memory += align_up(part.bytes);
+    }
   }
 
   // Leaves the sums of some blocks in those of a level.
@@ -301,6 +414,8 @@ class ByRows final : public Kernel {
       sums_.add(total, lane.levels()[level + 1]);
       return {};
     }
+    sums_.start(total);
+    sums_.share(lane.scratch(), total);
     for (std::int64_t block = first; block < last; ++block) {
       Targets& targets = block == first ? total : lane.scratch();
       const std::int64_t row = block * block_;
@@ -309,7 +424,7 @@ class ByRows final : public Kernel {
       }
       const Status status = lane.run(args.inputs, row, std::min(block_, rows_ - row), targets);
       if (!status.ok()) return finished(lane, row, status);
-      if (block > first) sums_.add(total, targets);
+      if (block > first) sums_.add_block(total, targets);
     }
     return {};
   }
@@ -329,6 +444,8 @@ class ByRows final : public Kernel {
   std::vector<Layout> inputs_;
   std::vector<Layout> outputs_;
   Sums sums_;
+  std::vector<Prepared> prepared_;
+  std::vector<Adder> adders_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::int64_t rows_ = 0;
   std::int64_t block_ = 0;

@@ -68,6 +68,12 @@ class Context {
   // Rough nanoseconds of a run with the layouts of the last one.
   double cost() const { return bindings_.back()->cost(); }
 
+  // A step's kernel for the layouts of the last run or prepare; null for aliases.
+  Kernel* kernel(int step) const { return steps_[step].kernel; }
+  // What the kernel of a step gets from now on, beside its operands.
+  void hand(int step, const std::byte* prepared) { steps_[step].args.prepared = prepared; }
+  void let_add(int step) { steps_[step].args.adds = true; }
+
   // The step that run, or the last one of a failed call; kNone outside steps.
   int step() const { return step_; }
   Operand operand(int buffer) const { return {pointer(buffer), &frame_.layouts()[buffer]}; }

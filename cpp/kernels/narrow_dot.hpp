@@ -1,0 +1,46 @@
+// A matrix product with few columns, as the kernel of a dot step runs it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernel.hpp"
+#include "kernels/narrow_product.hpp"
+#include "kernels/transfer.hpp"
+
+namespace arignote {
+
+// out = a * b with few columns, where a has dense rows (a row of out for each row of x = a), or
+// dense columns (out is a sum over the rows of x, the transpose of a).
+class NarrowDot {
+ public:
+  // Whether it takes such operands, which dtypes, strides and the lengths but that of the rows of x
+  // decide.
+  bool plan(const Layout& a, const Layout& b);
+
+  std::size_t workspace_bytes() const { return small_bytes(); }
+  double cost() const;
+  void run(const RunArgs& args) const noexcept;
+
+  // As in Kernel.
+  std::size_t prepared_bytes() const { return form_ == Form::kForward ? small_bytes() : 0; }
+  void prepare(const std::byte* b, std::byte* prepared) const noexcept;
+  std::size_t sum_bytes() const { return form_ == Form::kBackward ? small_bytes() : 0; }
+  void finish(const std::byte* sum, std::byte* out) const noexcept;
+
+ private:
+  enum class Form { kNone, kForward, kBackward };
+
+  // Of the matrix of `features` rows that is held by columns.
+  std::size_t small_bytes() const;
+  void run_forward(const RunArgs& args) const noexcept;
+  void run_backward(const RunArgs& args) const noexcept;
+
+  Form form_ = Form::kNone;
+  NarrowProduct functions_{};
+  NarrowShape shape_;
+  std::int64_t item_ = 0;
+  Transfer transpose_;  // of b to columns, or of the sums to out
+};
+
+}  // namespace arignote

@@ -1,0 +1,48 @@
+// Products with a matrix of few columns, the two that a training step of a linear model needs: both
+// read the large matrix x (rows x features) once, along its rows, and keep the small one in
+// registers and the first cache.
+//
+// A BLAS packs its operands first, and reaches a fraction of the machine's rate for few columns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/buffer.hpp"
+#include "core/dtype.hpp"
+
+namespace arignote {
+
+inline constexpr std::int64_t kMostNarrowColumns = 32;
+
+// x: rows of `features` elements without gaps inside them, `x_step` elements apart. The small
+// matrix of as many rows is held by columns, `step` elements apart, aligned to vectors; what is
+// behind the last feature is zero.
+struct NarrowShape {
+  std::int64_t rows = 0;
+  std::int64_t features = 0;
+  std::int64_t columns = 0;
+  std::int64_t x_step = 0;
+  std::int64_t step = 0;
+};
+
+// A step for so many features: a multiple of any vector's length.
+template <class T>
+constexpr std::int64_t narrow_step(std::int64_t features) {
+  constexpr auto kLanes = static_cast<std::int64_t>(kAlignment / sizeof(T));
+  return (features + kLanes - 1) / kLanes * kLanes;
+}
+
+struct NarrowProduct {
+  // out (rows x columns, without gaps) = x * w
+  void (*forward)(const NarrowShape& shape, const std::byte* x, const std::byte* w,
+                  std::byte* out) noexcept;
+  // sums += transposed(x) * d, with d (rows x columns) of rows without gaps
+  void (*backward)(const NarrowShape& shape, const std::byte* x, const std::byte* d,
+                   std::byte* sums) noexcept;
+};
+
+// dtype is kFloat32 or kFloat64.
+NarrowProduct narrow_product(DType dtype);
+
+}  // namespace arignote
