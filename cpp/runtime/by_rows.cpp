@@ -469,6 +469,9 @@ void verify_by_rows(const std::string& where, const StepSpec& spec, const Progra
   require(spec.input_dtypes.size() == inputs && spec.output_dtypes.size() == plan.outputs.size() &&
               spec.ints.size() == inputs + plan.outputs.size(),
           "must have an operand for each input and output of its body, and an int");
+  require(std::any_of(spec.ints.begin(), spec.ints.begin() + std::ssize(plan.input_buffers),
+                      [](std::int64_t axis) { return axis >= 0; }),
+          "must cut some operand");
   for (std::size_t i = 0; i < inputs; ++i) {
     const BufferSpec& input = plan.buffer(plan.input_buffers[i]);
     require(input.dtype == spec.input_dtypes[i] && input.ndim() == spec.input_ndims[i],
@@ -480,7 +483,9 @@ void verify_by_rows(const std::string& where, const StepSpec& spec, const Progra
     require(output.dtype == spec.output_dtypes[i] && output.ndim() == spec.output_ndims[i],
             "must have outputs as its body's");
     const bool is_sum = spec.ints[inputs + i] != 0;
-    require(is_sum ? run_of(Update::kAdd, output.dtype) != nullptr : output.ndim() > 0,
+    const bool can_add =
+        output.dtype != DType::kBool && run_of(Update::kAdd, output.dtype) != nullptr;
+    require(is_sum ? can_add : output.ndim() > 0,
             "must add numbers, or put rows below each other");
   }
 }

@@ -273,6 +273,27 @@ def test_a_spec_that_is_none(change: Break, error: type[Exception] | None, match
         _core.Program(builder.spec)
 
 
+def test_a_body_that_holds_itself_is_refused() -> None:
+    builder = SpecBuilder()
+    x = builder.input(ndim=1)
+    out = builder.like(x)
+    builder.step("by_rows", [x], [out], ints=[0, 0], body=builder.spec)
+    builder.output(out)
+    with pytest.raises(ValueError, match="must not have a body inside a body"):
+        _core.Program(builder.spec)
+
+
+@pytest.mark.parametrize("body", [None, 3, [], {}, {"dims": []}])
+def test_a_body_that_is_none(body: Any) -> None:
+    builder = SpecBuilder()
+    x = builder.input(ndim=1)
+    out = builder.like(x)
+    builder.step("by_rows", [x], [out], ints=[0, 0], body=body)
+    builder.output(out)
+    with pytest.raises((TypeError, ValueError), match="body|dict|must have"):
+        _core.Program(builder.spec)
+
+
 @pytest.mark.parametrize(
     "array", [np.ones(3, "float32"), np.ones((3, 3)).T[:1], np.ones(6)[::2], [1.0], None]
 )

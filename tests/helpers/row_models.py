@@ -1,0 +1,250 @@
+"""Models whose training steps run row block by row block, each with arguments to call it with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+import arignote as theano
+import arignote.tensor as T
+from arignote.graph.type import TensorType
+from arignote.graph.variable import SharedVariable, Variable
+from helpers.programs import Program
+from helpers.values import Array
+
+CLASSES: Final = 3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How much data there is, and of which type."""
+
+    rows: int = 20
+    features: int = 5
+    dtype: str = "float64"
+
+    def real(self, *shape: int, seed: int = 1) -> Array:
+        """Return normally distributed numbers."""
+        return np.random.default_rng(seed).normal(size=shape).astype(self.dtype)
+
+    @property
+    def x(self) -> Array:
+        """The data, scaled such that products have the size of one."""
+        return self.real(self.rows, self.features) / np.sqrt(self.features).astype(self.dtype)
+
+    @property
+    def labels(self) -> Array:
+        """A class for each row; the last one is sometimes counted from the end."""
+        return np.random.default_rng(2).integers(-1, CLASSES, self.rows)
+
+    def shared(self, name: str, *shape: int) -> SharedVariable:
+        """Return a parameter."""
+        return theano.shared(self.real(*shape, seed=len(name) + len(shape)), name)
+
+    def matrix(self, name: str = "x") -> Any:
+        """Return an input for the data."""
+        return T.matrix(name, dtype=self.dtype)
+
+    def vector(self, name: str = "t") -> Any:
+        """Return an input for targets."""
+        return T.vector(name, dtype=self.dtype)
+
+
+Build = Callable[[Setting], Program]
+ROW_MODELS: Final[dict[str, Build]] = {}
+
+
+def _model(build: Build) -> Build:
+    ROW_MODELS[build.__name__] = build
+    return build
+
+
+def descent(
+    cost: Variable, parameters: Sequence[SharedVariable]
+) -> list[tuple[SharedVariable, Any]]:
+    """Return the updates of a step down the gradient."""
+    gradients = T.grad(cost, list(parameters))
+    rate = np.asarray(0.1, cost.dtype)
+    return [(p, p - rate * g) for p, g in zip(parameters, gradients, strict=True)]
+
+
+def _mean(values: Any) -> Any:
+    return T.sum(values) / values.shape[0].astype(values.dtype)
+
+
+def likelihood(scores: Any, y: Any) -> Any:
+    """Return the mean negative log-likelihood of labels."""
+    return -_mean(T.log(T.nnet.softmax(scores))[T.arange(y.shape[0]), y])
+
+
+# --- classes
+
+
+def _classifier(of: Setting, bias: bool = True) -> tuple[Any, Any, Any, list[SharedVariable]]:
+    x, y = of.matrix(), T.lvector("y")
+    parameters = [of.shared("W", of.features, CLASSES)]
+    scores = T.dot(x, parameters[0])
+    if bias:
+        parameters.append(of.shared("b", CLASSES))
+        scores = scores + parameters[1]
+    return x, y, scores, parameters
+
+
+@_model
+def softmax(of: Setting) -> Program:
+    x, y, scores, parameters = _classifier(of)
+    cost = likelihood(scores, y)
+    return Program([x, y], cost, [of.x, of.labels], descent(cost, parameters))
+
+
+@_model
+def softmax_without_bias(of: Setting) -> Program:
+    x, y, scores, parameters = _classifier(of, bias=False)
+    cost = likelihood(scores, y)
+    return Program([x, y], cost, [of.x, of.labels], descent(cost, parameters))
+
+
+@_model
+def softmax_with_errors(of: Setting) -> Program:
+    """The number of errors beside the cost."""
+    x, y, scores, parameters = _classifier(of)
+    cost = likelihood(scores, y)
+    errors = T.sum(T.neq(T.argmax(T.nnet.softmax(scores), axis=1), y))
+    return Program([x, y], [cost, errors], [of.x, of.labels], descent(cost, parameters))
+
+
+@_model
+def softmax_with_decay(of: Setting) -> Program:
+    x, y, scores, parameters = _classifier(of)
+    cost = likelihood(scores, y) + np.asarray(0.01, of.dtype) * T.sum(parameters[0] ** 2)
+    return Program([x, y], cost, [of.x, of.labels], descent(cost, parameters))
+
+
+@_model
+def softmax_with_momentum(of: Setting) -> Program:
+    x, y, scores, parameters = _classifier(of)
+    cost = likelihood(scores, y)
+    updates: list[tuple[SharedVariable, Any]] = []
+    slow, rate = (np.asarray(value, of.dtype) for value in (0.9, 0.1))
+    for parameter in parameters:
+        v = theano.shared(np.zeros_like(parameter.get_value()), "v")
+        change = slow * v - rate * T.grad(cost, parameter)
+        updates += [(v, change), (parameter, parameter + change)]
+    return Program([x, y], cost, [of.x, of.labels], updates)
+
+
+@_model
+def softmax_of_a_slice(of: Setting) -> Program:
+    x, y, scores, parameters = _classifier(of)
+    cost = likelihood(scores, y)
+    start = T.lscalar("start")
+    data = theano.shared(np.concatenate([of.x, of.x]), "data")
+    labels = theano.shared(np.concatenate([of.labels, of.labels]), "labels")
+    window = slice(start, start + of.rows)
+    givens = {x: data[window], y: labels[window]}
+    return Program([start], cost, [of.rows // 2], descent(cost, parameters), givens)
+
+
+@_model
+def softmax_of_a_selection(of: Setting) -> Program:
+    x, y, scores, parameters = _classifier(of)
+    cost = likelihood(scores, y)
+    chosen = T.lvector("chosen")
+    data = theano.shared(of.x, "data")
+    order = np.random.default_rng(3).permutation(of.rows)
+    return Program([chosen, y], cost, [order, of.labels], descent(cost, parameters), {x: data[chosen]})
+
+
+@_model
+def softmax_of_columns(of: Setting) -> Program:
+    x, y, scores, parameters = _classifier(of)
+    cost = likelihood(scores, y)
+    turned = of.matrix("turned")
+    arguments = [np.ascontiguousarray(of.x.T), of.labels]
+    return Program([turned, y], cost, arguments, descent(cost, parameters), {x: turned.T})
+
+
+@_model
+def softmax_of_bytes(of: Setting) -> Program:
+    x, y, scores, parameters = _classifier(of)
+    cost = likelihood(scores, y)
+    images = TensorType("uint8", (False, False)).make_variable("images")
+    scaled = T.cast(images, of.dtype) / np.asarray(255, of.dtype)
+    pixels = np.random.default_rng(4).integers(0, 256, (of.rows, of.features)).astype("uint8")
+    return Program([images, y], cost, [pixels, of.labels], descent(cost, parameters), {x: scaled})
+
+
+@_model
+def hidden_layer(of: Setting) -> Program:
+    x, y = of.matrix(), T.lvector("y")
+    w, b, v = of.shared("W", of.features, 4), of.shared("b", 4), of.shared("V", 4, CLASSES)
+    cost = likelihood(T.dot(T.tanh(T.dot(x, w) + b), v), y)
+    return Program([x, y], cost, [of.x, of.labels], descent(cost, [w, b, v]))
+
+
+# --- one number for each row
+
+
+def _regression(of: Setting, loss: Callable[[Any, Any], Any], targets: Array) -> Program:
+    x, t = of.matrix(), of.vector()
+    w, b = of.shared("w", of.features), theano.shared(np.asarray(0.25, of.dtype), "b")
+    cost = _mean(loss(T.dot(x, w) + b, t))
+    return Program([x, t], cost, [of.x, targets.astype(of.dtype)], descent(cost, [w, b]))
+
+
+@_model
+def logistic(of: Setting) -> Program:
+    def loss(z: Any, t: Any) -> Any:
+        p = 1 / (1 + T.exp(-z))
+        return -t * T.log(p) - (1 - t) * T.log(1 - p)
+
+    return _regression(of, loss, of.labels > 0)
+
+
+@_model
+def logistic_with_outputs(of: Setting) -> Program:
+    """The prediction and the loss of each row."""
+    x, t = of.matrix(), of.vector()
+    w = of.shared("w", of.features)
+    p = 1 / (1 + T.exp(-T.dot(x, w)))
+    losses = -t * T.log(p) - (1 - t) * T.log(1 - p)
+    arguments = [of.x, (of.labels > 0).astype(of.dtype)]
+    return Program([x, t], [p > 0.5, losses], arguments, descent(_mean(losses), [w]))
+
+
+@_model
+def cross_entropy(of: Setting) -> Program:
+    return _regression(
+        of, lambda z, t: T.nnet.binary_crossentropy(T.nnet.sigmoid(z), t), of.labels > 0
+    )
+
+
+@_model
+def signed_labels(of: Setting) -> Program:
+    return _regression(of, lambda z, t: T.log(1 + T.exp(-t * z)), np.sign(of.labels - 0.5))
+
+
+@_model
+def hinge(of: Setting) -> Program:
+    return _regression(of, lambda z, t: T.maximum(0, 1 - t * z), np.sign(of.labels - 0.5))
+
+
+@_model
+def squares(of: Setting) -> Program:
+    return _regression(of, lambda z, t: (z - t) ** 2, of.real(of.rows, seed=5))
+
+
+@_model
+def poisson(of: Setting) -> Program:
+    return _regression(of, lambda z, t: T.exp(z) - t * z, np.abs(of.labels))
+
+
+@_model
+def squares_of_several(of: Setting) -> Program:
+    x, t = of.matrix(), of.matrix("t")
+    w = of.shared("W", of.features, CLASSES)
+    cost = _mean(T.sum((T.dot(x, w) - t) ** 2, axis=1))
+    return Program([x, t], cost, [of.x, of.real(of.rows, CLASSES, seed=5)], descent(cost, [w]))

@@ -1,0 +1,233 @@
+"""Which steps are joined to row blocks, and which not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import arignote as theano
+import arignote.tensor as T
+from arignote.graph.variable import Variable
+from arignote.plan.by_rows import body_of
+from arignote.plan.parse import parse
+from arignote.plan.plan import Plan, Step
+from arignote.plan.verify import verify
+from arignote.run import native
+from arignote.run.function import host_calls
+from arignote.run.mode import Mode
+from helpers.row_models import CLASSES, ROW_MODELS, Setting
+
+
+def blocks(plan: Plan) -> list[Step]:
+    return [step for step in plan.steps if step.op == "by_rows"]
+
+
+def ops_of(plan: Plan) -> list[str]:
+    """Return the ops of a plan's steps, those of a row block in brackets."""
+    result = []
+    for step in plan.steps:
+        body = body_of(step.params)
+        result.append(step.op if body is None else f"[{' '.join(s.op for s in body.steps)}]")
+    return result
+
+
+def compiled(output: Any, *inputs: Variable, mode: Any = None) -> Plan:
+    outputs = output if isinstance(output, list) else [output]
+    return theano.function(list(inputs), outputs, mode=mode).plan
+
+
+# --- what is joined
+
+LIKELIHOOD = "nll elementwise elementwise nll_gradient dot elementwise"
+SOFTMAX = f"[dot elementwise {LIKELIHOOD}]"
+REGRESSION = "[dot elementwise dot]"
+JOINED = {
+    "softmax": SOFTMAX,
+    "softmax_without_bias": "[dot nll elementwise elementwise nll_gradient dot]",
+    "softmax_with_errors": (
+        "[dot elementwise nll elementwise softmax argmax elementwise elementwise nll_gradient dot "
+        "elementwise]"
+    ),
+    "softmax_with_decay": SOFTMAX,
+    "softmax_with_momentum": SOFTMAX,
+    "softmax_of_a_slice": SOFTMAX,
+    "softmax_of_a_selection": f"[take dot elementwise {LIKELIHOOD}]",
+    "softmax_of_columns": SOFTMAX,
+    "softmax_of_bytes": f"[elementwise dot elementwise {LIKELIHOOD}]",
+    "hidden_layer": (
+        "[dot elementwise dot nll elementwise elementwise nll_gradient dot elementwise dot dot]"
+    ),
+    **dict.fromkeys(("logistic", "cross_entropy", "signed_labels", "hinge"), REGRESSION),
+    **dict.fromkeys(("logistic_with_outputs", "squares", "poisson"), REGRESSION),
+    "squares_of_several": "[dot elementwise elementwise dot]",
+}
+
+
+@pytest.mark.parametrize("name", ROW_MODELS)
+def test_a_training_step_goes_through_its_rows_once(name: str) -> None:
+    """Outside of the block there is arithmetic with parameters only."""
+    plan = ROW_MODELS[name](Setting()).function().plan
+    assert [item for item in ops_of(plan) if item != "elementwise"] == [JOINED[name]]
+
+
+@pytest.mark.parametrize("name", ROW_MODELS)
+def test_plans_are_read_back(name: str) -> None:
+    plan = ROW_MODELS[name](Setting()).function(name=name).plan
+    again = parse(str(plan))
+    assert again == plan
+    assert str(again) == str(plan)
+    verify(again)
+    native.load(again, host_calls(again))
+
+
+def test_what_is_summed_and_what_is_put_below_each_other() -> None:
+    plan = ROW_MODELS["logistic_with_outputs"](Setting()).function().plan
+    (block,) = blocks(plan)
+    found = dict(zip(block.outputs, block.params["sums"], strict=True))
+    assert [found[name] for name in plan.outputs] == [False, False]
+    assert sorted(found.values()) == [False, False, True]
+
+
+def test_operands_are_cut_along_the_axis_of_their_rows() -> None:
+    (block,) = blocks(ROW_MODELS["softmax_of_columns"](Setting()).function().plan)
+    cut = dict(zip(block.inputs, block.params["cut"], strict=True))
+    assert (cut["turned"], cut["y"], cut["W"]) == (1, 0, None)
+
+
+def test_rows_that_are_made_for_the_product_are_pulled_in() -> None:
+    x, w = T.dmatrix("x"), T.dmatrix("w")
+    assert ops_of(compiled(T.dot(T.exp(x), w), x, w)) == ["[elementwise dot]"]
+
+
+def test_but_not_if_something_else_needs_them() -> None:
+    x, w = T.dmatrix("x"), T.dmatrix("w")
+    e = T.exp(x)
+    assert ops_of(compiled([T.dot(e, w), e], x, w)) == ["elementwise", "dot"]
+    assert ops_of(compiled([T.dot(e, w), e.max(axis=0)], x, w)) == ["elementwise", "dot"]
+
+
+def test_two_products_of_the_same_rows_are_one_block_where_one_follows_from_the_other() -> None:
+    x, w, v = T.dmatrix("x"), T.dmatrix("w"), T.dmatrix("v")
+    assert ops_of(compiled(T.dot(T.tanh(T.dot(x, w)), v), x, w, v)) == ["[dot elementwise dot]"]
+
+
+# --- what is not
+
+MATRIX = T.dmatrix("x")
+VECTOR = T.dvector("v")
+WEIGHTS = T.dmatrix("w")
+FLAG = T.bscalar("flag")
+COUNT = T.lscalar("n")
+
+APART: dict[str, tuple[Callable[[], Any], list[str]]] = {
+    "a product alone": (lambda: T.dot(MATRIX, WEIGHTS), ["dot"]),
+    "a product of a vector": (
+        lambda: T.tanh(T.dot(VECTOR, WEIGHTS)),
+        ["dot", "elementwise"],
+    ),
+    "a factor that is needed cut and as a whole": (
+        lambda: T.tanh(T.dot(MATRIX, MATRIX)),
+        ["dot", "elementwise"],
+    ),
+    "a result that is needed cut and as a whole": (
+        lambda: T.dot(T.tanh(T.dot(MATRIX, MATRIX.T)), T.tanh(T.dot(MATRIX, MATRIX.T))),
+        ["[dot elementwise]", "dot"],
+    ),
+    "an output with its rows along another axis": (
+        lambda: T.dot(MATRIX, WEIGHTS).T,
+        ["dot", "copy"],
+    ),
+    "rows that are columns of the product": (
+        lambda: T.tanh(T.dot(WEIGHTS, MATRIX).T),
+        ["dot", "elementwise"],
+    ),
+    "a largest element over the rows": (
+        lambda: T.tanh(T.dot(MATRIX, WEIGHTS)).max(axis=0),
+        ["[dot elementwise]", "elementwise"],
+    ),
+    "what follows from a sum over the rows": (
+        lambda: T.dot(MATRIX, WEIGHTS) - T.dot(MATRIX, WEIGHTS).sum(axis=0),
+        ["[dot elementwise]", "elementwise"],
+    ),
+    "branches": (
+        lambda: theano.ifelse.ifelse(T.gt(FLAG, 0), T.tanh(T.dot(MATRIX, WEIGHTS)), WEIGHTS),
+        ["elementwise", "dot", "elementwise", "ifelse"],
+    ),
+    "a slice of the rows": (
+        lambda: T.tanh(T.dot(MATRIX, WEIGHTS)[1:]),
+        ["dot", "elementwise"],
+    ),
+    "a length that is asked for": (
+        lambda: T.tanh(T.alloc(T.dot(MATRIX, WEIGHTS), COUNT, 3)),
+        ["dot", "elementwise"],
+    ),
+    "a constant for each row": (
+        lambda: T.dot(MATRIX, WEIGHTS) + np.ones((4, 3)),
+        ["dot", "elementwise"],
+    ),
+    "complex numbers": (
+        lambda: T.tanh(T.dot(T.cast(MATRIX, "complex128"), WEIGHTS)),
+        ["cast_complex128", "cast_complex128", "dot", "tanh"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", APART)
+def test_what_stays_apart(name: str) -> None:
+    build, expected = APART[name]
+    inputs = [MATRIX, VECTOR, WEIGHTS, FLAG, COUNT]
+    plan = theano.function(inputs, build(), on_unused_input="ignore").plan
+    assert ops_of(plan) == expected
+
+
+def test_a_size_that_a_step_computes() -> None:
+    """The rows of the second product are counted by the first: they are two blocks."""
+    x, v, w = T.dmatrix("x"), T.dvector("v"), T.dmatrix("w")
+    positive = T.sum(T.dot(x, v) > 0)
+    numbers = T.cast(T.arange(positive), "float64")
+    rows = numbers.dimshuffle(0, "x") * T.ones((1, 5))
+    plan = compiled(T.dot(rows, w).sum(axis=0), x, v, w)
+    assert len(blocks(plan)) == 2
+
+
+def test_lengths_that_are_asked_for_compile() -> None:
+    """Their operands are scalars, which have no rows."""
+    x, w, n = T.dmatrix("x"), T.dmatrix("w"), T.lscalar("n")
+    value, weights = np.arange(20.0).reshape(4, 5), np.ones((5, 3))
+    for graph, wanted in (
+        (T.dot(T.ones((n, 5)) + x, w).sum(axis=0), (1 + value) @ weights),
+        ((T.dot(x, w) + T.alloc(w[0], n, 3)).sum(axis=0), value @ weights + weights[0]),
+    ):
+        found = theano.function([x, w, n], graph)(value, weights, 4)
+        np.testing.assert_allclose(found, wanted.sum(axis=0), rtol=1e-14)
+
+
+MODES = {
+    "excluded": Mode().excluding("by_rows"),
+    "not rewritten": Mode(optimizer=None),
+    "checked": Mode("check"),
+    "watched": theano.compile.nanguardmode.NanGuardMode(True, True, True),
+}
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_modes_without_row_blocks(mode: Mode) -> None:
+    """Who looks at steps is to see them all."""
+    assert blocks(ROW_MODELS["softmax"](Setting()).function(mode=mode).plan) == []
+
+
+def test_two_blocks_do_not_wait_for_each_other() -> None:
+    """Joined they would: each takes something that the other makes."""
+    x, y, v, w = T.dmatrix("x"), T.dmatrix("y"), T.dmatrix("v"), T.dmatrix("w")
+    first, second = T.dot(x, v), T.dot(y, w)
+    a = T.tanh(first) + T.sum(T.exp(second))
+    b = T.tanh(second) + T.sum(T.exp(first))
+    f = theano.function([x, y, v, w], [a, b])
+    rng = np.random.default_rng(1)
+    arrays = [rng.normal(size=shape) for shape in ((40, 5), (30, 4), (5, 3), (4, CLASSES))]
+    wanted = theano.function([x, y, v, w], [a, b], mode=Mode().excluding("by_rows"))(*arrays)
+    for found, expected in zip(f(*arrays), wanted, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -1,0 +1,260 @@
+"""Row blocks: results equal those of the plan without them, whatever the rows, threads, layouts."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import arignote as theano
+import arignote.tensor as T
+from arignote.config import config
+from arignote.run import native
+from arignote.run.mode import Mode
+from helpers.programs import Program
+from helpers.row_models import ROW_MODELS, Setting
+from helpers.values import LAYOUTS, Array, lay_out
+
+FLAT = Mode().excluding("by_rows")
+ROWS = (0, 1, 2, 15, 16, 17, 63, 64, 65, 1000, 5000)
+# In units in the last place of the largest element, or of one: sums of the same rows in another
+# order. All costs are means.
+TOLERANCE = 64
+
+
+def assert_same(found: Any, wanted: Any) -> None:
+    """Hold arrays within the tolerance; what is not a float must be equal."""
+    for a, b in zip(map(np.asarray, found), map(np.asarray, wanted), strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        if b.dtype.kind != "f":
+            np.testing.assert_array_equal(a, b)
+            continue
+        finite = np.isfinite(b)
+        np.testing.assert_array_equal(a[~finite], b[~finite])
+        scale = max(1.0, float(np.max(np.abs(b[finite]), initial=0)))
+        bound = TOLERANCE * float(np.finfo(b.dtype).eps) * scale
+        assert np.all(np.abs(a[finite] - b[finite]) <= bound), f"{a} instead of {b}"
+
+
+def results(item: Program, mode: Any = None) -> list[Array]:
+    """Return outputs, then the new values of the parameters."""
+    f = item.function(mode=mode)
+    found = f(*item.arguments)
+    return [*(found if isinstance(found, list) else [found]), *item.values()]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("features", [5, 600], ids=["narrow", "wide"])
+@pytest.mark.parametrize("name", ROW_MODELS)
+def test_any_number_of_rows(name: str, features: int, dtype: str) -> None:
+    for rows in ROWS if features == 5 else ROWS[:-1]:
+        setting = Setting(rows, features, dtype)
+        assert_same(results(ROW_MODELS[name](setting)), results(ROW_MODELS[name](setting), FLAT))
+
+
+@pytest.mark.parametrize("name", ROW_MODELS)
+def test_any_layout(name: str) -> None:
+    item = ROW_MODELS[name](Setting(300, 90))
+    f, flat = item.function(), item.function(mode=FLAT)
+    start = item.values()
+    for layout in LAYOUTS:
+        arguments = [lay_out(np.asarray(argument), layout) for argument in item.arguments]
+        found = []
+        for call in (f, flat):
+            for (target, _), value in zip(item.updates or (), start, strict=True):
+                target.set_value(value)
+            outputs = call(*arguments)
+            listed = outputs if isinstance(outputs, list) else [outputs]
+            found.append([*listed, *item.values()])
+        assert_same(*found)
+
+
+@pytest.mark.usefixtures("all_threads")
+@pytest.mark.parametrize("name", ROW_MODELS)
+def test_any_number_of_threads_gives_the_same_bits(name: str) -> None:
+    build = ROW_MODELS[name]
+    found = []
+    for threads in (1, 2, 3, 7, 16):
+        config.threads = threads
+        found.append([array.tobytes() for array in results(build(Setting(5000, 40)))])
+    assert all(item == found[0] for item in found)
+
+
+@pytest.mark.usefixtures("all_threads")
+def test_blocks_of_a_large_factor_run_one_after_the_other() -> None:
+    """A factor that fits no cache of one core is worth no threads of its own."""
+    x, w = T.dmatrix("x"), T.dmatrix("w")
+    product = T.dot(x, w)
+    outputs = [T.tanh(product).sum(axis=1), T.exp(product).mean()]
+    rng = np.random.default_rng(1)
+    arrays = [rng.normal(size=(2500, 32)) / 6, rng.normal(size=(32, 1100))]
+    wanted = theano.function([x, w], outputs, mode=FLAT)(*arrays)
+    f = theano.function([x, w], outputs)
+    found = []
+    for threads in (1, 2, 7):
+        config.threads = threads
+        found.append(f(*arrays))
+        assert_same(found[-1], wanted)
+    for other in found[1:]:
+        assert [a.tobytes() for a in other] == [a.tobytes() for a in found[0]]
+
+
+def test_sums_of_many_rows_keep_their_digits() -> None:
+    rows = 200_000
+    x, t = T.fmatrix("x"), T.fvector("t")
+    w = theano.shared(np.float32([0.5, -0.25, 1.5, 2.0]), "w")
+    cost = T.sum((T.dot(x, w) - t) ** 2)
+    f = theano.function([x, t], [cost, T.grad(cost, w)])
+    rng = np.random.default_rng(1)
+    data = rng.random((rows, 4), np.float32)
+    targets = rng.random(rows, np.float32)
+    wide, weights = data.astype("float64"), w.get_value().astype("float64")
+    error = wide @ weights - targets
+    for found, wanted in zip(f(data, targets), [error @ error, 2 * error @ wide], strict=True):
+        # Each term has a rounding error or two, which do not add up.
+        np.testing.assert_allclose(found, wanted, rtol=4 * np.finfo("float32").eps)
+
+
+# --- shapes that change, and that do not fit
+
+
+@pytest.mark.parametrize("name", ["softmax", "logistic", "hidden_layer", "softmax_with_errors"])
+def test_calls_allocate_nothing_for_shapes_that_come_back(name: str) -> None:
+    settings = [Setting(rows, 60) for rows in (1000, 65)]
+    f = ROW_MODELS[name](settings[0]).function()
+    batches = [ROW_MODELS[name](setting).arguments for setting in settings]
+    for batch in batches * 2:
+        f(*batch)
+    before = native.allocations()
+    for batch in batches * 10:
+        f(*batch)
+    assert native.allocations() == before
+
+
+@pytest.mark.parametrize("rows", [20, 1000])
+def test_fewer_labels_than_rows(rows: int) -> None:
+    """What is cut has different lengths: the block runs as a whole."""
+    for labels in (0, 1, rows // 2, rows - 1):
+        found = []
+        for mode in (None, FLAT):
+            item = ROW_MODELS["softmax"](Setting(rows, 90))
+            item.arguments[1] = item.arguments[1][:labels]
+            found.append(results(item, mode))
+        assert_same(*found)
+
+
+def test_more_labels_than_rows() -> None:
+    item = ROW_MODELS["softmax"](Setting(1000, 90))
+    before = item.values()
+    f = item.function()
+    x, y = item.arguments
+    with pytest.raises(IndexError, match=r"\[nll\] index 999 is out of bounds for the 700 rows"):
+        f(x[:700], y)
+    assert_same(item.values(), before)
+
+
+def test_rows_that_do_not_fit() -> None:
+    item = ROW_MODELS["squares"](Setting(1000, 90))
+    before = item.values()
+    x, t = item.arguments
+    with pytest.raises(ValueError, match="Input dimension mis-match"):
+        item.function()(x, t[1:])
+    with pytest.raises(ValueError, match="shapes not aligned"):
+        item.function()(x[:, 1:], t)
+    assert_same(item.values(), before)
+
+
+# --- labels and indices out of range
+
+
+@pytest.mark.usefixtures("all_threads")
+@pytest.mark.parametrize("threads", [1, 7])
+@pytest.mark.parametrize("label", [3, -4, 2**40])
+def test_a_label_out_of_range(label: int, threads: int) -> None:
+    config.threads = threads
+    item = ROW_MODELS["softmax"](Setting(5000, 40))
+    f, before = item.function(), item.values()
+    x, y = item.arguments
+    for first in (0, 17, 4321, 4999):
+        labels = y.copy()
+        labels[first] = labels[-1] = label
+        message = (
+            rf"\[nll\] index out of bounds, index {label} is out of bounds for size 3: "
+            rf"element {first} of the labels"
+        )
+        with pytest.raises(IndexError, match=message) as caught:
+            f(x, labels)
+        assert "Plan step: nll " in "".join(getattr(caught.value, "__notes__", [str(caught.value)]))
+        for value, old in zip(item.values(), before, strict=True):
+            np.testing.assert_array_equal(value, old)
+    f(x, y)
+    assert not np.array_equal(item.values()[0], before[0])
+
+
+def test_an_index_of_a_row_that_is_not_there() -> None:
+    item = ROW_MODELS["softmax_of_a_selection"](Setting(5000, 40))
+    f, before = item.function(), item.values()
+    chosen, y = item.arguments
+    chosen[4321] = 5000
+    message = r"\[take\] index out of bounds, index 5000 .* size 5000: element 4321 of a selection"
+    with pytest.raises(IndexError, match=message):
+        f(chosen, y)
+    assert_same(item.values(), before)
+
+
+def test_an_element_that_is_not_there_is_counted_in_all_indices() -> None:
+    """Indices of several dimensions are cut along the first."""
+    table, chosen, v = T.dvector("table"), T.lmatrix("chosen"), T.dvector("v")
+    f = theano.function([table, chosen, v], T.tanh(T.dot(table[chosen], v)))
+    assert [step.op for step in f.plan.steps] == ["by_rows"]
+    indices = np.zeros((5000, 40), "int64")
+    indices[4321, 7] = 10
+    with pytest.raises(IndexError, match=f"element {4321 * 40 + 7} of a selection"):
+        f(np.zeros(10), indices, np.zeros(40))
+
+
+# --- what is no number
+
+
+@pytest.mark.parametrize("name", ["softmax", "softmax_with_errors", "logistic_with_outputs"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_passes_through(name: str, value: float) -> None:
+    found = []
+    for mode in (None, FLAT):
+        item = ROW_MODELS[name](Setting(1000, 90))
+        item.arguments[0][777, 3] = value
+        found.append(results(item, mode))
+    assert_same(*found)
+    assert not all(np.all(np.isfinite(array)) for array in found[0])
+
+
+# --- profiles and threads of the caller's
+
+
+def test_a_profile_counts_a_block_as_one_step() -> None:
+    item = ROW_MODELS["softmax"](Setting(1000, 90))
+    f = item.function()
+    f.profile()
+    for _ in range(3):
+        f(*item.arguments)
+    profile = f.profile()
+    assert profile.calls == 3
+    assert len(profile.steps) == len(f.plan.steps)
+
+
+def test_reference_mode_runs_the_body_once() -> None:
+    setting = Setting(1000, 90)
+    assert_same(
+        results(ROW_MODELS["softmax"](setting)), results(ROW_MODELS["softmax"](setting), "reference")
+    )
+
+
+def test_a_block_is_pickled_with_its_function() -> None:
+    item = ROW_MODELS["logistic"](replace(Setting(), rows=100))
+    f = item.function()
+    again = pickle.loads(pickle.dumps(f))
+    assert again.plan == f.plan
+    assert_same([again(*item.arguments)], [f(*item.arguments)])
