@@ -1,4 +1,4 @@
-"""Labels that are out of range, and operands that do not fit, of the likelihood and its gradient."""
+"""Labels out of range, and operands that do not fit, of the likelihood and its gradient."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def test_the_first_label_out_of_range_is_named(op: Op, dtype: str, mode: str) ->
                 y[first] = y[-1] = label
                 for threads in (1, 3):
                     config.threads = threads
-                    with pytest.raises(IndexError, match=f"index {label} is out of bounds") as error:
+                    with pytest.raises(
+                        IndexError, match=f"index {label} is out of bounds"
+                    ) as error:
                         f(x, y, weights)
                     if mode == "native":
                         assert f"element {first} of the labels" in str(error.value)
