@@ -215,8 +215,8 @@ class ByRows final : public Kernel {
     std::array<Status, kMostLanes> statuses;
     const auto lanes = std::ssize(lanes_);
     parallel_for(lanes, [&](std::int64_t lane) {
-      statuses[lane] = run_blocks(args, *lanes_[lane], blocks_ * lane / lanes,
-                                  blocks_ * (lane + 1) / lanes, 0);
+      statuses[lane] =
+          run_blocks(args, *lanes_[lane], blocks_ * lane / lanes, blocks_ * (lane + 1) / lanes, 0);
     });
     for (std::int64_t lane = 0; lane < lanes; ++lane) {
       if (!statuses[lane].ok()) return statuses[lane];
@@ -485,8 +485,7 @@ void verify_by_rows(const std::string& where, const StepSpec& spec, const Progra
     const bool is_sum = spec.ints[inputs + i] != 0;
     const bool can_add =
         output.dtype != DType::kBool && run_of(Update::kAdd, output.dtype) != nullptr;
-    require(is_sum ? can_add : output.ndim() > 0,
-            "must add numbers, or put rows below each other");
+    require(is_sum ? can_add : output.ndim() > 0, "must add numbers, or put rows below each other");
   }
 }
 

@@ -155,7 +155,9 @@ def softmax_of_a_selection(of: Setting) -> Program:
     chosen = T.lvector("chosen")
     data = theano.shared(of.x, "data")
     order = np.random.default_rng(3).permutation(of.rows)
-    return Program([chosen, y], cost, [order, of.labels], descent(cost, parameters), {x: data[chosen]})
+    return Program(
+        [chosen, y], cost, [order, of.labels], descent(cost, parameters), {x: data[chosen]}
+    )
 
 
 @_model

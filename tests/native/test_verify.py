@@ -290,7 +290,7 @@ def test_a_body_that_is_none(body: Any) -> None:
     out = builder.like(x)
     builder.step("by_rows", [x], [out], ints=[0, 0], body=body)
     builder.output(out)
-    with pytest.raises((TypeError, ValueError), match="body|dict|must have"):
+    with pytest.raises((TypeError, ValueError), match=r"body|dict|must have"):
         _core.Program(builder.spec)
 
 

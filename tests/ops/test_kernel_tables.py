@@ -17,8 +17,8 @@ from helpers.values import Values
 
 Row = tuple[str, tuple[str, ...], str]
 
-# Steps that the runtime itself carries out: one copies only what does not lie without gaps, the other
-# runs a plan of its own.
+# Steps that the runtime itself carries out: one copies only what does not lie without gaps, the
+# other runs a plan of its own.
 BY_RUNTIME = {"reshape", "by_rows"}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from arignote.errors import PlanError
 from arignote.graph.dim import Expr
-from arignote.plan.by_rows import by_rows_params, body_of
+from arignote.plan.by_rows import body_of, by_rows_params
 from arignote.plan.parse import parse
 from arignote.plan.plan import Plan, Temp, View
 from arignote.plan.verify import verify

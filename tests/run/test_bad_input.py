@@ -198,7 +198,9 @@ def test_data_that_was_resized(model: Model) -> None:
     data = model.states[2]
     data.set_value(np.ones((7, 4)))
     model.train_batch(0)
-    refused(model, IndexError, "index 4 is out of bounds for the 2 rows", lambda: model.train_batch(1))
+    refused(
+        model, IndexError, "index 4 is out of bounds for the 2 rows", lambda: model.train_batch(1)
+    )
     data.set_value(np.ones((10, 5)))
     refused(model, ValueError, "not aligned", lambda: model.train_batch(0))
 

@@ -248,7 +248,8 @@ def test_a_profile_counts_a_block_as_one_step() -> None:
 def test_reference_mode_runs_the_body_once() -> None:
     setting = Setting(1000, 90)
     assert_same(
-        results(ROW_MODELS["softmax"](setting)), results(ROW_MODELS["softmax"](setting), "reference")
+        results(ROW_MODELS["softmax"](setting)),
+        results(ROW_MODELS["softmax"](setting), "reference"),
     )
 
 

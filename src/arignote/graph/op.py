@@ -100,8 +100,9 @@ class Accuracy:
     """How far a native result may be from the NumPy one.
 
     ``ulp`` counts units in the last place of each element, or of ``scale`` where that is larger:
-    the magnitude at which terms cancel, which a function may tell from the operands. ``sums`` says that the result is a sum of many terms: then
-    it is the allowed error per element, in ulp of the sum of their magnitudes.
+    the magnitude at which terms cancel, which a function may tell from the operands. ``sums`` says
+    that the result is a sum of many terms: then it is the allowed error per element, in ulp of the
+    sum of their magnitudes.
     """
 
     ulp: float = 0
