@@ -109,7 +109,15 @@ GOOD = (GOLDEN / "softmax_regression.txt").read_text(encoding="utf-8")
         ("plan p\ninput x float64[]\n0 elementwise x -> y\n    hello\n    -> r1", "an instruction"),
         ("plan p\nupdate a", "an update must read 'state <- value': 'a'"),
         ("plan p\ndim d", "a dim must be an integer expression: ''"),
+        ("plan p\ndim d = max(1)", "a dim must be an integer expression: 'max.1.'"),
+        ("plan p\ndim d = wrap(1, 2, 3)", "a dim must be an integer expression"),
+        ("plan p\ndim d = max(1, b=2)", "a dim must be an integer expression"),
+        ("plan p\ndim d = True", "a dim must be an integer expression: 'True'"),
+        ("plan p\ndim d = x.0" + " + x.0" * 20_000, "a dim must be an integer expression"),
+        ("plan p\ndim d = " + "-" * 100_000 + "1", "a dim must be an integer expression"),
+        ("plan p\nconst c float64[99999999999999] = 1.0", "this line cannot be read"),
     ],
+    ids=lambda text: text[:40],
 )
 def test_what_is_no_plan_is_refused(line: str, match: str) -> None:
     with pytest.raises(PlanError, match=match):

@@ -648,9 +648,14 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Variable:
 
 
 def _arange_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    count = maximum(context.value(node.inputs[2]), 0)
     if ops.is_discrete(node.inputs[1]):
-        context.require(context.value(node.inputs[1]), "step must not be zero")
-    return ((maximum(context.value(node.inputs[2]), 0),),)
+        step = context.value(node.inputs[1])
+        size = build("max", step, -step)
+        # Of a division by zero comes a length of zero.
+        if size == 0 or not isinstance(size, int):
+            context.require(build("max", size, count), "step must not be zero")
+    return ((count,),)
 
 
 def _arange_gradient(

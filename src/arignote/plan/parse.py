@@ -32,8 +32,8 @@ from arignote.plan.plan import (
 
 Names = Mapping[str, Dim]
 
-# What Python raises for texts that nest too deeply for its own parser.
-_TOO_DEEP = (RecursionError, MemoryError)
+# What Python raises for texts that nest too deeply for its own parser, or constants too large.
+_TOO_LARGE = (RecursionError, MemoryError)
 
 
 def parse_dim(text: str, names: Names) -> Dim:
@@ -46,7 +46,7 @@ def parse_dim(text: str, names: Names) -> Dim:
     source = re.sub(r"([A-Za-z_]\w*)\.(\d+)", r"\1.a\2", text)
     try:
         return _dim_of(ast.parse(source, mode="eval").body, names)
-    except (SyntaxError, ValueError, KeyError, AttributeError, *_TOO_DEEP) as error:
+    except (SyntaxError, ValueError, KeyError, AttributeError, *_TOO_LARGE) as error:
         raise PlanError(f"[plan] a dim must be an integer expression: {text[:200]!r}") from error
 
 
@@ -221,7 +221,7 @@ class _Parser:
                 self._line(line)
             except PlanError:
                 raise
-            except (SyntaxError, TypeError, ValueError, LookupError) as error:
+            except (SyntaxError, TypeError, ValueError, LookupError, *_TOO_LARGE) as error:
                 raise PlanError(f"[plan] this line cannot be read: {line!r}") from error
         return Plan(
             name,
