@@ -222,10 +222,10 @@ void Caller::fail(PyObject* function, PyObject* const* arguments, const Status& 
     Py_INCREF(argument);
     PyTuple_SET_ITEM(tuple.get(), i, argument);
   }
-  const Ref returned(call_method(function, "_fail", "siiLLLsO", kind_of(status.code),
-                                 context_.step(), status.step, static_cast<long long>(status.position),
-                                 static_cast<long long>(status.value),
-                                 static_cast<long long>(status.other), status.what, tuple.get()));
+  const Ref returned(
+      call_method(function, "_fail", "siiLLLsO", kind_of(status.code), context_.step(), status.step,
+                  static_cast<long long>(status.position), static_cast<long long>(status.value),
+                  static_cast<long long>(status.other), status.what, tuple.get()));
   if (returned) PyErr_SetString(PyExc_RuntimeError, "[Function] _fail must raise an exception");
 }
 

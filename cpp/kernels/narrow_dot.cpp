@@ -106,8 +106,7 @@ void NarrowDot::run_backward(const RunArgs& args) const noexcept {
   parallel_ranges(shape_.features, grain, [&](std::int64_t first, std::int64_t last) {
     NarrowShape part = shape_;
     part.features = last - first;
-    functions_.backward(part, args.inputs[0] + first * item_, args.inputs[1],
-                        sums + first * item_);
+    functions_.backward(part, args.inputs[0] + first * item_, args.inputs[1], sums + first * item_);
   });
   if (!args.adds) finish(sums, args.outputs[0]);
 }

@@ -36,7 +36,8 @@ HWY_INLINE void for_column_groups(std::int64_t columns, Visit&& visit) {
 
 // out[r][c] for kRows rows and kCount columns.
 template <int kRows, int kCount, class T>
-HWY_INLINE void forward_tile(const NarrowShape& shape, bool add_to, const T* x, const T* w, T* out) {
+HWY_INLINE void forward_tile(const NarrowShape& shape, bool add_to, const T* x, const T* w,
+                             T* out) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   hn::Vec<decltype(d)> sums[kRows][kCount];
@@ -57,7 +58,9 @@ HWY_INLINE void forward_tile(const NarrowShape& shape, bool add_to, const T* x, 
   }
   if (feature < shape.features) {
     const std::int64_t rest = shape.features - feature;
-    add(feature, [&](const T* from) HWY_ATTR { return load_first(d, from, static_cast<std::size_t>(rest), T{0}); });
+    add(feature, [&](const T* from) HWY_ATTR {
+      return load_first(d, from, static_cast<std::size_t>(rest), T{0});
+    });
   }
   for (int r = 0; r < kRows; ++r) {
     for (int c = 0; c < kCount; ++c) {
@@ -69,7 +72,8 @@ HWY_INLINE void forward_tile(const NarrowShape& shape, bool add_to, const T* x, 
 }
 
 template <int kRows, class T>
-HWY_INLINE void forward_rows(const NarrowShape& shape, bool add_to, const T* x, const T* w, T* out) {
+HWY_INLINE void forward_rows(const NarrowShape& shape, bool add_to, const T* x, const T* w,
+                             T* out) {
   for_column_groups(shape.columns, [&](std::int64_t first, int count) HWY_ATTR {
     const T* group = w + first * shape.step;
     switch (count) {
@@ -129,7 +133,8 @@ HWY_INLINE void backward_tile(const NarrowShape& shape, const T* x, const T* d_,
     for (int c = 0; c < kCount; ++c) factors[c] = hn::Set(d, d_[row * shape.columns + c]);
     const T* from = x + row * shape.x_step;
     for (int v = 0; v < kWide; ++v) {
-      const auto value = kPart ? load_first(d, from, static_cast<std::size_t>(count), T{0}) : hn::LoadU(d, from + v * lanes);
+      const auto value = kPart ? load_first(d, from, static_cast<std::size_t>(count), T{0})
+                               : hn::LoadU(d, from + v * lanes);
       for (int c = 0; c < kCount; ++c) totals[v][c] = hn::MulAdd(value, factors[c], totals[v][c]);
     }
   }
@@ -153,8 +158,7 @@ HWY_INLINE void backward_features(const NarrowShape& shape, const T* x, const T*
     backward_tile<1, kCount, false>(shape, x + first + done, d_, sums + first + done, 0);
   }
   if (done < count) {
-    backward_tile<1, kCount, true>(shape, x + first + done, d_, sums + first + done,
-                                   count - done);
+    backward_tile<1, kCount, true>(shape, x + first + done, d_, sums + first + done, count - done);
   }
 }
 
@@ -188,8 +192,7 @@ void backward(const NarrowShape& shape, const std::byte* x, const std::byte* d_,
     NarrowShape part = shape;
     part.rows = std::min(kMostRows, shape.rows - row);
     backward_rows(part, reinterpret_cast<const T*>(x) + row * shape.x_step,
-                  reinterpret_cast<const T*>(d_) + row * shape.columns,
-                  reinterpret_cast<T*>(sums));
+                  reinterpret_cast<const T*>(d_) + row * shape.columns, reinterpret_cast<T*>(sums));
   }
 }
 

@@ -170,21 +170,21 @@ class NllGradient final : public Labelled {
     const std::int64_t row_bytes = scores_.classes() * scores_.item();
     std::fill(args.outputs[0] + labels_.count() * row_bytes, args.outputs[0] + rows_ * row_bytes,
               std::byte{0});
-    return for_each_group(
-        args.inputs[1], [&](std::int64_t first, std::int64_t rows, const std::int64_t* offsets) {
-          RowBlock block = block_of(x, first, rows);
-          block.out = args.outputs[0] + first * row_bytes;
-          block.out_stride = row_bytes;
-          double weights[kGroup];
-          for (std::int64_t i = 0; i < rows; ++i) {
-            weights[i] = static_cast<double>(load<T>(args.inputs[2] + (first + i) * weight_stride_));
-          }
-          functions_.softmax(block, weights);
-          for (std::int64_t i = 0; i < rows; ++i) {
-            std::byte* const at = block.out + i * row_bytes + offsets[i];
-            store(at, load<T>(at) - static_cast<T>(weights[i]));
-          }
-        });
+    return for_each_group(args.inputs[1], [&](std::int64_t first, std::int64_t rows,
+                                              const std::int64_t* offsets) {
+      RowBlock block = block_of(x, first, rows);
+      block.out = args.outputs[0] + first * row_bytes;
+      block.out_stride = row_bytes;
+      double weights[kGroup];
+      for (std::int64_t i = 0; i < rows; ++i) {
+        weights[i] = static_cast<double>(load<T>(args.inputs[2] + (first + i) * weight_stride_));
+      }
+      functions_.softmax(block, weights);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        std::byte* const at = block.out + i * row_bytes + offsets[i];
+        store(at, load<T>(at) - static_cast<T>(weights[i]));
+      }
+    });
   }
 
  private:

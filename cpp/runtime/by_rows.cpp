@@ -341,8 +341,8 @@ class ByRows final : public Kernel {
       }
       const auto output = std::ranges::find(body_.plan.outputs, step.outputs[0]);
       const auto number = static_cast<std::size_t>(output - body_.plan.outputs.begin());
-      const bool is_sum = output != body_.plan.outputs.end() && is_sum_[number] != 0 &&
-                          !is_read(step.outputs[0]);
+      const bool is_sum =
+          output != body_.plan.outputs.end() && is_sum_[number] != 0 && !is_read(step.outputs[0]);
       const std::size_t bytes = is_sum ? kernel->sum_bytes() : 0;
       if (bytes != 0) adders_.push_back({id, number, bytes});
     }

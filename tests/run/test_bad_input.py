@@ -110,7 +110,7 @@ def test_a_label_out_of_range(model: Model, label: int) -> None:
     assert line_of("# the choice of likelihoods") in text
     assert isinstance(error, IndexRangeError)
     assert isinstance(error, ValueError)
-    assert f"index {label} is out of bounds for size 3: element 3 of a selection" in text
+    assert f"index {label} is out of bounds for size 3: element 3 of the labels" in text
     assert "The call was given:" in text
     assert "shared W: float64 of shape (4, 3)" in text
 
