@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+import helpers.samples_rows  # noqa: F401 (completes SAMPLES)
 from arignote import ops
 from arignote.graph import dtypes
 from arignote.graph.op import Op, Params
-from arignote.graph.type import TensorType
 from arignote.graph.variable import Variable
 from arignote.ops import Instruction, Program, Result
-from arignote.plan.by_rows import by_rows_op, by_rows_params
-from arignote.plan.lower import Choices, lower
 from helpers.own_ops import Positive, Scaled
 from helpers.samples import COLUMN, ROW, Sample, samples
 from helpers.values import Array, Values
@@ -314,74 +311,6 @@ def softmaxes(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     with np.errstate(over="ignore"):
         x = values(dtype, *values.lengths(4, 9)) + np.asarray(900, dtype)
     yield Sample("large", op, (x,))
-
-
-@samples("nll", "nll_gradient", of=dtypes.FLOATS)
-def labelled(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
-    def likelihood(*variables: Variable) -> Variable:
-        return op.make(variables).outputs[0]
-
-    def sample(label: str, x: Array, y: Array) -> Sample:
-        more = () if op.name == "nll" else (values(dtype, len(y)),)
-        return Sample(label, likelihood, (x, y, *more))
-
-    n, k = values.lengths(5, 7)
-    x = values(dtype, n, k)
-    for kind in ("int64", "int8", "uint16"):
-        yield sample(f"by {kind}", x, values.below(min(k, 100), n, dtype=kind))
-    yield sample("fewer labels than rows", x, values.below(k, n // 2))
-    yield sample("one row", values(dtype, 1, k), values.below(k, 1))
-    yield sample("no row", values(dtype, 0, k), values.below(k, 0))
-    yield sample("no class", values(dtype, n, 0), values.below(k, 0))
-    yield sample("one class", values(dtype, n, 1), values.below(1, n))
-    yield sample("wide rows", values(dtype, 3, 32_000), values.below(32_000, 3, dtype="int32"))
-    yield sample("many rows", values(dtype, 1030, 3), values.below(3, 1030, dtype="uint8"))
-
-
-# --- row blocks
-
-
-def _row_block(
-    values: Values, label: str, build: Any, cut: Any, sums: Any, *arrays: Array
-) -> Sample:
-    """Return a sample of a step whose body computes a graph."""
-    leaves = [TensorType(a.dtype.name, (False,) * a.ndim).make_variable() for a in arrays]
-    body, _ = lower(leaves, build(*leaves), (), "rows", Choices(by_rows=False))
-    params = by_rows_params(replace(body, checks=()), cut, sums)
-    return Sample(label, lambda *v: by_rows_op.make(v, params).outputs, arrays)
-
-
-@samples("by_rows", of=("float32", "float64", "int32"))
-def row_blocks(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
-    n, k, m = values.lengths(19, 5, 3)
-    w, b = values(dtype, k, m), values(dtype, m)
-
-    def affine(x: Variable, w: Variable, b: Variable) -> list[Variable]:
-        return [ops.add(ops.dot(x, w), ops.dimshuffle(b, order=("x", 0)))]
-
-    def squares(x: Variable, w: Variable) -> list[Variable]:
-        product = ops.dot(x, w)
-        return [product, ops.sum_(ops.sqr(product), axis=0), ops.sum_(ops.sqr(product))]
-
-    def pair(x: Variable, w: Variable, y: Variable) -> list[Variable]:
-        return [ops.dot(ops.transpose(x), ops.add(ops.dot(x, w), y))]
-
-    def labelled_rows(x: Variable, w: Variable, y: Variable) -> list[Variable]:
-        return [ops.take_op(ops.dot(x, w), ops.arange(ops.length(y, 0)), y)]
-
-    for rows in (n, 1, 0, 16 * n):
-        x = values(dtype, rows, k)
-        yield _row_block(values, f"{rows} rows", affine, (0, None, None), (False,), x, w, b)
-        sums = (False, True, True)
-        yield _row_block(values, f"sums of {rows} rows", squares, (0, None), sums, x, w)
-        y = values(dtype, rows, m)
-        yield _row_block(values, f"pair of {rows} rows", pair, (0, None, 0), (True,), x, w, y)
-    turned = values(dtype, k, n)
-
-    def columns(x: Variable, w: Variable) -> list[Variable]:
-        return [ops.sqr(ops.dot(ops.transpose(x), w))]
-
-    yield _row_block(values, "columns", columns, (1, None), (False,), turned, w)
 
 
 # --- control

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -254,7 +253,7 @@ def test_reference_mode_runs_the_body_once() -> None:
 
 
 def test_a_block_is_pickled_with_its_function() -> None:
-    item = ROW_MODELS["logistic"](replace(Setting(), rows=100))
+    item = ROW_MODELS["logistic"](Setting(100))
     f = item.function()
     again = pickle.loads(pickle.dumps(f))
     assert again.plan == f.plan
