@@ -13,6 +13,7 @@ constexpr std::int64_t kLeastFeatures = 16;
 // Multiplications that are worth a task: some tens of microseconds.
 constexpr std::int64_t kTaskMultiplications = 1 << 19;
 constexpr double kNanosecondsEach = 0.03;
+constexpr double kNanosecondsPerByte = 0.05;
 
 // A matrix of `columns` columns, each of which is dense.
 Layout by_columns(DType dtype, const NarrowShape& shape, std::int64_t item) {
@@ -64,9 +65,9 @@ std::size_t NarrowDot::small_bytes() const {
 }
 
 double NarrowDot::cost() const {
-  const double multiplications =
-      static_cast<double>(shape_.rows) * static_cast<double>(shape_.features * shape_.columns);
-  return 50.0 + multiplications * kNanosecondsEach;
+  const double elements = static_cast<double>(shape_.rows) * static_cast<double>(shape_.features);
+  const double computed = elements * static_cast<double>(shape_.columns) * kNanosecondsEach;
+  return 50.0 + std::max(computed, elements * static_cast<double>(item_) * kNanosecondsPerByte);
 }
 
 void NarrowDot::prepare(const std::byte* b, std::byte* prepared) const noexcept {
