@@ -1,6 +1,7 @@
 #include "bindings/caller.hpp"
 
 #include <algorithm>
+#include <string>
 
 #include "bindings/unwinding.hpp"
 #include "core/buffer.hpp"
@@ -19,6 +20,14 @@ const char* kind_of(Code code) {
     case Code::kReadOnly: return "readonly";
     default: return "plan";
   }
+}
+
+std::string shape_text(const Layout& layout) {
+  std::string text = "(";
+  for (int axis = 0; axis < layout.ndim; ++axis) {
+    text += (axis > 0 ? ", " : "") + std::to_string(layout.shape[axis]);
+  }
+  return text + (layout.ndim == 1 ? ",)" : ")");
 }
 
 }  // namespace
@@ -211,8 +220,18 @@ Ref Caller::build() {
   return dict;
 }
 
-// Has _fail raise what describes the failure best. A Python error that is set already stays.
+// Has _fail raise what describes the failure best. A Python error that is set already stays, but for
+// NumPy's about memory, which does not know what the array is for.
 void Caller::fail(PyObject* function, PyObject* const* arguments, const Status& status) {
+  std::string what = status.what;
+  if (status.code == Code::kOutOfMemory) {
+    if (PyErr_Occurred() != nullptr && PyErr_ExceptionMatches(PyExc_MemoryError) != 0) {
+      PyErr_Clear();
+    }
+    if (status.position != kNone) {
+      what = shape_text(context_.layout(static_cast<int>(status.position)));
+    }
+  }
   if (PyErr_Occurred() != nullptr) return;
   const auto count = static_cast<Py_ssize_t>(core_.inputs.size());
   const Ref tuple(PyTuple_New(count));
@@ -225,7 +244,7 @@ void Caller::fail(PyObject* function, PyObject* const* arguments, const Status& 
   const Ref returned(
       call_method(function, "_fail", "siiLLLsO", kind_of(status.code), context_.step(), status.step,
                   static_cast<long long>(status.position), static_cast<long long>(status.value),
-                  static_cast<long long>(status.other), status.what, tuple.get()));
+                  static_cast<long long>(status.other), what.c_str(), tuple.get()));
   if (returned) PyErr_SetString(PyExc_RuntimeError, "[Function] _fail must raise an exception");
 }
 

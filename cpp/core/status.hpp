@@ -8,7 +8,7 @@ namespace arignote {
 enum class Code : std::uint8_t {
   kOk,
   kIndexOutOfRange,  // position: flat position in the index operand; value: what stood there
-  kOutOfMemory,
+  kOutOfMemory,      // position: number of the buffer there is no memory for, -1 if unknown
   kBadPlan,       // a plan that the verifier should have refused; what: a literal
   kHostError,     // a host step raised; the Python error indicator is set
   kCheckFailed,   // position: number of the check; value, other: its two sides
@@ -28,6 +28,9 @@ struct Status {
 
   static constexpr Status bad_plan(const char* what) {
     return {.code = Code::kBadPlan, .what = what};
+  }
+  static constexpr Status out_of_memory(std::int64_t buffer) {
+    return {.code = Code::kOutOfMemory, .position = buffer};
   }
   static constexpr Status index_out_of_range(std::int64_t position, std::int64_t value,
                                              std::int64_t length) {

@@ -1,5 +1,6 @@
 #include "runtime/context.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <new>
 
@@ -137,7 +138,7 @@ Status Context::settle(int number) {
   try {
     if (const Status status = bind(number); !status.ok()) return status;
   } catch (const std::bad_alloc&) {
-    return {.code = Code::kOutOfMemory};
+    return Status::out_of_memory(kNone);
   } catch (const std::exception&) {
     // It may not pass: the GIL may be released here.
     return Status::bad_plan("a kernel must be bound without an exception");
@@ -158,7 +159,9 @@ Status Context::bind(int number) {
     Status status;
     auto made = Binding::make(program_, number, frame_.layouts(), key_, status);
     if (!made) return status;
-    if (!arenas_[number].reserve(made->bytes())) return {.code = Code::kOutOfMemory};
+    if (!arenas_[number].reserve(made->bytes())) {
+      return Status::out_of_memory(largest(segment, *made));
+    }
     roots_[arena_root(number)] = arenas_[number].data();
     binding = cache.add(std::move(made));
   }
@@ -168,6 +171,13 @@ Status Context::bind(int number) {
     steps_[id].args.workspace = arenas_[number].data() + binding->workspace();
   }
   return {};
+}
+
+int Context::largest(const Segment& segment, const Binding& binding) {
+  const auto slots = binding.slots();
+  if (slots.empty()) return kNone;
+  const auto found = std::ranges::max_element(slots, {}, &Slot::bytes);
+  return segment.slots[static_cast<std::size_t>(found - slots.begin())];
 }
 
 void Context::place(int number) {
@@ -212,7 +222,7 @@ Status Context::take_outputs(const Segment& segment, Host& host) {
   for (const int number : segment.outputs) {
     const Layout& layout = frame_.layouts()[program_.plan.outputs[number]];
     std::byte* data = host.output(number, layout);
-    if (data == nullptr) return {.code = Code::kOutOfMemory};
+    if (data == nullptr) return Status::out_of_memory(program_.plan.outputs[number]);
     roots_[output_root(number)] = data;
   }
   return {};
@@ -228,7 +238,7 @@ Status Context::prepare_updates(Host& host) {
       make_contiguous(target);
       const int state = program_.plan.buffer(copy.state).number;
       copy.target = host.resized_state(state, target);
-      if (copy.target == nullptr) return {.code = Code::kOutOfMemory};
+      if (copy.target == nullptr) return Status::out_of_memory(copy.value);
     }
     if (!copy.transfer.plan(target, value)) return Status::bad_plan("an update must fit its state");
   }

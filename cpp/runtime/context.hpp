@@ -76,7 +76,8 @@ class Context {
 
   // The step that run, or the last one of a failed call; kNone outside steps.
   int step() const { return step_; }
-  Operand operand(int buffer) const { return {pointer(buffer), &frame_.layouts()[buffer]}; }
+  const Layout& layout(int buffer) const { return frame_.layouts()[buffer]; }
+  Operand operand(int buffer) const { return {pointer(buffer), &layout(buffer)}; }
   const Program& program() const { return program_; }
 
  private:
@@ -114,6 +115,8 @@ class Context {
   Status run_observed(int id, Host& host, Observer& observer);
   void commit();
 
+  // The buffer that takes most of a segment's arena.
+  static int largest(const Segment& segment, const Binding& binding);
   static bool wanted(const BoundStep& step);
   std::byte* pointer(int buffer) const {
     return roots_[places_[buffer].root] + places_[buffer].offset;

@@ -13,16 +13,16 @@ namespace {
 // Half of what a pointer difference holds, so that sums of two sizes cannot overflow either.
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 62;
 
-// Bytes of an array whose empty axes count as one, so that no stride overflows; negative lengths
-// and sizes beyond any memory are refused.
-Status padded_bytes(const Layout& layout, std::int64_t& bytes) {
-  bytes = static_cast<std::int64_t>(size_of(layout.dtype));
+// Refuses negative lengths and sizes beyond any memory. Empty axes count as one, so that no stride
+// overflows.
+Status check_lengths(int id, const Layout& layout) {
+  auto bytes = static_cast<std::int64_t>(size_of(layout.dtype));
   for (int axis = 0; axis < layout.ndim; ++axis) {
     const std::int64_t length = layout.shape[axis];
     if (length < 0) return Status::bad_plan("a buffer must have a possible shape");
     if (__builtin_mul_overflow(bytes, std::max<std::int64_t>(length, 1), &bytes) ||
         bytes >= kMaxBytes) {
-      return {.code = Code::kOutOfMemory};
+      return Status::out_of_memory(id);
     }
   }
   return {};
@@ -134,8 +134,7 @@ Status Frame::settle_buffer(int id) {
   if (spec.is_source()) return settle_source(id);
   Layout& layout = layouts_[id];
   for (int axis = 0; axis < layout.ndim; ++axis) layout.shape[axis] = registers_[spec.shape[axis]];
-  std::int64_t bytes = 0;
-  if (const Status status = padded_bytes(layout, bytes); !status.ok()) return status;
+  if (const Status status = check_lengths(id, layout); !status.ok()) return status;
   switch (spec.kind) {
     case BufferKind::kScalar: settle_scalar(id); return {};
     case BufferKind::kView: return settle_view(id);

@@ -326,12 +326,28 @@ def test_more_memory_than_there_is() -> None:
     with pytest.raises(MemoryError):
         g(2**58)
     for size in (2**31, 2**62, 2**63 - 1):
-        with pytest.raises(MemoryError, match="more memory than there is"):
+        text = rf"an array of shape \({size}, {size}\) and dtype float64 needs more memory than"
+        with pytest.raises(MemoryError, match=text) as caught:
             f(size)
+        assert "input n: int64 of shape ()" in told(caught.value)
+        assert "test_bad_input.py" in told(caught.value)
     with pytest.raises(ShapeError, match=r"\[alloc\] shape\[0\] must not be negative: -2"):
         f(-2)
     assert w.get_value() == 0
     assert f(2).tolist() == [0, 0]
+
+
+def test_the_op_whose_result_needs_the_memory_is_named() -> None:
+    n, w = T.lscalar("n"), theano.shared(np.zeros(2), "w")
+    output = theano.function([n], T.arange(n))
+    between = theano.function([n], T.arange(n)[::-1].sum())
+    resized = theano.function([n], [], updates=[(w, T.arange(n) * 1.0)])
+    for f in (output, between, resized):
+        for size in (2**45, 2**60):
+            with pytest.raises(MemoryError, match=rf"\[arange\] an array of shape \({size},\)"):
+                f(size)
+        f(3)
+    assert w.get_value().tolist() == [0, 1, 2]
 
 
 # --- values that are no numbers

@@ -11,6 +11,7 @@ from arignote.graph.dtypes import Array
 from arignote.plan import reference
 from arignote.plan.by_rows import body_of
 from arignote.plan.plan import Input, Plan, State, Step
+from arignote.run import native
 
 
 def call_error(
@@ -29,13 +30,15 @@ def call_error(
     """
     position, value, other = details
     if kind == "check":
-        error = reference.check_error(
+        error: Exception = reference.check_error(
             plan.checks[position], _shown(plan, position, value, other), other
         )
         add_shapes(error, plan, arguments, states)
         return error
     if kind == "memory":
-        return MemoryError(f"[{plan.name}] a call needs more memory than there is")
+        error = _memory_error(plan, position, what)
+        add_shapes(error, plan, arguments, states)
+        return error
     if kind == "readonly":
         name = plan.states[position].name
         return ValueError(
@@ -59,6 +62,19 @@ def _step_at(plan: Plan, place: tuple[int, int]) -> Step:
 def _shown(plan: Plan, position: int, value: int, other: int) -> int:
     """Return an index as the user gave it: the runtime counts negative ones from the end."""
     return value - other if plan.checks[position].kind == "index" and value < 0 else value
+
+
+def _memory_error(plan: Plan, number: int, shape: str) -> Exception:
+    if number < 0:
+        return MemoryError(f"[{plan.name}] a call needs more memory than there is")
+    buffer = native.loaded_buffers(plan)[number]
+    users = (step for step in plan.steps if buffer.name in (*step.inputs, *step.outputs))
+    step = next(users, None)
+    error = MemoryError(
+        f"[{plan.name if step is None else step.op}] an array of shape {shape} and dtype "
+        f"{buffer.type.dtype} needs more memory than there is"
+    )
+    return error if step is None else with_origin(error, step.origin)
 
 
 def _index_error(step: Step, position: int, value: int, length: int) -> Exception:

@@ -101,8 +101,7 @@ class _Encoder:
         self.plan = plan
         self.dims: list[tuple[str, int, int]] = []
         self.registers: dict[Dim, int] = {}
-        used = _names_used(plan)
-        self.buffers = [item for item in plan.buffers if item.name in used]
+        self.buffers = loaded_buffers(plan)
         self.numbers = {item.name: number for number, item in enumerate(self.buffers)}
 
     def register(self, dim: Dim) -> int:
@@ -164,6 +163,12 @@ class _Encoder:
             "host": host,
             "body": None if body is None else _specify(body, {}),
         }
+
+
+def loaded_buffers(plan: Plan) -> list[Buffer]:
+    """Return the buffers of a plan by the numbers that the runtime knows them by."""
+    used = _names_used(plan)
+    return [item for item in plan.buffers if item.name in used]
 
 
 def kernel_inputs(step: Step) -> list[str]:
