@@ -220,8 +220,8 @@ Ref Caller::build() {
   return dict;
 }
 
-// Has _fail raise what describes the failure best. A Python error that is set already stays, but for
-// NumPy's about memory, which does not know what the array is for.
+// Has _fail raise what describes the failure best. A Python error that is set already stays, but
+// for NumPy's about memory, which does not know what the array is for.
 void Caller::fail(PyObject* function, PyObject* const* arguments, const Status& status) {
   std::string what = status.what;
   if (status.code == Code::kOutOfMemory) {

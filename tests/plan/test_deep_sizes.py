@@ -12,6 +12,7 @@ import arignote.tensor as T
 from arignote.graph.dim import Dim, Expr, evaluate, postorder
 from arignote.graph.variable import Variable
 from arignote.plan.parse import parse
+from arignote.plan.plan import Buffer, Plan
 
 
 def both_halves(y: Variable) -> Variable:
@@ -74,3 +75,37 @@ def test_equal_expressions_are_one() -> None:
     assert len(str(dim)) < 1000
     with pytest.raises(AttributeError, match="cannot be changed"):
         dim.op = "max"
+
+
+@pytest.mark.parametrize(
+    "change", [lambda n: n + 1, lambda n: T.minimum(n + 1, 3)], ids=["sums", "bounds"]
+)
+def test_deep_formulas_are_sizes(change: Callable[[Variable], Variable]) -> None:
+    x, n = T.dvector("x"), T.lscalar("n")
+    stop: Variable = n
+    for _ in range(2000):
+        stop = change(stop)
+    f = theano.function([x, n], x[:stop])
+    assert f(np.arange(5.0), -1997).tolist() == [0, 1, 2]
+
+
+def test_work_is_linear_in_the_number_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+    plain = Plan.buffer
+
+    def counted(plan: Plan, name: str) -> Buffer:
+        nonlocal calls
+        calls += 1
+        return plain(plan, name)
+
+    monkeypatch.setattr(Plan, "buffer", counted)
+    found = []
+    for count in (100, 200):
+        x = T.dvector("x")
+        y: Variable = x
+        for _ in range(count):
+            y = y.reshape((-1,))[::-1]
+        calls = 0
+        theano.function([x], y)
+        found.append(calls)
+    assert found[1] < 2.5 * found[0]

@@ -22,7 +22,7 @@ def needed_nodes(outputs: Sequence[Variable], shapes: Shapes) -> dict[Apply, lis
     pending = list(outputs)
     for variable in outputs:
         shapes.shape_of(variable)
-    asked: set[Variable] = set()
+    asked: list[Variable] = []
     while pending:
         variable = pending.pop()
         node = variable.owner
@@ -30,9 +30,9 @@ def needed_nodes(outputs: Sequence[Variable], shapes: Shapes) -> dict[Apply, lis
             computed[node] = None
             pending.extend(values_read(node))
             shapes.dims_of(node)
-        for item in list(shapes.reads):
-            if item not in asked:
-                asked.add(item)
+        while len(asked) < len(shapes.reads):
+            for item in list(shapes.reads)[len(asked) :]:
+                asked.append(item)
                 shapes.shape_of(item)
                 pending.append(item)
     return _ordered([*outputs, *asked], computed, shapes)

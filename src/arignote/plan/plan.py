@@ -6,7 +6,7 @@ view of another. Sizes are dims: integers or expressions over the shapes of inpu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -211,26 +211,38 @@ class Plan:
 
     def content(self, name: str) -> Buffer:
         """Return the buffer on which another is a window, through views and reshapes; or itself."""
-        buffer = self.buffer(name)
-        while isinstance(buffer, View | Reshaped):
-            buffer = self.buffer(buffer.base)
-        return buffer
+        return self._end(name, "_contents", _base)
 
     def root(self, name: str) -> Buffer:
         """Return the buffer in whose memory another lies, through views and shared storage."""
-        buffer = self.buffer(name)
-        while True:
-            if isinstance(buffer, View | Reshaped):
-                buffer = self.buffer(buffer.base)
-            elif isinstance(buffer, Temp) and buffer.storage is not None:
-                buffer = self.buffer(buffer.storage)
+        return self._end(name, "_roots", _base_or_storage)
+
+    def _end(self, name: str, table: str, parent: Callable[[Buffer], str | None]) -> Buffer:
+        """Return the buffer without parent that a name leads to; ``table`` keeps the answers."""
+        ends: dict[str, Buffer] = self.__dict__.setdefault(table, {})
+        path = []
+        while name not in ends:
+            path.append(name)
+            following = parent(self.buffer(name))
+            if following is None:
+                ends[name] = self.buffer(name)
             else:
-                return buffer
+                name = following
+        ends.update(dict.fromkeys(path, ends[name]))
+        return ends[name]
 
     def __str__(self) -> str:
         from arignote.plan.text import format_plan
 
         return format_plan(self)
+
+
+def _base(buffer: Buffer) -> str | None:
+    return buffer.base if isinstance(buffer, View | Reshaped) else None
+
+
+def _base_or_storage(buffer: Buffer) -> str | None:
+    return buffer.storage if isinstance(buffer, Temp) else _base(buffer)
 
 
 def sizes_read(dims: Iterable[Dim]) -> set[str]:

@@ -6,14 +6,13 @@ depend on are turned into dims. One that only a step can compute becomes a ``rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from arignote import ops
 from arignote.errors import Origin, ShapeError, with_origin
 from arignote.graph import dtypes
 from arignote.graph.dim import Dim, Expr, Shape, build
-from arignote.graph.op import Op
 from arignote.graph.variable import Apply, Constant, Variable
 from arignote.plan.plan import Check, sizes_read
 
@@ -34,7 +33,8 @@ class Shapes:
 
     def __init__(self, names: Mapping[Variable, str]) -> None:
         self.names = names
-        self.checks: list[Check] = []
+        # A set in the order in which they were demanded.
+        self.checks: dict[Check, None] = {}
         self.reads: dict[Variable, str] = {}
         self._shapes: dict[Variable, Shape] = {}
         self._values: dict[Variable, Dim] = {}
@@ -70,8 +70,18 @@ class Shapes:
 
     def value(self, variable: Variable) -> Dim:
         """Return the value of an integer scalar."""
-        if variable not in self._values:
-            self._values[variable] = self._find_value(variable)
+        stack = [variable]
+        while stack:
+            item = stack[-1]
+            if item in self._values:
+                stack.pop()
+                continue
+            pending = [term for term in self._terms(item) if term not in self._values]
+            if pending:
+                stack.extend(pending)
+            else:
+                stack.pop()
+                self._values[item] = self._find_value(item)
         return self._values[variable]
 
     def require_equal(self, found: Dim, expected: Dim, text: str) -> Dim:
@@ -146,9 +156,7 @@ class Shapes:
         node = self._node
         name = node.op.name if node is not None else ""
         origin: Origin | None = node.origin if node is not None else None
-        check = Check(kind, found, expected, name, text, origin)
-        if check not in self.checks:
-            self.checks.append(check)
+        self.checks.setdefault(Check(kind, found, expected, name, text, origin))
 
     def _canonical(self, dim: Dim) -> Dim:
         while isinstance(dim, Expr) and dim in self._same:
@@ -180,34 +188,38 @@ class Shapes:
             for axis, flag in enumerate(variable.broadcastable)
         )
 
+    def _terms(self, variable: Variable) -> tuple[Variable, ...]:
+        """Return the scalars from whose values that of a scalar follows; none if it does not."""
+        node, dtype = variable.owner, variable.dtype
+        if variable in self.names or node is None or dtype not in dtypes.SIGNED:
+            return ()
+        if any(item.dtype not in dtypes.DISCRETE for item in node.inputs):
+            return ()
+        name = node.op.name
+        follows = node.op is ops.neg or name in _DIM_OPS or name == f"cast_{dtype}"
+        return node.inputs if follows else ()
+
     def _find_value(self, variable: Variable) -> Dim:
         if isinstance(variable, Constant):
             return int(variable.data)
         if variable in self.names:
             return Expr("value", (self.names[variable],))
         node = variable.owner
-        if node is not None:
-            found = self._computed(node.op, node, variable.dtype)
-            if found is not None:
-                return found
+        if node is not None and node.op is ops.shape_i:
+            axis: int = node.params["axis"]
+            return self.shape_of(node.inputs[0])[axis]
+        terms = self._terms(variable)
+        if node is not None and terms:
+            return _arithmetic(node, [self._values[term] for term in terms])
         name = self.reads.setdefault(variable, f"size{len(self.reads)}")
         return Expr("read", (name,))
 
-    def _computed(self, op: Op, node: Apply, dtype: str) -> Dim | None:
-        """Return the value of a scalar that follows from shapes and other values, else None."""
-        if op is ops.shape_i:
-            axis: int = node.params["axis"]
-            return self.shape_of(node.inputs[0])[axis]
-        if dtype not in dtypes.SIGNED or any(i.dtype not in dtypes.DISCRETE for i in node.inputs):
-            return None
-        if op.name == f"cast_{dtype}":
-            result = self.value(node.inputs[0])
-            lossless = dtypes.upcast(node.inputs[0].dtype, dtype) == dtype
-            return result if lossless or dtype == "int64" else build(dtype, result)
-        if op is ops.neg:
-            result = build("sub", 0, self.value(node.inputs[0]))
-        elif op.name in _DIM_OPS:
-            result = build(_DIM_OPS[op.name], *map(self.value, node.inputs))
-        else:
-            return None
-        return build(dtype, result) if dtype in _WRAPPED else result
+
+def _arithmetic(node: Apply, values: Sequence[Dim]) -> Dim:
+    """Return the value of a scalar that follows from those of its node's inputs."""
+    op, dtype = node.op, node.outputs[0].dtype
+    if op.name == f"cast_{dtype}":
+        lossless = dtypes.upcast(node.inputs[0].dtype, dtype) == dtype
+        return values[0] if lossless or dtype == "int64" else build(dtype, values[0])
+    result = build("sub", 0, values[0]) if op is ops.neg else build(_DIM_OPS[op.name], *values)
+    return build(dtype, result) if dtype in _WRAPPED else result

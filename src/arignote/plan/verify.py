@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NoReturn, TypeAlias
 
 from arignote import ops
@@ -55,6 +55,7 @@ class _Verifier:
         self.plan = plan
         self.known: set[str] = set()
         self.sound: set[Expr] = set()
+        self.needed: dict[str, frozenset[str]] = {}
         # By name of a temporary or reshape: the step that writes it, and under which conditions.
         self.written: dict[str, int] = {}
         self.guards: dict[str, Guards] = {}
@@ -78,6 +79,7 @@ class _Verifier:
             self._shape(buffer)
             self._buffer(buffer)
             self.known.add(buffer.name)
+            self.needed[buffer.name] = self._needed(buffer)
         for check in self.plan.checks:
             if check.kind not in CHECKS:
                 self._refuse(f"a check must be one of {', '.join(CHECKS)}: {check.kind}")
@@ -111,6 +113,14 @@ class _Verifier:
             if len(buffer.strides) != len(buffer.shape):
                 self._refuse(f"{name} must have a stride for each dimension")
             self._dims((buffer.offset, *buffer.strides))
+
+    def _needed(self, buffer: Buffer) -> frozenset[str]:
+        """Return the sizes that must be written before a buffer is read."""
+        own = sizes_read(buffer.shape)
+        if isinstance(buffer, View):
+            own |= sizes_read((buffer.offset, *buffer.strides))
+        below = self.needed[buffer.base] if isinstance(buffer, View | Reshaped) else frozenset()
+        return below | own if own - below else below
 
     def _is_known(self, storage: str | None) -> bool:
         return storage is None or storage in self.known
@@ -148,7 +158,7 @@ class _Verifier:
         if step.op not in OPS:
             self._refuse(f"{label} must name an op")
         self._dims(step.dims)
-        self._sizes(label, step.dims)
+        self._sizes(label, sizes_read(step.dims))
         for number, name in enumerate(step.inputs):
             self._read(label, name, (*step.guards, *_choice(step, number)))
         for number, (name, _) in enumerate(step.guards):
@@ -162,7 +172,7 @@ class _Verifier:
                 self._refuse(f"{label} must write temporaries, or as reshape a reshaped: {name}")
             if name in self.written:
                 self._refuse(f"{label} writes {name}, which step {self.written[name]} wrote")
-            self._sizes(label, buffer.shape)
+            self._sizes(label, sizes_read(buffer.shape))
         self._types(label, step)
         self.written.update(dict.fromkeys(step.outputs, position))
         self.guards.update(dict.fromkeys(step.outputs, step.guards))
@@ -182,16 +192,10 @@ class _Verifier:
         for guard in self.guards.get(buffer.name, ()):
             if guard not in allowed:
                 self._refuse(f"{label} must stand under the conditions of what it reads: {name}")
-        window: Buffer | None = self._named(name)
-        while window is not None:
-            self._sizes(label, window.shape)
-            if isinstance(window, View):
-                self._sizes(label, (window.offset, *window.strides))
-            base = window.base if isinstance(window, View | Reshaped) else None
-            window = None if base is None else self._named(base)
+        self._sizes(label, self.needed[name])
 
-    def _sizes(self, label: str, dims: Sequence[Dim]) -> None:
-        for name in sorted(sizes_read(dims)):
+    def _sizes(self, label: str, names: Iterable[str]) -> None:
+        for name in sorted(names):
             if name not in self.written:
                 self._refuse(f"{label} needs the size {name} before it is written")
             if self.guards[name]:
