@@ -2,15 +2,21 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace arignote {
 namespace {
 
-constexpr std::array<std::string_view, 18> kNames = {
-    "const", "shape", "stride", "value", "read", "add", "sub",  "mul",   "floordiv",
+constexpr std::array<std::string_view, 19> kNames = {
+    "const", "shape", "stride", "value", "read", "add", "sub",  "mul",   "size", "floordiv",
     "mod",   "min",   "max",    "wrap",  "eq",   "lt",  "int8", "int16", "int32"};
 
 __extension__ typedef __int128 Wide;  // no operation here overflows it
+
+std::int64_t bounded(Wide value) {
+  using Limits = std::numeric_limits<std::int64_t>;
+  return static_cast<std::int64_t>(std::clamp<Wide>(value, Limits::min(), Limits::max()));
+}
 
 std::int64_t wrapped(Wide value) { return static_cast<std::int64_t>(value); }
 
@@ -34,6 +40,7 @@ std::int64_t evaluate(const Dim& dim, std::span<const std::int64_t> registers) {
     case DimOp::kAdd: return wrapped(Wide{a} + b);
     case DimOp::kSub: return wrapped(Wide{a} - b);
     case DimOp::kMul: return wrapped(Wide{a} * b);
+    case DimOp::kSize: return bounded(Wide{a} * b);
     case DimOp::kFloorDiv: return b == 0 ? 0 : wrapped(floor_divide(a, b));
     case DimOp::kMod: return b == 0 ? 0 : wrapped(Wide{a} - floor_divide(a, b) * b);
     case DimOp::kMin: return std::min(a, b);

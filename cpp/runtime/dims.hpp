@@ -17,6 +17,7 @@ enum class DimOp : std::uint8_t {
   kAdd,     // from here on a and b are registers
   kSub,
   kMul,
+  kSize,
   kFloorDiv,
   kMod,
   kMin,
@@ -40,8 +41,8 @@ struct Dim {
   std::int64_t b = 0;
 };
 
-// The value of a dim that is not a source. Sums and products wrap around; division rounds towards
-// minus infinity and gives 0 when it is by 0.
+// The value of a dim that is not a source. Sums and products wrap around, but for kSize, a product
+// that stays at the bound; division rounds towards minus infinity and gives 0 when it is by 0.
 std::int64_t evaluate(const Dim& dim, std::span<const std::int64_t> registers);
 
 }  // namespace arignote

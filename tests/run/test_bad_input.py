@@ -18,7 +18,8 @@ import arignote as theano
 import arignote.tensor as T
 from arignote.config import config
 from arignote.errors import IndexRangeError, ShapeError
-from arignote.graph.variable import SharedVariable
+from arignote.graph.variable import SharedVariable, Variable
+from arignote.graph.walk import free_inputs
 from arignote.run.function import Function
 from helpers.tolerance import assert_close
 
@@ -335,6 +336,67 @@ def test_more_memory_than_there_is() -> None:
         f(-2)
     assert w.get_value() == 0
     assert f(2).tolist() == [0, 0]
+
+
+M, N, S = T.lscalar("m"), T.lscalar("n"), T.dscalar("s")
+V, L = T.dvector("v"), T.lvector("l")
+# What is built, and what it says to which arguments.
+IMPOSSIBLE: dict[str, tuple[Variable, list[tuple[tuple[Any, ...], str]]]] = {
+    "reshape": (
+        V.reshape((M, N)),
+        [
+            (([1.0], -5, 2), r"\[reshape\] shape\[0\] must be a length or -1: -5"),
+            (([1.0], 1, -2), r"\[reshape\] shape\[1\] must be a length or -1: -2"),
+            (([1.0], -1, -1), r"\[reshape\] at most one dim may be -1: \(m, n\)"),
+            (([1.0], 2**33, 2**33), r"\[reshape\] shape must have fewer than 2\*\*63 elements"),
+            (([], 2**32, 2**32), r"\[reshape\] shape must have fewer than 2\*\*63 elements"),
+            (([1.0], 3, 2), r"cannot reshape array of size 1 into a shape of size 6: \(m, n\)"),
+        ],
+    ),
+    "reshape to a vector": (
+        V.reshape(L, ndim=2),
+        [(([1.0], [1] * count), f"must be the specified one: {count} != 2") for count in (1, 3)],
+    ),
+    "arange": (
+        T.arange(S),
+        [((x,), r"\[arange\] \(stop - start\) / step") for x in (np.inf, np.nan, 1e300)],
+    ),
+    "arange in floats": (
+        T.arange(0.0, 5.0, S),
+        [((x,), r"\[arange\] \(stop - start\) / step") for x in (0.0, np.nan, 1e-300)],
+    ),
+    "arange to floats": (
+        T.arange(0, 5, M, dtype="float32"),
+        [((0,), r"\[arange\] step must not be zero")],
+    ),
+    "eye": (T.eye(M), [((-3,), "n must not be negative: -3")]),
+    "eye of columns": (T.eye(2, M), [((-3,), "m must not be negative: -3")]),
+}
+
+
+@pytest.mark.parametrize("mode", ["native", "reference"])
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_impossible_lengths(name: str, mode: str) -> None:
+    result, cases = IMPOSSIBLE[name]
+    w = theano.shared(0.0, "w")
+    f = theano.function(free_inputs([result]), result, updates=[(w, w + 1)], mode=mode)
+    for arguments, text in cases:
+        with pytest.raises(ShapeError, match=text) as caught:
+            f(*arguments)
+        assert "test_bad_input.py" in told(caught.value)
+        assert "The call was given" in told(caught.value)
+    assert w.get_value() == 0
+
+
+def test_lengths_that_are_possible() -> None:
+    reshape = theano.function([V, M, N], V.reshape((M, N)))
+    assert reshape(np.ones(6), -1, 2).shape == (3, 2)
+    assert reshape([], 2**32, 0).shape == (2**32, 0)
+    by_float = theano.function([S], T.arange(0.0, 2.0, S))
+    assert by_float(0.5).tolist() == [0, 0.5, 1, 1.5]
+    assert by_float(-0.5).tolist() == by_float(np.inf).tolist()[1:] == []
+    assert theano.function([M], T.arange(0, 5, M, dtype="float32"))(2).tolist() == [0, 2, 4]
+    assert theano.function([M], T.eye(M))(0).shape == (0, 0)
 
 
 def test_the_op_whose_result_needs_the_memory_is_named() -> None:

@@ -31,11 +31,13 @@ def wrap(index: int, length: int) -> int:
 
 
 # Every operation an expression may hold, with its meaning on ints. Results wrap to 64 bits, and
-# division by zero is zero, as in NumPy's integer arrays. The native evaluator knows the same names.
+# division by zero is zero, as in NumPy's integer arrays; only the product ``size`` stays at the
+# bound. The native evaluator knows the same names.
 OPERATIONS: Final[dict[str, Callable[..., int]]] = {
     "add": lambda a, b: _int64(a + b),
     "sub": lambda a, b: _int64(a - b),
     "mul": lambda a, b: _int64(a * b),
+    "size": lambda a, b: min(max(a * b, -(2**63)), 2**63 - 1),
     "floordiv": lambda a, b: _int64(a // b) if b else 0,
     "mod": lambda a, b: a % b if b else 0,
     "min": min,
@@ -157,7 +159,7 @@ _lock = threading.Lock()
 
 def _is_length(op: str, args: tuple[int | str | Expr, ...]) -> bool:
     operands = [is_length(arg) for arg in args if not isinstance(arg, str)]
-    return any(operands) if op == "max" else op in ("add", "mul", "min") and all(operands)
+    return any(operands) if op == "max" else op in ("add", "mul", "size", "min") and all(operands)
 
 
 def postorder(dims: Iterable[Dim], done: Container[Dim] = frozenset()) -> Iterator[Expr]:
@@ -207,20 +209,31 @@ def build(op: str, *args: Dim) -> Dim:
 def _fold(op: str, a: Dim, b: Dim) -> Dim | None:
     if op in ("add", "sub"):
         return _fold_sum(op, a, b)
-    if op == "mul" and 1 in (a, b):
+    if op in ("mul", "size") and 1 in (a, b):
         return b if a == 1 else a
-    if op == "mul" and 0 in (a, b):
+    if op in ("mul", "size") and 0 in (a, b):
         return 0
+    if op == "lt":
+        return _fold_order(a, b)
     if op == "floordiv" and b == 1:
         return a
     if op in ("min", "max") and a == b:
         return a
-    if op == "max" and 0 in (a, b):
-        other = b if a == 0 else a
-        return other if is_length(other) else None
+    if op == "max":
+        return _fold_maximum(a, b) or _fold_maximum(b, a)
     if op == "wrap" and isinstance(a, int) and a >= 0:
         return a
     return None
+
+
+def _fold_maximum(a: Dim, bound: Dim) -> Dim | None:
+    return a if isinstance(bound, int) and bound <= 0 and is_length(a) else None
+
+
+def _fold_order(a: Dim, b: Dim) -> Dim | None:
+    if isinstance(b, int) and b <= 0 and is_length(a):
+        return 0
+    return 1 if isinstance(a, int) and a < 0 and is_length(b) else None
 
 
 def _fold_sum(op: str, a: Dim, b: Dim) -> Dim | None:
@@ -267,6 +280,18 @@ def product(dims: Sequence[Dim]) -> Dim:
     result: Dim = 1
     for dim in dims:
         result = result * dim
+    return result
+
+
+def size(dims: Sequence[Dim]) -> Dim:
+    """Return the product of lengths, ``2**63 - 1`` where it is larger than that.
+
+    >>> size((2**40, 2**40)) == 2**63 - 1
+    True
+    """
+    result: Dim = 1
+    for dim in dims:
+        result = build("size", result, dim)
     return result
 
 

@@ -11,7 +11,7 @@ from arignote import ops
 from arignote.config import config
 from arignote.errors import GraphTypeError
 from arignote.graph import dtypes, walk
-from arignote.graph.dim import Dim, Shape, build, maximum, product
+from arignote.graph.dim import Dim, Shape, build, maximum, product, size
 from arignote.graph.dtypes import Array
 from arignote.graph.op import Attributes, Call, Op, Params, ShapeContext, Strided, Types
 from arignote.graph.type import TensorType
@@ -353,12 +353,22 @@ def _is_scalar(value: Any) -> bool:
 def _reshape_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
     total = product(shapes[0])
     dims = [context.value(dim) for dim in node.inputs[1:]]
+    written = _as_written(node.inputs[1:])
+    for axis, dim in enumerate(dims):
+        text = f"shape[{axis}] must be a length or -1: {{expected}}"
+        context.require_equal(maximum(dim, -1), dim, text)
     # A dim of -1 stands for what is left; with symbolic dims that is only known at run time.
     missing = [build("lt", dim, 0) for dim in dims]
-    known = product([_where(miss, 1, dim) for miss, dim in zip(missing, dims, strict=True)])
+    context.require(build("lt", sum(missing), 2), f"at most one dim may be -1: {written}")
+    lengths = [_where(miss, 1, dim) for miss, dim in zip(missing, dims, strict=True)]
+    known = product(lengths)
     rest = build("floordiv", total, known)
     result = tuple(_where(miss, rest, dim) for miss, dim in zip(missing, dims, strict=True))
-    written = _as_written(node.inputs[1:])
+    if total == product(result):
+        return (result,)
+    if size(lengths) != known:
+        text = f"shape must have fewer than 2**63 elements: {written}"
+        context.require(build("lt", size(lengths), 2**63 - 1), text)
     # Without a rest to fill, the size tells what is wrong.
     into = f"shape {written}" if "-1" in written else f"a shape of size {{expected}}: {written}"
     context.require_equal(
@@ -423,7 +433,8 @@ def reshape(x: Any, shape: Any, ndim: int | None = None) -> Variable:
     """
     variable = ops.as_variable(x)
     if ndim is not None and isinstance(shape, Variable) and static_length(shape) is None:
-        dims = [ops.subtensor(shape, position) for position in range(ndim)]
+        vector = specify_shape(shape, [ndim])
+        dims = [ops.subtensor(vector, position) for position in range(ndim)]
     else:
         dims = dims_of(shape, "[reshape] shape")
     if ndim is not None and ndim != len(dims):
@@ -647,14 +658,26 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Variable:
 # --- ranges
 
 
+# Stands for the length of a range from or to infinity, or in steps of zero.
+_NO_LENGTH: Final = -(2**63)
+
+
 def _arange_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
-    count = maximum(context.value(node.inputs[2]), 0)
-    if ops.is_discrete(node.inputs[1]):
-        step = context.value(node.inputs[1])
-        size = build("max", step, -step)
+    start, stride, length = node.inputs
+    found = context.value(length)
+    count = maximum(found, 0)
+    if not ops.is_discrete(start):
+        text = "(stop - start) / step must be finite and below 2**62"
+        context.require(build("lt", _NO_LENGTH, found), text)
+    if "length" in node.params:
+        text = f"{node.params['length']} must not be negative: {{found}}"
+        context.require_equal(found, count, text)
+    if ops.is_discrete(stride):
+        step = context.value(stride)
+        magnitude = build("max", step, -step)
         # Of a division by zero comes a length of zero.
-        if size == 0 or not isinstance(size, int):
-            context.require(build("max", size, count), "step must not be zero")
+        if magnitude == 0 or not isinstance(magnitude, int):
+            context.require(build("max", magnitude, count), "step must not be zero")
     return ((count,),)
 
 
@@ -703,13 +726,18 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str | None = None
     common = dtypes.upcast(first.dtype, last.dtype, stride.dtype)
     if dtype is None:
         dtype = "int64" if common in dtypes.DISCRETE else dtypes.upcast(common, config.floatX)
+    is_integer = common in dtypes.DISCRETE
+    if is_integer and dtype not in dtypes.DISCRETE and ops.constant_value(stride) is None:
+        # Whether the step is zero is asked of an integer.
+        return ops.cast(arange(first, last, stride), dtype)
     # The number of elements is ceil((stop - start) / step).
-    if common in dtypes.DISCRETE:
+    if is_integer:
         first, last, stride = (ops.cast(item, "int64") for item in (first, last, stride))
         count = ops.neg(ops.floor_div(ops.sub(first, last), stride))
     else:
-        span = ops.true_div(ops.sub(last, first), stride)
-        count = ops.cast(ops.ceil(span), "int64")
+        span = ops.cast(ops.true_div(ops.sub(last, first), stride), "float64")
+        possible = ops.lt(ops.abs_(span), 2.0**62)
+        count = ops.cast(ops.switch(possible, ops.ceil(span), float(_NO_LENGTH)), "int64")
     return arange_op.make([ops.cast(first, dtype), ops.cast(stride, dtype), count]).outputs[0]
 
 
@@ -761,10 +789,17 @@ def _diagonal_gradient(node: Apply, cotangent: Variable) -> Variable:
     return ops.put(zeros_like(node.inputs[0]), cotangent, (positions, positions), increment=True)
 
 
+def _positions(count: Any, name: str) -> Variable:
+    """Return 0, 1, … up to but without ``count``, which is refused under its name if negative."""
+    start, step = ops.constant(0, dtype="int64"), ops.constant(1, dtype="int64")
+    inputs = [start, step, ops.cast(scalar_dim(count, f"[eye] {name}"), "int64")]
+    return arange_op.make(inputs, Params({"length": name})).outputs[0]
+
+
 def eye(rows: Any, columns: Any = None, offset: Any = 0, dtype: str | None = None) -> Variable:
     """Return a matrix with ones on a diagonal; ``dtype`` is ``floatX`` by default."""
-    row = dimshuffle(arange(rows), (0, "x"))
-    column = dimshuffle(arange(rows if columns is None else columns), ("x", 0))
+    row = dimshuffle(_positions(rows, "n"), (0, "x"))
+    column = dimshuffle(_positions(*((rows, "n") if columns is None else (columns, "m"))), ("x", 0))
     ones = ops.eq(ops.add(row, ops.cast(ops.as_variable(offset), "int64")), column)
     return ops.cast(ones, dtype or "floatX")
 
