@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arignote.errors import PlanError
+from arignote.graph import dim as dim_module
 from arignote.graph.dim import OPERATIONS, Dim, Expr, build, evaluate, is_length
 from arignote.graph.op import Params
 from arignote.graph.type import TensorType
@@ -159,3 +163,54 @@ def test_integers_of_every_dtype_are_read_alike(dtype: str) -> None:
 def test_what_is_no_dim_is_refused(text: str) -> None:
     with pytest.raises(PlanError, match="a dim must be an integer expression"):
         parse_dim(text, {})
+
+
+A = Expr("value", ("a",))
+
+
+@pytest.mark.parametrize(
+    "dim",
+    [
+        Expr("max", ()),
+        Expr("min", (A,)),
+        Expr("wrap", (A, A, A)),
+        Expr("int8", (A, A)),
+        Expr("add", ("a", 1)),
+        Expr("add", (A, 2**63)),
+        Expr("value", ()),
+        Expr("shape", ("v",)),
+        Expr("shape", ("v", "1")),
+        Expr("shape", ("v", A)),
+        2**63,
+        -(2**63) - 1,
+    ],
+    ids=str,
+)
+def test_malformed_dims_are_refused(dim: Dim) -> None:
+    with pytest.raises(
+        PlanError, match=r"a dim must fit|an operation must have|a source must name"
+    ):
+        verify(plan_of([dim]))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_process_forked_while_a_thread_builds_dims() -> None:
+    held, over = threading.Event(), threading.Event()
+
+    def build_slowly() -> None:
+        with dim_module._interned.lock:
+            held.set()
+            over.wait()
+
+    thread = threading.Thread(target=build_slowly)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        Expr("shape", ("built by a child", 0))
+        os._exit(0)
+    over.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -8,9 +8,10 @@ same way.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from weakref import WeakValueDictionary
 
 Dim: TypeAlias = "int | Expr"
@@ -88,12 +89,12 @@ class Expr:
 
     def __new__(cls, op: str, args: tuple[int | str | Expr, ...]) -> Expr:
         key = (op, args)
-        with _lock:
-            found = _known.get(key)
+        with _interned.lock:
+            found = _interned.known.get(key)
             if found is None:
                 found = super().__new__(cls)
                 found._fill(op, args)
-                _known[key] = found
+                _interned.known[key] = found
             return found
 
     def _fill(self, op: str, args: tuple[int | str | Expr, ...]) -> None:
@@ -153,8 +154,23 @@ class Expr:
     __repr__ = __str__
 
 
-_known: WeakValueDictionary[tuple[str, tuple[int | str | Expr, ...]], Expr] = WeakValueDictionary()
-_lock = threading.Lock()
+class _Interned:
+    """The expressions that there are, and the lock under which they grow in number."""
+
+    def __init__(self) -> None:
+        self.known: WeakValueDictionary[tuple[str, Any], Expr] = WeakValueDictionary()
+        self.renew_lock()
+
+    def renew_lock(self) -> None:
+        """Make the lock anew: a forked process has none of the threads that may have held it."""
+        # One that may be taken twice: while it is held, what the garbage collector runs may build
+        # expressions.
+        self.lock = threading.RLock()
+
+
+_interned = _Interned()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_interned.renew_lock)
 
 
 def _is_length(op: str, args: tuple[int | str | Expr, ...]) -> bool:

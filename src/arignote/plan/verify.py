@@ -8,7 +8,7 @@ from typing import NoReturn, TypeAlias
 from arignote import ops
 from arignote.errors import PlanError
 from arignote.graph import dtypes
-from arignote.graph.dim import OPERATIONS, SOURCES, Dim, Expr, postorder
+from arignote.graph.dim import OPERATIONS, SOURCES, UNARY, Dim, Expr, postorder
 from arignote.graph.op import OPS, Call, op_named
 from arignote.ops.program import Program
 from arignote.plan.by_rows import body_of
@@ -126,14 +126,32 @@ class _Verifier:
         return storage is None or storage in self.known
 
     def _dims(self, dims: Sequence[Dim]) -> None:
+        self._numbers(dims)
         for dim in postorder(dims, self.sound):
             if dim.op in SOURCES:
                 self._source(dim)
-            elif dim.op not in OPERATIONS:
-                self._refuse(f"a dim must be made of known operations: {dim.op}")
+            else:
+                self._operation(dim)
             self.sound.add(dim)
 
+    def _numbers(self, dims: Iterable[Dim]) -> None:
+        for dim in dims:
+            if isinstance(dim, int) and not -(2**63) <= dim < 2**63:
+                self._refuse(f"a dim must fit into 64 bits: {dim}")
+
+    def _operation(self, dim: Expr) -> None:
+        if dim.op not in OPERATIONS:
+            self._refuse(f"a dim must be made of known operations: {dim.op}")
+        count = 1 if dim.op in UNARY else 2
+        operands = [arg for arg in dim.args if not isinstance(arg, str)]
+        if len(dim.args) != count or len(operands) != count:
+            self._refuse(f"an operation must have as many dims as it takes, {count}: {dim}")
+        self._numbers(operands)
+
     def _source(self, dim: Expr) -> None:
+        kinds = [str, int] if dim.op in ("shape", "stride") else [str]
+        if list(map(type, dim.args)) != kinds:
+            self._refuse(f"a source must name a buffer, and a dimension if it has one: {dim}")
         source = self._named(str(dim.args[0]))
         is_read = dim.op == "read"
         if not isinstance(source, Temp if is_read else Input | State):
