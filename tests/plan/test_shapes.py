@@ -123,3 +123,31 @@ def test_other_integers_are_computed_by_steps(dtype: str) -> None:
     x = T.dvector("x")
     f = theano.function([x, a], x[: a + a] if dtype != "bool" else x[: T.cast(a, "int64") * 2])
     np.testing.assert_array_equal(f(np.arange(5.0), np.array(1, dtype)), [0, 1])
+
+
+X, IV = T.dvector("x"), T.lvector("iv")
+DATA = theano.shared(np.arange(6.0), "data")
+PAIR = theano.shared(np.array([2, 3]), "pair")
+# Sizes that are elements of an argument, and what they give for [1, 4].
+ELEMENTS: dict[str, tuple[Variable, Any]] = {
+    "an index": (X[IV[0]], 1),
+    "a stop": (X[: IV[1]], [0, 1, 2, 3]),
+    "both ends": (X[IV[0] : IV[1]], [1, 2, 3]),
+    "of a reversed view": (X[: IV[::-1][0]], [0, 1, 2, 3]),
+    "zeros": (T.zeros((IV[0],)), [0]),
+    "a range": (T.arange(IV[1]), [0, 1, 2, 3]),
+    "a reshape": (X[:4].reshape((IV[0], -1)), [[0, 1, 2, 3]]),
+    "a whole shape": (X[:4].reshape(IV, ndim=2), [[0, 1, 2, 3]]),
+    "of a shared vector": (X.reshape(PAIR, ndim=2), [[0, 1, 2], [3, 4, 5]]),
+    "of givens": (theano.clone(X * 2, {X: DATA[IV[0] : IV[1]]}), [2, 4, 6]),
+    "a scalar by reshape": (X[: IV[:1].reshape(())], [0]),
+}
+
+
+@pytest.mark.parametrize("mode", ["native", "reference", "check"])
+@pytest.mark.parametrize("name", ELEMENTS)
+def test_sizes_that_are_elements_of_a_vector(name: str, mode: str) -> None:
+    result, expected = ELEMENTS[name]
+    f = theano.function([X, IV], result, mode=mode, on_unused_input="ignore")
+    found = f(np.arange(6.0), [1, 4])
+    assert found.tolist() == expected
