@@ -5,6 +5,16 @@
 #include <new>
 
 namespace arignote {
+namespace {
+
+// The status of a kernel. A buffer that it names is one of the plan it runs itself, not of this
+// one.
+Status of_kernel(Status status) {
+  if (status.code == Code::kOutOfMemory) status.position = kNone;
+  return status;
+}
+
+}  // namespace
 
 Context::Context(const Program& program) : program_(program), frame_(program) {
   const Plan& plan = program.plan;
@@ -158,7 +168,7 @@ Status Context::bind(int number) {
   if (binding == nullptr) {
     Status status;
     auto made = Binding::make(program_, number, frame_.layouts(), key_, status);
-    if (!made) return status;
+    if (!made) return of_kernel(status);
     if (!arenas_[number].reserve(made->bytes())) {
       return Status::out_of_memory(largest(segment, *made));
     }
@@ -175,8 +185,9 @@ Status Context::bind(int number) {
 
 int Context::largest(const Segment& segment, const Binding& binding) {
   const auto slots = binding.slots();
-  if (slots.empty()) return kNone;
   const auto found = std::ranges::max_element(slots, {}, &Slot::bytes);
+  const std::size_t workspace = binding.bytes() - binding.workspace();
+  if (found == slots.end() || found->bytes < workspace) return kNone;
   return segment.slots[static_cast<std::size_t>(found - slots.begin())];
 }
 
@@ -272,7 +283,7 @@ bool Context::wanted(const BoundStep& step) {
 
 Status Context::run_step(int id, Host& host) {
   BoundStep& step = steps_[id];
-  if (step.kernel != nullptr) return step.kernel->run(step.args);
+  if (step.kernel != nullptr) return of_kernel(step.kernel->run(step.args));
   return step.is_host ? host.call(*this, id) : Status{};
 }
 

@@ -115,7 +115,7 @@ class Context {
   Status run_observed(int id, Host& host, Observer& observer);
   void commit();
 
-  // The buffer that takes most of a segment's arena.
+  // The buffer that takes most of a segment's arena, kNone if kernels do.
   static int largest(const Segment& segment, const Binding& binding);
   static bool wanted(const BoundStep& step);
   std::byte* pointer(int buffer) const {

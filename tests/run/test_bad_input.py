@@ -412,6 +412,18 @@ def test_the_op_whose_result_needs_the_memory_is_named() -> None:
     assert w.get_value().tolist() == [0, 1, 2]
 
 
+def test_memory_that_a_step_needs_for_itself() -> None:
+    x, y, w = T.dmatrix("x"), T.lvector("y"), theano.shared(np.zeros((0, 3)), "w")
+    cost = T.nnet.categorical_crossentropy(T.nnet.softmax(T.dot(x, w)), y).mean()
+    f = theano.function([x, y], cost, updates=[(w, w - T.grad(cost, w))])
+    for columns in (2**38, 2**58):
+        w.set_value(np.zeros((0, columns)))
+        with pytest.raises(MemoryError, match=r"^\[function\] a call needs more memory than"):
+            f(np.zeros((5, 0)), [0, 1, 2, 3, 4])
+    w.set_value(np.zeros((0, 5)))
+    assert abs(f(np.zeros((5, 0)), [0, 1, 2, 3, 4]) - np.log(5)) < 1e-12
+
+
 # --- values that are no numbers
 
 
