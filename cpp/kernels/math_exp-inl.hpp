@@ -14,6 +14,7 @@
 #define ARN_MATH_EXP_INL
 #endif
 
+#include <bit>
 #include <cstddef>
 
 #include "hwy/highway.h"
@@ -39,11 +40,7 @@ HWY_INLINE V estrin(D d, const V* powers, const Coefficients& c) {
   if constexpr (kCount == 1) {
     return hn::Set(d, c[kFirst]);
   } else {
-    constexpr std::size_t kLog = kCount <= 2    ? 0
-                                 : kCount <= 4  ? 1
-                                 : kCount <= 8  ? 2
-                                 : kCount <= 16 ? 3
-                                                : 4;
+    constexpr std::size_t kLog = std::bit_width(kCount - 1) - 1;
     constexpr std::size_t kLow = std::size_t{1} << kLog;
     return hn::MulAdd(estrin<kFirst + kLow, kCount - kLow>(d, powers, c), powers[kLog],
                       estrin<kFirst, kLow>(d, powers, c));
@@ -52,11 +49,14 @@ HWY_INLINE V estrin(D d, const V* powers, const Coefficients& c) {
 
 template <class D, class V, class T, std::size_t kCount>
 HWY_INLINE V polynomial(D d, V x, V x2, const T (&c)[kCount]) {
-  static_assert(kCount <= 32);
-  V powers[5];
+  // No power beyond the last that is used: an unoptimised build would compute it, and it may be
+  // subnormal.
+  constexpr std::size_t kPowers = std::bit_width(kCount - 1);
+  static_assert(kPowers >= 2);
+  V powers[kPowers];
   powers[0] = x;
   powers[1] = x2;
-  for (std::size_t k = 2; k < 5; ++k) powers[k] = hn::Mul(powers[k - 1], powers[k - 1]);
+  for (std::size_t k = 2; k < kPowers; ++k) powers[k] = hn::Mul(powers[k - 1], powers[k - 1]);
   return estrin<0, kCount>(d, powers, c);
 }
 
