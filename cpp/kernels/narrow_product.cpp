@@ -1,11 +1,13 @@
 #include "kernels/narrow_product.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/narrow_product.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 #include "kernels/partial-inl.hpp"
@@ -16,78 +18,40 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A tile is kVectors x columns accumulators; with a vector of each operand they fill the registers.
+// A tile is up to kVectors x kColumns sums; with a vector of each operand they fill the registers.
+// Many columns at a time mean that x is loaded from the cache few times.
+constexpr int kColumns = 5;
 #if HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM
-constexpr int kColumns = 5;  // of 32 registers
+constexpr int kVectors = 4;  // of 32 registers
 #else
-constexpr int kColumns = 3;  // of 16
+constexpr int kVectors = 2;  // of 16
 #endif
-constexpr int kVectors = 4;
 
-// Up to kColumns columns at a time, shared out evenly: visit(first, count).
+// With fewer columns more rows, or vectors, keep as many sums going: each waits for the one before.
+constexpr int tile_vectors(int columns) {
+  constexpr int kSums = kVectors * kColumns;
+  return columns == 1 ? std::min(kSums, 8) : kSums / columns;
+}
+
+// visit(count) with the count as a constant.
+template <int kLeast, class Visit>
+HWY_INLINE void with_count(std::int64_t count, Visit&& visit) {
+  if constexpr (kLeast < kColumns) {
+    if (count > kLeast) return with_count<kLeast + 1>(count, visit);
+  }
+  visit(std::integral_constant<int, kLeast>());
+}
+
+// More columns than one group takes, shared out evenly: visit(first, count).
 template <class Visit>
 HWY_INLINE void for_column_groups(std::int64_t columns, Visit&& visit) {
+  constexpr int kLeast = (kColumns + 1) / 2;
   const std::int64_t groups = (columns + kColumns - 1) / kColumns;
   for (std::int64_t group = 0; group < groups; ++group) {
     const std::int64_t first = columns * group / groups;
-    visit(first, static_cast<int>(columns * (group + 1) / groups - first));
+    with_count<kLeast>(columns * (group + 1) / groups - first,
+                       [&](auto count) HWY_ATTR { visit(first, count); });
   }
-}
-
-// out[r][c] for kRows rows and kCount columns.
-template <int kRows, int kCount, class T>
-HWY_INLINE void forward_tile(const NarrowShape& shape, bool add_to, const T* x, const T* w,
-                             T* out) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  hn::Vec<decltype(d)> sums[kRows][kCount];
-  for (auto& row : sums) {
-    for (auto& sum : row) sum = hn::Zero(d);
-  }
-  const auto add = [&](std::int64_t feature, auto&& load) HWY_ATTR {
-    hn::Vec<decltype(d)> weights[kCount];
-    for (int c = 0; c < kCount; ++c) weights[c] = hn::Load(d, w + c * shape.step + feature);
-    for (int r = 0; r < kRows; ++r) {
-      const auto v = load(x + r * shape.x_step + feature);
-      for (int c = 0; c < kCount; ++c) sums[r][c] = hn::MulAdd(v, weights[c], sums[r][c]);
-    }
-  };
-  std::int64_t feature = 0;
-  for (; feature + lanes <= shape.features; feature += lanes) {
-    add(feature, [&](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
-  }
-  if (feature < shape.features) {
-    const std::int64_t rest = shape.features - feature;
-    add(feature, [&](const T* from) HWY_ATTR {
-      return load_first(d, from, static_cast<std::size_t>(rest), T{0});
-    });
-  }
-  for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < kCount; ++c) {
-      T& target = out[r * shape.columns + c];
-      const T sum = hn::GetLane(hn::SumOfLanes(d, sums[r][c]));
-      target = add_to ? target + sum : sum;
-    }
-  }
-}
-
-template <int kRows, class T>
-HWY_INLINE void forward_rows(const NarrowShape& shape, bool add_to, const T* x, const T* w,
-                             T* out) {
-  for_column_groups(shape.columns, [&](std::int64_t first, int count) HWY_ATTR {
-    const T* group = w + first * shape.step;
-    switch (count) {
-      case 1: return forward_tile<kRows, 1>(shape, add_to, x, group, out + first);
-      case 2: return forward_tile<kRows, 2>(shape, add_to, x, group, out + first);
-      case 3: return forward_tile<kRows, 3>(shape, add_to, x, group, out + first);
-#if HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM
-      case 4: return forward_tile<kRows, 4>(shape, add_to, x, group, out + first);
-      default: return forward_tile<kRows, 5>(shape, add_to, x, group, out + first);
-#else
-      default: return;
-#endif
-    }
-  });
 }
 
 // Lanes add up so many features at most before they are added together: long rows keep their
@@ -96,48 +60,145 @@ constexpr std::int64_t kMostFeatures = 2048;
 // The same for rows.
 constexpr std::int64_t kMostRows = 256;
 
+// GCC would load such a vector again for each of its uses, and run out of load ports.
+template <class V>
+HWY_INLINE V in_register(V v) {
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL && HWY_TARGET != HWY_EMU128
+  asm("" : "+v"(v.raw));
+#endif
+  return v;
+}
+
 template <class T>
-void forward(const NarrowShape& shape, const std::byte* x, const std::byte* w,
-             std::byte* out) noexcept {
-  auto* results = reinterpret_cast<T*>(out);
-  for (std::int64_t first = 0; first < shape.features; first += kMostFeatures) {
-    NarrowShape part = shape;
-    part.features = std::min(kMostFeatures, shape.features - first);
-    const T* rows = reinterpret_cast<const T*>(x) + first;
-    const T* weights = reinterpret_cast<const T*>(w) + first;
-    std::int64_t row = 0;
-    for (; row + kVectors <= shape.rows; row += kVectors) {
-      forward_rows<kVectors>(part, first > 0, rows + row * shape.x_step, weights,
-                             results + row * shape.columns);
+struct Forward {
+  NarrowShape shape;
+  const T* x;
+  const T* w;
+  T* out;
+  bool adds;
+};
+
+// The part of out in kRows rows and kCount columns. Meanwhile kAhead rows from the one numbered
+// `next` are fetched into the cache; that may be behind the last.
+template <int kRows, int kCount, int kAhead, class T>
+HWY_NOINLINE void forward_tile(const Forward<T>& f, std::int64_t row, std::int64_t column,
+                               std::int64_t next) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const NarrowShape& shape = f.shape;
+  const T* const x = f.x + row * shape.x_step;
+  const T* const w = f.w + column * shape.step;
+  const T* const ahead = f.x + next * shape.x_step;
+  hn::Vec<decltype(d)> sums[kRows][kCount];
+  for (auto& row_sums : sums) {
+    for (auto& sum : row_sums) sum = hn::Zero(d);
+  }
+  const auto add = [&](std::int64_t feature, auto&& load) HWY_ATTR {
+    hn::Vec<decltype(d)> values[kRows];
+    for (int r = 0; r < kRows; ++r) values[r] = load(x + r * shape.x_step + feature);
+    for (int c = 0; c < kCount; ++c) {
+      const auto weights = in_register(hn::Load(d, w + c * shape.step + feature));
+      for (int r = 0; r < kRows; ++r) sums[r][c] = hn::MulAdd(values[r], weights, sums[r][c]);
     }
-    for (; row < shape.rows; ++row) {
-      forward_rows<1>(part, first > 0, rows + row * shape.x_step, weights,
-                      results + row * shape.columns);
+  };
+  std::int64_t feature = 0;
+  for (; feature + lanes <= shape.features; feature += lanes) {
+    for (int r = 0; r < kAhead; ++r) hwy::Prefetch(ahead + r * shape.x_step + feature);
+    add(feature, [&](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
+  }
+  if (feature < shape.features) {
+    const auto rest = static_cast<std::size_t>(shape.features - feature);
+    add(feature, [&](const T* from) HWY_ATTR { return load_first(d, from, rest, T{0}); });
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (int c = 0; c < kCount; ++c) {
+      T& target = f.out[(row + r) * shape.columns + column + c];
+      const T sum = hn::GetLane(hn::SumOfLanes(d, sums[r][c]));
+      target = f.adds ? target + sum : sum;
     }
   }
 }
 
-// sums[c][feature …] for kCount columns and kWide vectors of features, the last of `count`
-// elements.
-template <int kWide, int kCount, bool kPart, class T>
-HWY_INLINE void backward_tile(const NarrowShape& shape, const T* x, const T* d_, T* sums,
-                              std::int64_t count) {
+template <class T>
+void forward_one_group(const Forward<T>& f) {
+  with_count<1>(f.shape.columns, [&](auto count) HWY_ATTR {
+    constexpr int kRows = tile_vectors(decltype(count)::value);
+    std::int64_t row = 0;
+    for (; row + kRows <= f.shape.rows; row += kRows) {
+      forward_tile<kRows, decltype(count)::value, 0>(f, row, 0, 0);
+    }
+    for (; row < f.shape.rows; ++row) forward_tile<1, decltype(count)::value, 0>(f, row, 0, 0);
+  });
+}
+
+// Each group of columns fetches other rows of the next tile, so that memory is read while all of
+// them are computed. (One group alone computes no longer than memory takes.)
+template <class T>
+void forward_groups(const Forward<T>& f) {
+  std::int64_t row = 0;
+  for (; row + kVectors <= f.shape.rows; row += kVectors) {
+    std::int64_t next = row + kVectors;
+    for_column_groups(f.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
+      forward_tile<kVectors, decltype(count)::value, kVectors / 2>(f, row, first, next);
+      next += kVectors / 2;
+    });
+  }
+  for (; row < f.shape.rows; ++row) {
+    for_column_groups(f.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
+      forward_tile<1, decltype(count)::value, 0>(f, row, first, 0);
+    });
+  }
+}
+
+template <class T>
+void forward(const NarrowShape& shape, const std::byte* x, const std::byte* w,
+             std::byte* out) noexcept {
+  for (std::int64_t first = 0; first < shape.features; first += kMostFeatures) {
+    Forward<T> part{.shape = shape,
+                    .x = reinterpret_cast<const T*>(x) + first,
+                    .w = reinterpret_cast<const T*>(w) + first,
+                    .out = reinterpret_cast<T*>(out),
+                    .adds = first > 0};
+    part.shape.features = std::min(kMostFeatures, shape.features - first);
+    shape.columns <= kColumns ? forward_one_group(part) : forward_groups(part);
+  }
+}
+
+template <class T>
+struct Backward {
+  NarrowShape shape;
+  const T* x;
+  const T* d;
+  T* sums;
+};
+
+// sums[c][feature …] for kCount columns and kWide vectors of features, or for `rest` features if
+// those are not one vector.
+template <int kWide, int kCount, class T>
+HWY_NOINLINE void backward_tile(const Backward<T>& b, std::int64_t feature, std::int64_t column,
+                                std::size_t rest) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const NarrowShape& shape = b.shape;
   hn::Vec<decltype(d)> totals[kWide][kCount];
-  for (int v = 0; v < kWide; ++v) {
-    for (int c = 0; c < kCount; ++c) totals[v][c] = hn::Zero(d);
+  for (auto& vector_totals : totals) {
+    for (auto& total : vector_totals) total = hn::Zero(d);
   }
+  const T* x = b.x + feature;
+  const T* factors = b.d + column;
   for (std::int64_t row = 0; row < shape.rows; ++row) {
-    hn::Vec<decltype(d)> factors[kCount];
-    for (int c = 0; c < kCount; ++c) factors[c] = hn::Set(d, d_[row * shape.columns + c]);
-    const T* from = x + row * shape.x_step;
+    hn::Vec<decltype(d)> values[kWide];
     for (int v = 0; v < kWide; ++v) {
-      const auto value = kPart ? load_first(d, from, static_cast<std::size_t>(count), T{0})
-                               : hn::LoadU(d, from + v * lanes);
-      for (int c = 0; c < kCount; ++c) totals[v][c] = hn::MulAdd(value, factors[c], totals[v][c]);
+      values[v] = kWide == 1 ? load_first(d, x, rest, T{0}) : hn::LoadU(d, x + v * lanes);
     }
+    for (int c = 0; c < kCount; ++c) {
+      const auto factor = hn::Set(d, factors[c]);
+      for (int v = 0; v < kWide; ++v) totals[v][c] = hn::MulAdd(values[v], factor, totals[v][c]);
+    }
+    x += shape.x_step;
+    factors += shape.columns;
   }
+  T* const sums = b.sums + column * shape.step + feature;
   for (int v = 0; v < kWide; ++v) {
     for (int c = 0; c < kCount; ++c) {
       T* const target = sums + c * shape.step + v * lanes;
@@ -146,53 +207,49 @@ HWY_INLINE void backward_tile(const NarrowShape& shape, const T* x, const T* d_,
   }
 }
 
-template <int kCount, class T>
-HWY_INLINE void backward_features(const NarrowShape& shape, const T* x, const T* d_, T* sums,
-                                  std::int64_t first, std::int64_t count) {
+// All features, kWide vectors at a time: visit(feature, wide, rest).
+template <int kWide, class T, class Visit>
+HWY_INLINE void for_features(const Backward<T>& b, Visit&& visit) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  if (count == kVectors * lanes) {
-    return backward_tile<kVectors, kCount, false>(shape, x + first, d_, sums + first, 0);
+  std::int64_t feature = 0;
+  for (; feature + kWide * lanes <= b.shape.features; feature += kWide * lanes) {
+    visit(feature, std::integral_constant<int, kWide>(), static_cast<std::size_t>(lanes));
   }
-  std::int64_t done = 0;
-  for (; done + lanes <= count; done += lanes) {
-    backward_tile<1, kCount, false>(shape, x + first + done, d_, sums + first + done, 0);
-  }
-  if (done < count) {
-    backward_tile<1, kCount, true>(shape, x + first + done, d_, sums + first + done, count - done);
+  for (; feature < b.shape.features; feature += lanes) {
+    const std::int64_t rest = std::min(lanes, b.shape.features - feature);
+    visit(feature, std::integral_constant<int, 1>(), static_cast<std::size_t>(rest));
   }
 }
 
 template <class T>
-HWY_INLINE void backward_rows(const NarrowShape& part, const T* rows, const T* factors, T* totals) {
-  const auto wide = static_cast<std::int64_t>(kVectors * hn::Lanes(hn::ScalableTag<T>()));
-  for (std::int64_t feature = 0; feature < part.features; feature += wide) {
-    const std::int64_t count = std::min(wide, part.features - feature);
-    for_column_groups(part.columns, [&](std::int64_t first, int columns) HWY_ATTR {
-      const T* by = factors + first;
-      T* to = totals + first * part.step;
-      switch (columns) {
-        case 1: return backward_features<1>(part, rows, by, to, feature, count);
-        case 2: return backward_features<2>(part, rows, by, to, feature, count);
-        case 3: return backward_features<3>(part, rows, by, to, feature, count);
-#if HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM
-        case 4: return backward_features<4>(part, rows, by, to, feature, count);
-        default: return backward_features<5>(part, rows, by, to, feature, count);
-#else
-        default: return;
-#endif
-      }
+void backward_one_group(const Backward<T>& b) {
+  with_count<1>(b.shape.columns, [&](auto count) HWY_ATTR {
+    constexpr int kCount = decltype(count)::value;
+    for_features<tile_vectors(kCount)>(
+        b, [&](std::int64_t feature, auto wide, std::size_t rest)
+               HWY_ATTR { backward_tile<decltype(wide)::value, kCount>(b, feature, 0, rest); });
+  });
+}
+
+template <class T>
+void backward_groups(const Backward<T>& b) {
+  for_features<kVectors>(b, [&](std::int64_t feature, auto wide, std::size_t rest) HWY_ATTR {
+    for_column_groups(b.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
+      backward_tile<decltype(wide)::value, decltype(count)::value>(b, feature, first, rest);
     });
-  }
+  });
 }
 
 template <class T>
 void backward(const NarrowShape& shape, const std::byte* x, const std::byte* d_,
               std::byte* sums) noexcept {
   for (std::int64_t row = 0; row < shape.rows; row += kMostRows) {
-    NarrowShape part = shape;
-    part.rows = std::min(kMostRows, shape.rows - row);
-    backward_rows(part, reinterpret_cast<const T*>(x) + row * shape.x_step,
-                  reinterpret_cast<const T*>(d_) + row * shape.columns, reinterpret_cast<T*>(sums));
+    Backward<T> part{.shape = shape,
+                     .x = reinterpret_cast<const T*>(x) + row * shape.x_step,
+                     .d = reinterpret_cast<const T*>(d_) + row * shape.columns,
+                     .sums = reinterpret_cast<T*>(sums)};
+    part.shape.rows = std::min(kMostRows, shape.rows - row);
+    shape.columns <= kColumns ? backward_one_group(part) : backward_groups(part);
   }
 }
 
