@@ -45,6 +45,13 @@ class Sum {
   HWY_INLINE double total() const {
     return hn::GetLane(hn::SumOfLanes(kWide, hn::Add(low_, high_)));
   }
+  // The sum of each lane; totals is aligned.
+  HWY_INLINE void store(double* totals) const {
+    hn::Store(low_, kWide, totals);
+    if constexpr (sizeof(T) < sizeof(double) && HWY_TARGET != HWY_SCALAR) {
+      hn::Store(high_, kWide, totals + hn::Lanes(kWide));
+    }
+  }
 
  private:
   static constexpr hn::ScalableTag<double> kWide{};
@@ -113,8 +120,102 @@ HWY_INLINE ExpSum exp_sum(const T* x, T* out, std::size_t length) {
   return {.max = static_cast<double>(max), .sum = sum.total()};
 }
 
+// So short rows are done together, one in each lane: a row in a vector of its own would leave lanes
+// empty, and the sum over lanes takes as long as the exponentials.
+constexpr std::int64_t kMostShort = 16;
+
+template <class T>
+class ShortRows {
+ public:
+  static constexpr std::int64_t kMost = HWY_MAX_BYTES / sizeof(T);
+  static std::int64_t most() { return static_cast<std::int64_t>(hn::Lanes(d)); }
+
+  // Lanes without a row repeat the last one.
+  HWY_INLINE void load(const RowBlock& block, std::int64_t first) {
+    length_ = block.length;
+    rows_ = block.rows - first < most() ? block.rows - first : most();
+    for (std::int64_t lane = 0; lane < most(); ++lane) {
+      const std::int64_t row = first + (lane < rows_ ? lane : rows_ - 1);
+      const auto* x = reinterpret_cast<const T*>(block.x + row * block.x_stride);
+      for (std::int64_t i = 0; i < length_; ++i) values_[i * most() + lane] = x[i];
+    }
+  }
+  std::int64_t rows() const { return rows_; }
+
+  // Replaces elements by exp(x - max), and gives the maxima and the sums.
+  HWY_INLINE void exponentials(T* max, double* sums) {
+    const auto least = hn::Set(d, -std::numeric_limits<T>::infinity());
+    auto largest = least;
+    for (std::int64_t i = 0; i < length_; ++i) largest = hn::Max(largest, column(i));
+    hn::Store(largest, d, max);
+    const auto reference = hn::IfThenZeroElse(hn::Eq(largest, least), largest);
+    Sum<T> sum;
+    for (std::int64_t i = 0; i < length_; ++i) {
+      const auto e = exp_of_difference(d, column(i), reference);
+      hn::Store(e, d, values_ + i * most());
+      sum.add(e);
+    }
+    sum.store(sums);
+  }
+
+  HWY_INLINE void store_scaled(const T* factors, const RowBlock& block, std::int64_t first) {
+    const auto factor = hn::Load(d, factors);
+    for (std::int64_t i = 0; i < length_; ++i) {
+      hn::Store(hn::Mul(column(i), factor), d, values_ + i * most());
+    }
+    for (std::int64_t lane = 0; lane < rows_; ++lane) {
+      auto* out = reinterpret_cast<T*>(block.out + (first + lane) * block.out_stride);
+      for (std::int64_t i = 0; i < length_; ++i) out[i] = values_[i * most() + lane];
+    }
+  }
+
+ private:
+  static constexpr hn::ScalableTag<T> d{};
+  HWY_INLINE hn::Vec<hn::ScalableTag<T>> column(std::int64_t i) const {
+    return hn::Load(d, values_ + i * most());
+  }
+
+  HWY_ALIGN T values_[kMostShort * kMost];
+  std::int64_t length_ = 0;
+  std::int64_t rows_ = 0;
+};
+
+template <class T>
+void short_exp_sums(const RowBlock& block, ExpSum* sums) {
+  using Rows = ShortRows<T>;
+  Rows rows;
+  HWY_ALIGN T max[Rows::kMost];
+  HWY_ALIGN double totals[Rows::kMost];
+  for (std::int64_t first = 0; first < block.rows; first += Rows::most()) {
+    rows.load(block, first);
+    rows.exponentials(max, totals);
+    for (std::int64_t lane = 0; lane < rows.rows(); ++lane) {
+      sums[first + lane] = {.max = static_cast<double>(max[lane]), .sum = totals[lane]};
+    }
+  }
+}
+
+template <class T>
+void short_softmax(const RowBlock& block, const double* weights) {
+  using Rows = ShortRows<T>;
+  Rows rows;
+  HWY_ALIGN T factors[Rows::kMost];
+  HWY_ALIGN double totals[Rows::kMost];
+  for (std::int64_t first = 0; first < block.rows; first += Rows::most()) {
+    rows.load(block, first);
+    rows.exponentials(factors, totals);
+    for (std::int64_t lane = 0; lane < Rows::most(); ++lane) {
+      const bool has_weight = weights != nullptr && lane < rows.rows();
+      const double weight = has_weight ? weights[first + lane] : 1.0;
+      factors[lane] = static_cast<T>(weight / totals[lane]);
+    }
+    rows.store_scaled(factors, block, first);
+  }
+}
+
 template <class T, bool kStore>
 void exp_sums(const RowBlock& block, ExpSum* sums) noexcept {
+  if (!kStore && block.length <= kMostShort) return short_exp_sums<T>(block, sums);
   for (std::int64_t row = 0; row < block.rows; ++row) {
     const auto* x = reinterpret_cast<const T*>(block.x + row * block.x_stride);
     auto* out = kStore ? reinterpret_cast<T*>(block.out + row * block.out_stride) : nullptr;
@@ -145,35 +246,16 @@ void scale(const RowBlock& block, double factor) noexcept {
   }
 }
 
-// A row that fits one vector never leaves the registers.
-template <class T>
-HWY_INLINE void softmax_short_row(const T* x, T* out, std::size_t length, double weight) {
-  const hn::ScalableTag<T> d;
-  constexpr T kLeast = -std::numeric_limits<T>::infinity();
-  const auto v = load_first(d, x, length, kLeast);
-  const T max = hn::GetLane(hn::MaxOfLanes(d, v));
-  const auto e = exp_of_difference(d, v, hn::Set(d, max));
-  Sum<T> sum;
-  sum.add(e);
-  const auto factor = hn::Set(d, static_cast<T>(weight / sum.total()));
-  store_first(hn::Mul(e, factor), d, out, length);
-}
-
 template <class T>
 void softmax(const RowBlock& block, const double* weights) noexcept {
-  const hn::ScalableTag<T> d;
+  if (block.length <= kMostShort) return short_softmax<T>(block, weights);
   const auto length = static_cast<std::size_t>(block.length);
-  const bool is_short = length <= hn::Lanes(d);
   for (std::int64_t row = 0; row < block.rows; ++row) {
     const auto* x = reinterpret_cast<const T*>(block.x + row * block.x_stride);
     auto* out = reinterpret_cast<T*>(block.out + row * block.out_stride);
     const double weight = weights == nullptr ? 1.0 : weights[row];
-    if (is_short) {
-      softmax_short_row(x, out, length, weight);
-    } else {
-      // The sum of a row of nothing but -inf is zero, and 0 * (1 / 0) the NaN that it should be.
-      scale_row(out, length, weight / exp_sum<T, true>(x, out, length).sum);
-    }
+    // The sum of a row of nothing but -inf is zero, and 0 * (1 / 0) the NaN that it should be.
+    scale_row(out, length, weight / exp_sum<T, true>(x, out, length).sum);
   }
 }
 
