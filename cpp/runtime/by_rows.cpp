@@ -13,7 +13,7 @@ namespace arignote {
 namespace {
 
 // What a block and all that stays with it may take of a cache of its core.
-constexpr std::int64_t kCacheBytes = 192 << 10;
+constexpr std::int64_t kCacheBytes = 256 << 10;
 // Temporaries of blocks that run one after the other, when what stays is larger than that.
 constexpr std::int64_t kMostBytes = 24 << 20;
 constexpr std::int64_t kLeastRows = 16;
