@@ -79,8 +79,12 @@ def log_sum_exp(x: Variable, axis: int, keepdims: bool = False) -> Variable:
     return ops.log(ops.sum_(ops.exp(x), axis=axis, keepdims=keepdims))
 
 
+def largest(x: Variable) -> Variable:
+    return ops.max_(x, axis=1, keepdims=True)
+
+
 def shifted(x: Variable) -> Variable:
-    return ops.sub(x, ops.max_(x, axis=1, keepdims=True))
+    return ops.sub(x, largest(x))
 
 
 def row_softmax(x: Variable) -> Variable:
@@ -98,6 +102,14 @@ def corner(x: Variable) -> Variable:
 
 def likelihoods(x: Variable, y: Variable) -> Variable:
     return ops.advanced_subtensor(ops.log_softmax_op(ops.transpose(x)), (numbers(y), labels(y)))
+
+
+def label_scores(x: Variable, y: Variable) -> Variable:
+    return ops.advanced_subtensor(ops.transpose(x), (numbers(y), labels(y)))
+
+
+def row_losses(x: Variable, y: Variable) -> Variable:
+    return ops.nll_op(ops.transpose(x), ops.specify_shape(labels(y), numbers(y).owner.inputs[2:]))
 
 
 def labels(y: Variable) -> Variable:
@@ -129,6 +141,10 @@ CANONICAL = [
     case("drop_empty_reduction", op("any", axis=()), lambda x: ops.neq(x, 0.0)),
     case("drop_broadcast", lambda x, y: ops.mul(x, ops.broadcast_like(y, x)), ops.mul,
          "float64 nn", "float64 1n"),
+    case("element_of_broadcast", lambda x: ops.subtensor(x, (slice(None), 0)),
+         lambda x: ops.dimshuffle(x, [0]), "float64 n1"),
+    case("element_of_broadcast", lambda x: ops.subtensor(x, (-1, slice(None))),
+         lambda x: ops.dimshuffle(x, [1]), "int8 1n"),
     case("merge_broadcasts", lambda x: ops.broadcast_like_op.make([x, x]).outputs[0],
          lambda x: x),
     case("drop_rebroadcast", op("rebroadcast", broadcastable=(False, True)), lambda x: x,
@@ -185,8 +201,7 @@ STABLE = [
            lambda x: ops.neg(ops.softplus(ops.neg(ops.cast(x, "float32")))), "uint8 nn"),
     stable("log_of_softmax", lambda x: ops.log(ops.softmax_op(x)), ops.log_softmax_op),
     stable("nll_from_selection", likelihoods,
-           lambda x, y: ops.neg(ops.nll_op(
-               ops.transpose(x), ops.specify_shape(labels(y), numbers(y).owner.inputs[2:]))),
+           lambda x, y: ops.neg(row_losses(x, y)),
            "float64 nn", "int64 n"),
     stable("log_of_selection",
            lambda x: ops.log(ops.advanced_subtensor(ops.softmax_op(x), (ROWS, COLUMNS))),
@@ -219,6 +234,15 @@ STABLE = [
            lambda x: log_sum_exp(ops.cast(x, "float32"), 0), "int8 nn"),
     stable("log_softmax_from_logsumexp",
            lambda x: ops.sub(x, log_sum_exp(x, 1, keepdims=True)), ops.log_softmax_op),
+    stable("nll_from_logsumexp",
+           lambda x, y: ops.sub(log_sum_exp(ops.transpose(x), 1), label_scores(x, y)), row_losses,
+           "float64 nn", "int64 n"),
+    stable("nll_from_logsumexp",
+           lambda x, y: ops.sub(
+               ops.add(ops.dimshuffle(largest(ops.transpose(x)), [0]),
+                       log_sum_exp(shifted(ops.transpose(x)), 1)),
+               label_scores(x, y)),
+           row_losses, "float64 nn", "int64 n"),
 ]  # fmt: skip
 
 MARKS = [
@@ -260,7 +284,10 @@ def test_rule_gives_the_form_that_its_description_says(item: Case) -> None:
 
 
 # Rules whose pattern holds what another one makes.
-AFTER = {"log_softmax_from_logsumexp": [RULES["log_of_sum_of_exp"]]}
+AFTER = {
+    "log_softmax_from_logsumexp": [RULES["log_of_sum_of_exp"]],
+    "nll_from_logsumexp": [RULES["log_of_sum_of_exp"]],
+}
 
 
 @pytest.mark.parametrize("item", CASES, ids=str)

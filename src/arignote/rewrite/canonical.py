@@ -252,6 +252,18 @@ def drop_broadcast(node: Apply) -> Replacement:
     return None
 
 
+@rule(ops.subtensor_op)
+def element_of_broadcast(node: Apply) -> Replacement:
+    """x[…, 0] -> x without that dimension, where x is broadcast along it"""
+    x, index = node.inputs[0], node.params["index"]
+    dropped = {axis for axis, entry in enumerate(index) if entry in (0, -1)}
+    others = [entry for axis, entry in enumerate(index) if axis not in dropped]
+    whole = all(entry == (None, None, None) for entry in others)
+    if not dropped or not whole or not all(x.broadcastable[axis] for axis in dropped):
+        return None
+    return ops.dimshuffle(x, [axis for axis in range(x.ndim) if axis not in dropped])
+
+
 @rule(ops.broadcast_like_op)
 def merge_broadcasts(node: Apply) -> Replacement:
     """broadcast_like(x, y) -> x where no dimension of x is broadcast and x is y"""
@@ -293,6 +305,7 @@ RULES: tuple[Rule, ...] = (
     merge_dimshuffles,
     drop_empty_reduction,
     drop_broadcast,
+    element_of_broadcast,
     merge_broadcasts,
     drop_rebroadcast,
     decided_switch,

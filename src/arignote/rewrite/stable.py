@@ -114,18 +114,29 @@ def log_of_selection(node: Apply) -> Replacement:
     return _moved(ops.log(item), moves) if made_by(item, ops.softmax_op) is not None else None
 
 
+def _label_scores(variable: Variable) -> tuple[Variable, Variable] | None:
+    """Return a matrix and labels if the variable is ``x[arange(len(labels)), labels]``."""
+    operands = made_by(variable, ops.take_op)
+    if operands is None or len(operands) != 3 or operands[0].ndim != 2:
+        return None
+    x, numbers, y = operands
+    ends = made_by(numbers, ops.arange_op)
+    if ends is None or y.ndim != 1 or y.broadcastable[0]:
+        return None
+    start, step, length = ends
+    if not (is_number(start, 0) and is_number(step, 1)):
+        return None
+    return x, ops.specify_shape(y, (length,))
+
+
 @rule(ops.take_op)
 def nll_from_selection(node: Apply) -> Replacement:
     """log_softmax(x)[arange(len(y)), y] -> -nll(x, y)"""
-    inner = made_by(node.inputs[0], ops.log_softmax_op)
-    numbers = made_by(node.inputs[1], ops.arange_op)
-    if inner is None or numbers is None or inner[0].ndim != 2 or len(node.inputs) != 3:
+    selected = _label_scores(node.outputs[0])
+    inner = None if selected is None else made_by(selected[0], ops.log_softmax_op)
+    if selected is None or inner is None:
         return None
-    start, step, length = numbers
-    y = node.inputs[2]
-    if y.ndim != 1 or y.broadcastable[0] or not (is_number(start, 0) and is_number(step, 1)):
-        return None
-    return ops.neg(ops.nll_op(inner[0], ops.specify_shape(y, (length,))))
+    return ops.neg(ops.nll_op(inner[0], selected[1]))
 
 
 @rule(ops.log)
@@ -238,25 +249,47 @@ def softmax_without_shift(node: Apply) -> Replacement:
     return node.op(x)
 
 
+def _logsumexp_of(value: Variable) -> Variable | None:
+    """Return ``x`` if the value is its logsumexp over the last axis, as log_of_sum_of_exp forms it.
+
+    A user may have written that form, too.
+    """
+    terms = made_by(value, ops.add)
+    if terms is None:
+        return None
+    for logarithm, dropped in (terms, terms[::-1]):
+        inner = made_by(logarithm, ops.log)
+        summed = None if inner is None else made_by(inner[0], ops.sum_op)
+        exponent = None if summed is None else made_by(summed[0], ops.exp)
+        shift = None if exponent is None else made_by(exponent[0], ops.sub)
+        if inner is None or inner[0].owner is None or shift is None:
+            continue
+        x, largest = shift
+        is_last = inner[0].owner.params["axis"] == (x.ndim - 1,)
+        if is_last and _is_maximum(largest, x) and _is_row_value(dropped, largest):
+            return x
+    return None
+
+
 @rule(ops.sub)
 def log_softmax_from_logsumexp(node: Apply) -> Replacement:
     """x - logsumexp(x) -> log_softmax(x), for the form that log_of_sum_of_exp makes"""
     x, value = node.inputs
     total, order = through_dimshuffle(value)
-    terms = made_by(total, ops.add)
-    if terms is None or order != (*range(x.ndim - 1), "x") or not _float_of(x, node.outputs[0]):
+    if order != (*range(x.ndim - 1), "x") or not _float_of(x, node.outputs[0]):
         return None
-    inner = made_by(terms[0], ops.log)
-    summed = None if inner is None else made_by(inner[0], ops.sum_op)
-    exponent = None if summed is None else made_by(summed[0], ops.exp)
-    shift = None if exponent is None else made_by(exponent[0], ops.sub)
-    if shift is None or shift[0] is not x or not _is_maximum(shift[1], x):
+    return ops.log_softmax_op(x) if _logsumexp_of(total) is x else None
+
+
+@rule(ops.sub)
+def nll_from_logsumexp(node: Apply) -> Replacement:
+    """logsumexp(x) - x[arange(len(y)), y] -> nll(x, y)"""
+    value, score = node.inputs
+    selected = _label_scores(score)
+    if selected is None or not _float_of(score, node.outputs[0]):
         return None
-    if not _is_row_value(terms[1], shift[1]):
-        return None
-    owner = inner[0].owner if inner is not None else None
-    assert owner is not None
-    return ops.log_softmax_op(x) if owner.params["axis"] == (x.ndim - 1,) else None
+    x, y = selected
+    return ops.nll_op(x, y) if _logsumexp_of(value) is x else None
 
 
 RULES: tuple[Rule, ...] = (
@@ -267,6 +300,7 @@ RULES: tuple[Rule, ...] = (
     softmax_from_exp,
     softmax_without_shift,
     log_softmax_from_logsumexp,
+    nll_from_logsumexp,
     log_of_sigmoid,
     log_of_softmax,
     log_of_selection,
