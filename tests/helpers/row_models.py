@@ -123,17 +123,186 @@ def softmax_with_decay(of: Setting) -> Program:
     return Program([x, y], cost, [of.x, of.labels], descent(cost, parameters))
 
 
-@_model
-def softmax_with_momentum(of: Setting) -> Program:
+Change = Callable[[SharedVariable, Any, Callable[[float], Any]], list[tuple[SharedVariable, Any]]]
+
+
+def _trained_by(of: Setting, change: Change) -> Program:
+    """A classifier with updates ``change(parameter, gradient, number)``, numbers in its dtype."""
     x, y, scores, parameters = _classifier(of)
     cost = likelihood(scores, y)
     updates: list[tuple[SharedVariable, Any]] = []
-    slow, rate = (np.asarray(value, of.dtype) for value in (0.9, 0.1))
-    for parameter in parameters:
-        v = theano.shared(np.zeros_like(parameter.get_value()), "v")
-        change = slow * v - rate * T.grad(cost, parameter)
-        updates += [(v, change), (parameter, parameter + change)]
+    for parameter, gradient in zip(parameters, T.grad(cost, parameters), strict=True):
+        updates += change(parameter, gradient, lambda value: np.asarray(value, of.dtype))
     return Program([x, y], cost, [of.x, of.labels], updates)
+
+
+def _zeros(parameter: SharedVariable, name: str) -> SharedVariable:
+    return theano.shared(np.zeros_like(parameter.get_value()), name)
+
+
+@_model
+def softmax_with_momentum(of: Setting) -> Program:
+    def change(p: SharedVariable, g: Any, number: Callable[[float], Any]) -> Any:
+        v = _zeros(p, "v")
+        step = number(0.9) * v - number(0.1) * g
+        return [(v, step), (p, p + step)]
+
+    return _trained_by(of, change)
+
+
+@_model
+def softmax_with_nesterov(of: Setting) -> Program:
+    def change(p: SharedVariable, g: Any, number: Callable[[float], Any]) -> Any:
+        v = _zeros(p, "v")
+        step = number(0.9) * v - number(0.1) * g
+        return [(v, step), (p, p + number(0.9) * step - number(0.1) * g)]
+
+    return _trained_by(of, change)
+
+
+@_model
+def softmax_with_adagrad(of: Setting) -> Program:
+    def change(p: SharedVariable, g: Any, number: Callable[[float], Any]) -> Any:
+        squares = _zeros(p, "squares")
+        total = squares + g**2
+        return [(squares, total), (p, p - number(0.1) * g / T.sqrt(total + number(1e-6)))]
+
+    return _trained_by(of, change)
+
+
+@_model
+def softmax_with_rmsprop(of: Setting) -> Program:
+    def change(p: SharedVariable, g: Any, number: Callable[[float], Any]) -> Any:
+        squares = _zeros(p, "squares")
+        average = number(0.9) * squares + number(0.1) * g**2
+        return [(squares, average), (p, p - number(0.1) * g / T.sqrt(average + number(1e-6)))]
+
+    return _trained_by(of, change)
+
+
+@_model
+def softmax_with_adam(of: Setting) -> Program:
+    def change(p: SharedVariable, g: Any, number: Callable[[float], Any]) -> Any:
+        m, v = _zeros(p, "m"), _zeros(p, "v")
+        t = theano.shared(number(0), "t")
+        mean = number(0.9) * m + number(0.1) * g
+        square = number(0.999) * v + number(0.001) * g**2
+        rate = T.sqrt(1 - number(0.999) ** (t + 1)) / (1 - number(0.9) ** (t + 1))
+        step = number(0.1) * rate * mean / (T.sqrt(square) + number(1e-8))
+        return [(t, t + 1), (m, mean), (v, square), (p, p - step)]
+
+    return _trained_by(of, change)
+
+
+@_model
+def softmax_with_penalties(of: Setting) -> Program:
+    x, y, scores, parameters = _classifier(of)
+    weights, little = parameters[0], np.asarray(0.01, of.dtype)
+    cost = likelihood(scores, y) + little * T.sum(abs(weights)) + little * T.sum(weights**2)
+    return Program([x, y], cost, [of.x, of.labels], descent(cost, parameters))
+
+
+# --- the same loss in other words
+
+
+def _losses(of: Setting, loss: Callable[[Any, Any], Any], labels: Array | None = None) -> Program:
+    """A classifier with a loss of scores and labels for each row."""
+    x, y, scores, parameters = _classifier(of)
+    cost = T.mean(loss(scores, y))
+    arguments = [of.x, of.labels if labels is None else labels]
+    return Program([x, y], cost, arguments, descent(cost, parameters))
+
+
+@_model
+def log_of_selected(of: Setting) -> Program:
+    return _losses(of, lambda z, y: -T.log(T.nnet.softmax(z)[T.arange(y.shape[0]), y]))
+
+
+@_model
+def log_softmax(of: Setting) -> Program:
+    return _losses(of, lambda z, y: -T.nnet.logsoftmax(z)[T.arange(z.shape[0]), y])
+
+
+@_model
+def categorical_crossentropy(of: Setting) -> Program:
+    def loss(z: Any, y: Any) -> Any:
+        return T.nnet.categorical_crossentropy(T.nnet.softmax(z), y)
+
+    return _losses(of, loss, of.labels % CLASSES)
+
+
+@_model
+def logsumexp(of: Setting) -> Program:
+    return _losses(of, lambda z, y: T.log(T.exp(z).sum(axis=1)) - z[T.arange(y.shape[0]), y])
+
+
+@_model
+def logsumexp_with_maximum(of: Setting) -> Program:
+    def loss(z: Any, y: Any) -> Any:
+        largest = z.max(axis=1, keepdims=True)
+        total = T.log(T.exp(z - largest).sum(axis=1)) + largest[:, 0]
+        return total - z[T.arange(y.shape[0]), y]
+
+    return _losses(of, loss)
+
+
+@_model
+def softmax_by_hand(of: Setting) -> Program:
+    def loss(z: Any, y: Any) -> Any:
+        e = T.exp(z - z.max(axis=1, keepdims=True))
+        return -T.log(e / e.sum(axis=1, keepdims=True))[T.arange(y.shape[0]), y]
+
+    return _losses(of, loss)
+
+
+@_model
+def ignored_labels(of: Setting) -> Program:
+    """A label below zero counts for nothing."""
+
+    def loss(z: Any, y: Any) -> Any:
+        counts = T.ge(y, 0)
+        losses = -T.log(T.nnet.softmax(z))[T.arange(y.shape[0]), T.switch(counts, y, 0)]
+        return T.switch(counts, losses, 0)
+
+    return _losses(of, loss)
+
+
+@_model
+def smoothed_labels(of: Setting) -> Program:
+    def loss(z: Any, y: Any) -> Any:
+        logs = T.nnet.logsoftmax(z)
+        most, rest = (np.asarray(value, of.dtype) for value in (0.9, 0.1))
+        return -most * logs[T.arange(y.shape[0]), y] - rest * T.mean(logs, axis=1)
+
+    return _losses(of, loss)
+
+
+@_model
+def weighted_rows(of: Setting) -> Program:
+    x, y, scores, parameters = _classifier(of)
+    weights = of.vector("weights")
+    losses = -T.log(T.nnet.softmax(scores))[T.arange(y.shape[0]), y]
+    cost = T.sum(weights * losses) / T.sum(weights)
+    arguments = [of.x, of.labels, np.abs(of.real(of.rows, seed=6))]
+    return Program([x, y, weights], cost, arguments, descent(cost, parameters))
+
+
+@_model
+def one_hot_labels(of: Setting) -> Program:
+    x, _, scores, parameters = _classifier(of)
+    targets = of.matrix("targets")
+    cost = T.mean(T.nnet.categorical_crossentropy(T.nnet.softmax(scores), targets))
+    one_hot = np.eye(CLASSES, dtype=of.dtype)[of.labels]
+    return Program([x, targets], cost, [of.x, one_hot], descent(cost, parameters))
+
+
+@_model
+def scores_in_columns(of: Setting) -> Program:
+    """A row of the data is a column of the product."""
+    x, y = of.matrix(), T.lvector("y")
+    w, b = of.shared("W", CLASSES, of.features), of.shared("b", CLASSES)
+    cost = likelihood((T.dot(w, x.T) + b.dimshuffle(0, "x")).T, y)
+    return Program([x, y], cost, [of.x, of.labels], descent(cost, [w, b]))
 
 
 @_model
@@ -237,6 +406,25 @@ def hinge(of: Setting) -> Program:
 @_model
 def squares(of: Setting) -> Program:
     return _regression(of, lambda z, t: (z - t) ** 2, of.real(of.rows, seed=5))
+
+
+@_model
+def absolute(of: Setting) -> Program:
+    return _regression(of, lambda z, t: abs(z - t), of.real(of.rows, seed=5))
+
+
+@_model
+def huber(of: Setting) -> Program:
+    def loss(z: Any, t: Any) -> Any:
+        half, error = np.asarray(0.5, of.dtype), abs(z - t)
+        return T.switch(error < 1, half * error**2, error - half)
+
+    return _regression(of, loss, of.real(of.rows, seed=5))
+
+
+@_model
+def softplus(of: Setting) -> Program:
+    return _regression(of, lambda z, t: T.nnet.softplus(z) - t * z, of.labels > 0)
 
 
 @_model

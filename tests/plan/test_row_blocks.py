@@ -43,6 +43,7 @@ def compiled(output: Any, *inputs: Variable, mode: Any = None) -> Plan:
 
 LIKELIHOOD = "nll elementwise elementwise nll_gradient dot elementwise"
 SOFTMAX = f"[dot elementwise {LIKELIHOOD}]"
+LOSSES = "[dot elementwise nll elementwise nll_gradient dot elementwise]"
 REGRESSION = "[dot elementwise dot]"
 JOINED = {
     "softmax": SOFTMAX,
@@ -51,8 +52,21 @@ JOINED = {
         "[dot elementwise nll elementwise softmax argmax elementwise elementwise nll_gradient dot "
         "elementwise]"
     ),
-    "softmax_with_decay": SOFTMAX,
-    "softmax_with_momentum": SOFTMAX,
+    **{
+        f"softmax_with_{what}": SOFTMAX
+        for what in ("decay", "penalties", "momentum", "nesterov", "adagrad", "rmsprop", "adam")
+    },
+    **dict.fromkeys(("log_of_selected", "log_softmax", "softmax_by_hand"), LOSSES),
+    **dict.fromkeys(("weighted_rows", "ignored_labels", "scores_in_columns"), SOFTMAX),
+    **dict.fromkeys(("categorical_crossentropy", "logsumexp", "logsumexp_with_maximum"), LOSSES),
+    "smoothed_labels": (
+        "[dot elementwise nll log_softmax elementwise elementwise elementwise softmax elementwise "
+        "elementwise nll_gradient elementwise dot]"
+    ),
+    "one_hot_labels": (
+        "[dot elementwise log_softmax elementwise elementwise elementwise elementwise softmax "
+        "elementwise dot]"
+    ),
     "softmax_of_a_slice": SOFTMAX,
     "softmax_of_a_selection": f"[take dot elementwise {LIKELIHOOD}]",
     "softmax_of_columns": SOFTMAX,
@@ -62,6 +76,7 @@ JOINED = {
     ),
     **dict.fromkeys(("logistic", "cross_entropy", "signed_labels", "hinge"), REGRESSION),
     **dict.fromkeys(("logistic_with_outputs", "squares", "poisson"), REGRESSION),
+    **dict.fromkeys(("absolute", "huber", "softplus"), REGRESSION),
     "squares_of_several": "[dot elementwise elementwise dot]",
 }
 
@@ -167,6 +182,10 @@ APART: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "a constant for each row": (
         lambda: T.dot(MATRIX, WEIGHTS) + np.ones((4, 3)),
         ["dot", "elementwise"],
+    ),
+    "numbers of 16 bits": (
+        lambda: T.dot(T.cast(T.cast(MATRIX, "float16"), "float64"), WEIGHTS) + 1,
+        ["cast_float16", "cast_float64", "[dot elementwise]"],
     ),
     "complex numbers": (
         lambda: T.tanh(T.dot(T.cast(MATRIX, "complex128"), WEIGHTS)),

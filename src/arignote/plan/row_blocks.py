@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from arignote import ops
 from arignote.graph.op import SUM, Call, Rows
 from arignote.graph.variable import Apply, Constant, Variable
 from arignote.plan.needs import values_read
+from arignote.rewrite.fuse import iterated_pattern
 
 Dependencies = Mapping[Apply, Collection[Apply]]
 
@@ -29,6 +31,14 @@ class RowBlock:
 
     nodes: list[Apply] = field(default_factory=list)
     axes: dict[Variable, int | None] = field(default_factory=dict)
+
+    def products(self) -> int:
+        """Return how many matrix products there are."""
+        return sum(node.op is ops.dot_op for node in self.nodes)
+
+    def __len__(self) -> int:
+        """Return how many of the nodes do more than look at something else."""
+        return sum(node.op.view is None for node in self.nodes)
 
     def inputs(self) -> list[Variable]:
         """Return the variables that the nodes read and do not compute."""
@@ -55,20 +65,32 @@ def find_row_blocks(
     for node in dependencies:
         if node.op is not ops.dot_op or node in taken or not _is_native(node):
             continue
-        block = _Growth(dependencies, set(outputs), taken).grow(node)
-        if block is not None and _can_run_whole(dependencies, [*blocks, block]):
+        growth = _Growth(dependencies, set(outputs), taken)
+        # Along the columns of the result only where that saves reading an operand again.
+        block = max(
+            map(growth.grow, repeat(node), _cuts(node)), key=RowBlock.products, default=RowBlock()
+        )
+        if len(block) > 1 and _can_run_whole(dependencies, [*blocks, block]):
             blocks.append(block)
             taken.update(block.nodes)
     return blocks
+
+
+def _cuts(product: Apply) -> list[tuple[int | None, int | None]]:
+    """Return the ways to cut the operands of a product such that each block has rows of it."""
+    a, b = product.inputs
+    if a.ndim != 2:
+        return []
+    return [(0, None), (None, 1)] if b.ndim == 2 else [(0, None)]
 
 
 def _is_native(node: Apply) -> bool:
     op = node.op
     if op.view is not None:
         return True
-    if isinstance(op, ops.ElementwiseOp):
-        return op.supports(Call.of(node))
-    return op in ops.REDUCTIONS or (op.kernel is not None and op.supports(Call.of(node)))
+    if isinstance(op, ops.ElementwiseOp) or op in ops.REDUCTIONS:
+        return iterated_pattern(node) is not None
+    return op.kernel is not None and op.supports(Call.of(node))
 
 
 class _Growth:
@@ -85,24 +107,23 @@ class _Growth:
             for item in values_read(node):
                 self.readers.setdefault(item, []).append(node)
 
-    def grow(self, seed: Apply) -> RowBlock | None:
-        """Return the block, None if nothing is gained by one."""
+    def grow(self, seed: Apply, cut: Sequence[int | None]) -> RowBlock:
+        """Return the block around a product whose operands are cut so, empty if there is none."""
         refused: set[Apply] = set()
         while True:
-            block = self._forward(seed, refused)
+            block = self._forward(seed, cut, refused)
             self._backward(block)
             wrong = [node for node in block.nodes if self._is_cut_otherwise(block, node)]
             if not wrong:
                 break
             if seed in wrong:
-                return None
+                return RowBlock()
             refused.update(wrong)
         order = {node: number for number, node in enumerate(self.dependencies)}
         block.nodes.sort(key=order.__getitem__)
-        at_work = [node for node in block.nodes if node.op.view is None]
-        return block if len(at_work) > 1 else None
+        return block
 
-    def _forward(self, seed: Apply, refused: set[Apply]) -> RowBlock:
+    def _forward(self, seed: Apply, cut: Sequence[int | None], refused: set[Apply]) -> RowBlock:
         block = RowBlock()
         members: set[Apply] = set()
         outside: set[Apply] = set()  # nodes that come after the block
@@ -113,7 +134,7 @@ class _Growth:
                 continue
             known = [block.axes.get(i) if i.owner in members else None for i in node.inputs]
             if node is seed:
-                known = [0 if node.inputs[0].ndim == 2 else None, None]
+                known = list(cut)
             free = node not in refused and node not in self.taken and outside.isdisjoint(needed)
             reads = any(axis is not None for axis in known) and SUM not in known
             if free and reads and self._join(block, members, node, known, needed):

@@ -32,7 +32,7 @@ class Unit:
         return sorted(self.inputs, key=lambda unit: unit.number)
 
 
-def _pattern(node: Apply) -> tuple[bool, ...] | None:
+def iterated_pattern(node: Apply) -> tuple[bool, ...] | None:
     """Return the broadcast pattern a node iterates over, None if it cannot be fused."""
     variables = (*node.inputs, *node.outputs)
     if any(item.dtype not in dtypes.NATIVE for item in variables):
@@ -71,7 +71,7 @@ class _Grouping:
         self.units.append(unit)
 
     def _place(self, node: Apply, needed: Collection[Apply]) -> None:
-        pattern = _pattern(node)
+        pattern = iterated_pattern(node)
         axes = node.params["axis"] if node.op in ops.REDUCTIONS else None
         unit = Unit([node], pattern, axes, number=len(self.unit_of))
         unit.inputs = {self.unit_of[item] for item in needed}
