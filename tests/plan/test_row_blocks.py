@@ -202,6 +202,36 @@ def test_what_stays_apart(name: str) -> None:
     assert ops_of(plan) == expected
 
 
+# Of those above, what `explain` tells.
+REASONS = {
+    "a largest element over the rows": "needs more than the same rows",
+    "what follows from a sum over the rows": "waits for one that comes after the block",
+    "a result that is needed cut and as a whole": "needs more than the same rows",
+    "a constant for each row": "or is a constant with rows",
+    "a slice of the rows": "needs more than the same rows",
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_why_it_stays_apart(name: str) -> None:
+    build, _ = APART[name]
+    inputs = [MATRIX, VECTOR, WEIGHTS, FLAG, COUNT]
+    told = theano.explain(theano.function(inputs, build(), on_unused_input="ignore"))
+    product = "run together" if "by_rows" in str(told.after) else "runs by itself"
+    assert product in told.notes[0]
+    assert REASONS[name] in "\n".join(told.notes)
+    assert "Row blocks:" in str(told)
+
+
+def test_what_runs_together_is_told() -> None:
+    (note,) = theano.explain(ROW_MODELS["softmax"](Setting()).function()).notes
+    head, *lines = note.splitlines()
+    assert head == "9 nodes run together, row block by row block:"
+    products = [line for line in lines if line.startswith("  dot(")]
+    assert len(products) == 2
+    assert not any(line.startswith("  not ") for line in lines)
+
+
 def test_a_size_that_a_step_computes() -> None:
     """The rows of the second product are counted by the first: they are two blocks."""
     x, v, w = T.dmatrix("x"), T.dvector("v"), T.dmatrix("w")

@@ -136,12 +136,14 @@ class _Lowering:
 
     # Units
 
-    def run(self, choices: Choices) -> None:
+    def run(self, choices: Choices, notes: list[str] | None) -> None:
         dependencies = needed_nodes(self.outputs, self.shapes)
         self.names.taken.update(self.shapes.reads.values())
         wanted = [*self.outputs, *self.shapes.reads]
         conditions = node_guards(list(dependencies), wanted)
-        blocks = find_row_blocks(dependencies, wanted, conditions) if choices.by_rows else []
+        blocks: list[RowBlock] = []
+        if choices.by_rows:
+            blocks = find_row_blocks(dependencies, wanted, conditions, notes)
         units = group(dependencies, choices.fusing, conditions, [block.nodes for block in blocks])
         block_of = {block.nodes[0]: block for block in blocks}
         exported = _exported(self.outputs, self.shapes.reads, units)
@@ -294,6 +296,7 @@ def lower(
     updates: Sequence[tuple[SharedVariable, Variable]],
     name: str = "function",
     choices: Choices = Choices(),
+    notes: list[str] | None = None,
 ) -> tuple[Plan, list[SharedVariable]]:
     """Return the plan of a graph, and the shared variables in the order of the plan's states.
 
@@ -309,9 +312,11 @@ def lower(
         Of the plan.
     choices
         What lowering may do.
+    notes
+        Takes sentences about what it did.
     """
     lowering = _Lowering(inputs, outputs, updates)
-    lowering.run(choices)
+    lowering.run(choices, notes)
     results: list[str] = []
     for output in outputs:
         results.append(lowering.result(output, set(results)))

@@ -26,11 +26,13 @@ class RowBlock:
     """Nodes that run together, in topological order.
 
     ``axes`` gives the axis along which each variable that they read or compute is cut, ``None``
-    for those that every row needs as a whole, ``SUM`` for sums over the rows.
+    for those that every row needs as a whole, ``SUM`` for sums over the rows. ``apart`` tells of
+    nodes that read the rows why they are not in the block.
     """
 
     nodes: list[Apply] = field(default_factory=list)
     axes: dict[Variable, int | None] = field(default_factory=dict)
+    apart: dict[Apply, str] = field(default_factory=dict)
 
     def products(self) -> int:
         """Return how many matrix products there are."""
@@ -45,9 +47,18 @@ class RowBlock:
         members = set(self.nodes)
         return [item for item in self.axes if item.owner not in members]
 
+    def __str__(self) -> str:
+        lines = [f"{len(self)} nodes run together, row block by row block:"]
+        lines += [f"  {node}" for node in self.nodes if node.op.view is None]
+        lines += [f"  not {node}: {reason}" for node, reason in self.apart.items()]
+        return "\n".join(lines)
+
 
 def find_row_blocks(
-    dependencies: Dependencies, outputs: Collection[Variable], apart: Collection[Apply] = ()
+    dependencies: Dependencies,
+    outputs: Collection[Variable],
+    apart: Collection[Apply] = (),
+    notes: list[str] | None = None,
 ) -> list[RowBlock]:
     """Return the row blocks of a graph.
 
@@ -59,9 +70,12 @@ def find_row_blocks(
         Variables that are needed as a whole when all nodes have run.
     apart
         Nodes that run by themselves.
+    notes
+        Takes a text for each block, and for each product that is in none.
     """
     blocks: list[RowBlock] = []
     taken: set[Apply] = set(apart)
+    alone: dict[Apply, RowBlock] = {}
     for node in dependencies:
         if node.op is not ops.dot_op or node in taken or not _is_native(node):
             continue
@@ -73,7 +87,17 @@ def find_row_blocks(
         if len(block) > 1 and _can_run_whole(dependencies, [*blocks, block]):
             blocks.append(block)
             taken.update(block.nodes)
+        else:
+            alone[node] = block
+    if notes is not None:
+        notes += map(str, blocks)
+        notes += [_alone(node, block) for node, block in alone.items() if node not in taken]
     return blocks
+
+
+def _alone(product: Apply, block: RowBlock) -> str:
+    reasons = [f"  not {node}: {reason}" for node, reason in block.apart.items()]
+    return "\n".join([f"{product} runs by itself", *reasons])
 
 
 def _cuts(product: Apply) -> list[tuple[int | None, int | None]]:
@@ -135,14 +159,38 @@ class _Growth:
             known = [block.axes.get(i) if i.owner in members else None for i in node.inputs]
             if node is seed:
                 known = list(cut)
-            free = node not in refused and node not in self.taken and outside.isdisjoint(needed)
-            reads = any(axis is not None for axis in known) and SUM not in known
-            if free and reads and self._join(block, members, node, known, needed):
+            reason = self._hindrance(node, known, refused, outside, needed)
+            reason = reason or self._join(block, members, node, known, needed)
+            if not reason:
                 members.add(node)
+                continue
             # One that reads nothing of the block but a shape may also come before it.
-            elif not (members | outside).isdisjoint(needed):
+            if not (members | outside).isdisjoint(needed):
                 outside.add(node)
+                if any(axis not in (None, SUM) for axis in known):
+                    block.apart[node] = reason
         return block
+
+    def _hindrance(
+        self,
+        node: Apply,
+        known: Sequence[int | None],
+        refused: Collection[Apply],
+        outside: set[Apply],
+        needed: Collection[Apply],
+    ) -> str:
+        """Return what keeps a node out of any block, if something does."""
+        if all(axis is None for axis in known):
+            return "it reads none of the rows"
+        if SUM in known:
+            return "it needs a sum over all rows"
+        if node in refused:
+            return "its result is needed elsewhere and has its rows along another axis"
+        if node in self.taken:
+            return "it runs in another block, or only under a condition"
+        if not outside.isdisjoint(needed):
+            return "it waits for one that comes after the block"
+        return ""
 
     def _join(
         self,
@@ -151,16 +199,20 @@ class _Growth:
         node: Apply,
         known: Sequence[int | None],
         needed: Collection[Apply],
-    ) -> bool:
-        """Add a node to a block if it works on its rows; return whether it does."""
+    ) -> str:
+        """Add a node to a block if it works on its rows; return why it does not."""
+        if not _is_native(node):
+            return "it has no native kernel for these types"
         rows = node.op.rows(node, known, None) if node.op.rows is not None else None
-        if rows is None or not _is_native(node):
-            return False
+        if rows is None:
+            return "a row of its result needs more than the same rows of its operands"
         # What it waits for without reading it, such as a size, must not come from the block.
         read = {item.owner for item in node.inputs}
         if any(item in members and item not in read for item in needed):
-            return False
-        return self._take_axes(block, members, node, rows)
+            return "it waits for a value that all rows give together"
+        if not self._take_axes(block, members, node, rows):
+            return "an operand is needed both row by row and as a whole, or is a constant with rows"
+        return ""
 
     def _take_axes(self, block: RowBlock, members: set[Apply], node: Apply, rows: Rows) -> bool:
         found = dict(block.axes)

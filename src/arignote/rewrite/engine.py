@@ -53,9 +53,10 @@ class Firing:
 
 @dataclass
 class Log:
-    """The firings of a rewrite, in order."""
+    """The firings of a rewrite, in order, and what was decided after it, in sentences."""
 
     firings: list[Firing] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, rule_: Rule, node: Apply, outputs: Sequence[Variable]) -> None:
         """Record one firing."""

@@ -20,11 +20,15 @@ class Explanation:
     ----------
     firings
         The rules that applied, in order, with what stood there and what replaced it.
+    notes
+        For each group of nodes that run together, row block by row block, what is in it, and what
+        is not and why; also for each matrix product that is in no such group.
     before, after
         The plan of the graph as it was written, and the one that runs.
     """
 
     firings: tuple[Firing, ...]
+    notes: tuple[str, ...]
     before: Plan
     after: Plan
 
@@ -35,6 +39,9 @@ class Explanation:
         lines += [f"  {count:3d} x {name}: {docs[name]}" for name, count in counts.items()]
         lines += ["", "In order:"]
         lines += [f"  {f.rule}: {f.before}  ->  {f.after}" for f in self.firings]
+        if self.notes:
+            lines += ["", "Row blocks:"]
+            lines += [f"  {line}" for note in self.notes for line in note.splitlines()]
         lines += [
             "",
             f"Before, {len(self.before.steps)} steps:",
@@ -76,4 +83,5 @@ def explain(function: Function) -> Explanation:
         raise TypeError(f"[explain] function must be a compiled function: {function!r}")
     compiled = function.compiled
     before = compile_source(compiled.source, Mode(optimizer=None)).plan
-    return Explanation(tuple(compiled.log.firings), before, compiled.plan)
+    log = compiled.log
+    return Explanation(tuple(log.firings), tuple(log.notes), before, compiled.plan)

@@ -63,6 +63,7 @@ def compile_source(source: Source, mode: Mode) -> Compiled:
             and mode.linker != "check",
             overwriting="inplace" not in mode.excluded,
         ),
+        log.notes,
     )
     verify(plan)
     return Compiled(source, mode, plan, tuple(states), tuple(rewritten), log)
