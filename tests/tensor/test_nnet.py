@@ -114,7 +114,19 @@ def test_softmax_regression_in_one() -> None:
     assert_ulp(evaluate(loss, values), -np.log(p[[0, 1], classes]), SUMMED)
     assert_ulp(evaluate(probabilities, values), p, SUMMED)
     np.testing.assert_array_equal(evaluate(prediction, values), p.argmax(axis=1))
-    assert len(T.nnet.crossentropy_softmax_1hot_with_bias(x, b, y)) == 2
+    both = T.nnet.crossentropy_softmax_max_and_argmax_1hot_with_bias(x, b, y)
+    for results in (both, T.nnet.crossentropy_softmax_max_and_argmax_1hot(x + b, y)):
+        found = [evaluate(item, values) for item in results]
+        np.testing.assert_array_equal(found[0], evaluate(loss, values))
+        np.testing.assert_array_equal(found[1], evaluate(probabilities, values))
+        np.testing.assert_array_equal(found[2], found[1].max(axis=1))
+        np.testing.assert_array_equal(found[3], p.argmax(axis=1))
+    for results in (
+        T.nnet.crossentropy_softmax_1hot_with_bias(x, b, y),
+        T.nnet.crossentropy_softmax_1hot(x + b, y),
+    ):
+        np.testing.assert_array_equal(evaluate(results[0], values), evaluate(loss, values))
+        np.testing.assert_array_equal(evaluate(results[1], values), found[1])
 
 
 # What programs rely on optimisation for.
