@@ -361,6 +361,14 @@ IMPOSSIBLE: dict[str, tuple[Variable, list[tuple[tuple[Any, ...], str]]]] = {
         T.arange(S),
         [((x,), r"\[arange\] \(stop - start\) / step") for x in (np.inf, np.nan, 1e300)],
     ),
+    "arange to both sides": (
+        T.arange(-M, M),
+        [((x,), r"\[arange\] \(stop - start\) / step") for x in (2**62, 2**62 + 1, 2**63 - 1)],
+    ),
+    "arange of integers": (
+        T.arange(M, N, 2**62),
+        [((-(2**63), 2**63 - 1), r"\[arange\] \(stop - start\) / step")],
+    ),
     "arange in floats": (
         T.arange(0.0, 5.0, S),
         [((x,), r"\[arange\] \(stop - start\) / step") for x in (0.0, np.nan, 1e-300)],
@@ -388,7 +396,16 @@ def test_impossible_lengths(name: str, mode: str) -> None:
     assert w.get_value() == 0
 
 
+@pytest.mark.parametrize("stop", [np.inf, -np.inf, np.nan, 2.0**62])
+def test_impossible_ranges_of_constants_are_told_when_they_are_built(stop: float) -> None:
+    with pytest.raises(ValueError, match=r"\[arange\] \(stop - start\) / step must be finite"):
+        T.arange(stop)
+
+
 def test_lengths_that_are_possible() -> None:
+    both_sides = theano.function([M], T.arange(-M, M))
+    assert both_sides(2).tolist() == [-2, -1, 0, 1]
+    assert both_sides(-2).tolist() == []
     reshape = theano.function([V, M, N], V.reshape((M, N)))
     assert reshape(np.ones(6), -1, 2).shape == (3, 2)
     assert reshape([], 2**32, 0).shape == (2**32, 0)
