@@ -320,6 +320,17 @@ def test_selections_out_of_range(mode: str) -> None:
     assert read(np.ones(0), np.zeros(0, "int64")).tolist() == []
 
 
+@pytest.mark.parametrize("mode", ["native", "check", "reference"])
+@pytest.mark.parametrize("index", [3, 2**63 - 1, 2**63, 2**64 - 1])
+def test_unsigned_selections_are_told_as_they_are(mode: str, index: int) -> None:
+    x, i = T.dmatrix("x"), T.TensorType("uint64", (False,))("i")
+    likelihoods = T.log(T.nnet.softmax(x))[T.arange(i.shape[0]), i]
+    for result in (x[i], T.inc_subtensor(x[i], 1), likelihoods):
+        f = theano.function([x, i], result, mode=mode)
+        with pytest.raises(IndexRangeError, match=rf"index {index} is out of bounds for size 3"):
+            f(np.ones((3, 3)), np.array([0, index, 1], "uint64"))
+
+
 def test_more_memory_than_there_is() -> None:
     n, w = T.lscalar("n"), theano.shared(0.0, "w")
     f = theano.function([n], T.zeros((n, n)).sum(axis=0), updates=[(w, w + 1)])
