@@ -19,7 +19,7 @@ from tqdm import trange
 
 import arignote
 import arignote.tensor as T
-from options import output_file, positive, seed
+from options import plot_file, positive, seed
 
 Array = npt.NDArray[Any]
 
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> Line:
     parser.add_argument("--steps", type=positive, default=10_000, help="default %(default)s")
     parser.add_argument("--seed", type=seed, default=0, help="of the first line; %(default)s")
     parser.add_argument(
-        "--plot", type=output_file, metavar="PNG", help="draw the points and the line"
+        "--plot", type=plot_file, metavar="PNG", help="draw the points and the line"
     )
     args = parser.parse_args(arguments)
     arignote.config.floatX = args.dtype

@@ -25,7 +25,7 @@ from tqdm import tqdm
 import arignote
 import arignote.tensor as T
 from mnist_data import N_CLASSES, DataSet, Split, load
-from options import output_file, positive
+from options import output_file, plot_file, positive
 
 Array = npt.NDArray[Any]
 
@@ -223,7 +223,7 @@ def command_line() -> argparse.ArgumentParser:
     add("--rate", type=float, default=default.rate, help="of learning; default %(default)s")
     add("--patience", type=positive, default=default.patience, help="minibatches; %(default)s")
     add("--model", type=output_file, default=str(default.model), help="best model; %(default)s")
-    add("--plot", type=output_file, metavar="PNG", help="draw weights and error curves")
+    add("--plot", type=plot_file, metavar="PNG", help="draw weights and error curves")
     return parser
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -34,3 +35,10 @@ def output_file(text: str) -> Path:
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise argparse.ArgumentTypeError(f"must be writable: {path}")
     return path
+
+
+def plot_file(text: str) -> Path:
+    """Read the path of a picture that the program will draw."""
+    if find_spec("matplotlib") is None:
+        raise argparse.ArgumentTypeError("needs matplotlib: pip install matplotlib")
+    return output_file(text)

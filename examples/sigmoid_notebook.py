@@ -20,7 +20,7 @@ from tqdm import trange
 
 import arignote
 import arignote.tensor as T
-from options import output_file, positive, seed
+from options import plot_file, positive, seed
 
 Array = npt.NDArray[Any]
 Sigmoid = Callable[[npt.ArrayLike], Array]
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> Array:
     parser.add_argument("--steps", type=positive, default=10_001, help="default %(default)s")
     parser.add_argument("--seed", type=seed, default=0, help="of the points; default %(default)s")
     parser.add_argument(
-        "--plot", type=output_file, metavar="PNG", help="draw the sigmoid and the cost"
+        "--plot", type=plot_file, metavar="PNG", help="draw the sigmoid and the cost"
     )
     args = parser.parse_args(arguments)
     arignote.config.floatX = args.dtype

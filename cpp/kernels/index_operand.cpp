@@ -1,7 +1,6 @@
 #include "kernels/index_operand.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace arignote {
 
@@ -32,13 +31,7 @@ std::int64_t IndexOperands::add_run(const Run& run, std::int64_t* offsets) noexc
 
 template <class T>
 std::int64_t IndexOperands::read_one(const std::byte* index) noexcept {
-  const T value = load<T>(index);
-  if constexpr (std::is_same_v<T, std::uint64_t>) {
-    constexpr auto most = static_cast<T>(std::numeric_limits<std::int64_t>::max());
-    return static_cast<std::int64_t>(std::min(value, most));
-  } else {
-    return static_cast<std::int64_t>(value);
-  }
+  return static_cast<std::int64_t>(load<T>(index));
 }
 
 IndexOperands::IndexOperands(std::span<const DType> dtypes) : operands_(dtypes.size()) {
@@ -47,6 +40,7 @@ IndexOperands::IndexOperands(std::span<const DType> dtypes) : operands_(dtypes.s
       if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
         operands_[j].add = &add_run<T>;
         operands_[j].read = &read_one<T>;
+        operands_[j].is_signed = std::is_signed_v<T>;
       }
     });
   }
@@ -97,8 +91,10 @@ Status IndexOperands::error_at(std::span<std::byte* const> indices,
     const Operand& operand = operands_[j];
     for_each_run(operand.axes, position, position + 1, [&](const auto& starts, std::int64_t) {
       const std::int64_t value = operand.read(indices[j] + starts[0]);
-      if (value < -operand.length || value >= operand.length) {
+      const std::int64_t least = operand.is_signed ? -operand.length : 0;
+      if (value < least || value >= operand.length) {
         status = Status::index_out_of_range(position, value, operand.length);
+        if (!operand.is_signed) status.what = "unsigned";
       }
     });
   }

@@ -42,7 +42,8 @@ class IndexOperands {
   std::int64_t resolve(std::span<std::byte* const> indices, std::int64_t first, std::int64_t last,
                        std::int64_t* offsets) const noexcept;
 
-  // The error for a position that resolve() returned.
+  // The error for a position that resolve() returned. Its value has the bits of the index: of an
+  // unsigned one if that is what the error says.
   Status error_at(std::span<std::byte* const> indices, std::int64_t position) const noexcept;
 
  private:
@@ -55,11 +56,13 @@ class IndexOperands {
   };
   // Adds to the offsets; returns how many indices were in range before the first that is not.
   using AddFn = std::int64_t (*)(const Run& run, std::int64_t* offsets) noexcept;
+  // The bits of an index, extended to 64.
   using ReadFn = std::int64_t (*)(const std::byte* index) noexcept;
 
   struct Operand {
     AddFn add;
     ReadFn read;
+    bool is_signed;
     Axes<1> axes;
     std::int64_t length = 0;
     std::int64_t stride = 0;

@@ -211,6 +211,22 @@ def test_a_number_of_threads_must_be_positive(
     assert "--threads" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("no/figures.json", "must be writable: no/figures.json: No such file or directory"),
+        (".", "must be writable: .: Is a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_measuring(
+    file: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["no such workload", "--json", file])
+    assert caught.value.code == 2
+    assert f"argument --json: {text}" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_the_seeds_are_measured_from_the_command_line(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"

@@ -261,3 +261,14 @@ def test_help_of_each_program(name: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"usage: {name}.py")
+
+
+@pytest.mark.parametrize("name", ["logistic_sgd", "linear_regression", "sigmoid_notebook"])
+def test_a_plot_without_matplotlib_is_refused_before_training(
+    example: Example, capsys: Capture, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(SystemExit) as caught:
+        example(name).main(["--plot", "x.png"])
+    assert caught.value.code == 2
+    assert "argument --plot: needs matplotlib: pip install" in capsys.readouterr().err

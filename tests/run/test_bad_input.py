@@ -320,6 +320,17 @@ def test_selections_out_of_range(mode: str) -> None:
     assert read(np.ones(0), np.zeros(0, "int64")).tolist() == []
 
 
+@pytest.mark.parametrize("mode", ["native", "check", "reference"])
+@pytest.mark.parametrize("index", [3, 2**63 - 1, 2**63, 2**64 - 1])
+def test_unsigned_selections_are_told_as_they_are(mode: str, index: int) -> None:
+    x, i = T.dmatrix("x"), T.TensorType("uint64", (False,))("i")
+    likelihoods = T.log(T.nnet.softmax(x))[T.arange(i.shape[0]), i]
+    for result in (x[i], T.inc_subtensor(x[i], 1), likelihoods):
+        f = theano.function([x, i], result, mode=mode)
+        with pytest.raises(IndexRangeError, match=rf"index {index} is out of bounds for size 3"):
+            f(np.ones((3, 3)), np.array([0, index, 1], "uint64"))
+
+
 def test_more_memory_than_there_is() -> None:
     n, w = T.lscalar("n"), theano.shared(0.0, "w")
     f = theano.function([n], T.zeros((n, n)).sum(axis=0), updates=[(w, w + 1)])
@@ -361,6 +372,14 @@ IMPOSSIBLE: dict[str, tuple[Variable, list[tuple[tuple[Any, ...], str]]]] = {
         T.arange(S),
         [((x,), r"\[arange\] \(stop - start\) / step") for x in (np.inf, np.nan, 1e300)],
     ),
+    "arange to both sides": (
+        T.arange(-M, M),
+        [((x,), r"\[arange\] \(stop - start\) / step") for x in (2**62, 2**62 + 1, 2**63 - 1)],
+    ),
+    "arange of integers": (
+        T.arange(M, N, 2**62),
+        [((-(2**63), 2**63 - 1), r"\[arange\] \(stop - start\) / step")],
+    ),
     "arange in floats": (
         T.arange(0.0, 5.0, S),
         [((x,), r"\[arange\] \(stop - start\) / step") for x in (0.0, np.nan, 1e-300)],
@@ -388,7 +407,16 @@ def test_impossible_lengths(name: str, mode: str) -> None:
     assert w.get_value() == 0
 
 
+@pytest.mark.parametrize("stop", [np.inf, -np.inf, np.nan, 2.0**62])
+def test_impossible_ranges_of_constants_are_told_when_they_are_built(stop: float) -> None:
+    with pytest.raises(ValueError, match=r"\[arange\] \(stop - start\) / step must be finite"):
+        T.arange(stop)
+
+
 def test_lengths_that_are_possible() -> None:
+    both_sides = theano.function([M], T.arange(-M, M))
+    assert both_sides(2).tolist() == [-2, -1, 0, 1]
+    assert both_sides(-2).tolist() == []
     reshape = theano.function([V, M, N], V.reshape((M, N)))
     assert reshape(np.ones(6), -1, 2).shape == (3, 2)
     assert reshape([], 2**32, 0).shape == (2**32, 0)

@@ -27,12 +27,24 @@ def _positive(text: str) -> int:
     return number
 
 
+def _output_file(text: str) -> Path:
+    path = Path(text)
+    is_new = not path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"must be writable: {path}: {error.strerror}") from None
+    if is_new:
+        path.unlink()
+    return path
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that every benchmark takes."""
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer and shorter rounds")
     add("--threads", type=_positive, metavar="N", help="of each contender; default: all cores")
-    add("--json", type=Path, metavar="FILE", help="write all figures here, too")
+    add("--json", type=_output_file, metavar="FILE", help="write all figures here, too")
 
 
 def limit_threads(count: int) -> None:

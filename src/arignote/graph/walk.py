@@ -87,6 +87,8 @@ def replace(
 
     A replacement is taken as it is: it is not searched for further variables to replace.
     """
+    if not replacements:
+        return list(outputs)
     memo: dict[Variable, Variable] = dict(replacements)
     for node in toposort(outputs, stop=lambda variable: variable in replacements):
         new = rebuild(node, [memo.get(item, item) for item in node.inputs])

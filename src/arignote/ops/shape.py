@@ -658,17 +658,16 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Variable:
 # --- ranges
 
 
-# Stands for the length of a range from or to infinity, or in steps of zero.
+# Stands for the length of a range from or to infinity, or in steps of zero, or too far.
 _NO_LENGTH: Final = -(2**63)
+_TOO_LONG: Final = "(stop - start) / step must be finite and below 2**62"
 
 
 def _arange_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
-    start, stride, length = node.inputs
+    _, stride, length = node.inputs
     found = context.value(length)
     count = maximum(found, 0)
-    if not ops.is_discrete(start):
-        text = "(stop - start) / step must be finite and below 2**62"
-        context.require(build("lt", _NO_LENGTH, found), text)
+    context.require(build("lt", _NO_LENGTH, found), _TOO_LONG)
     if "length" in node.params:
         text = f"{node.params['length']} must not be negative: {{found}}"
         context.require_equal(found, count, text)
@@ -723,6 +722,9 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str | None = None
             raise arange_op.type_error(f"{name} must be a scalar: {item.type}")
     if ops.constant_value(stride) == 0:
         raise ValueError("[arange] step must not be zero")
+    begin, end, by = (ops.constant_value(item) for item in (first, last, stride))
+    if None not in (begin, end, by) and not abs((end - begin) / by) < 2**62:
+        raise ValueError(f"[arange] {_TOO_LONG}: ({end} - {begin}) / {by}")
     common = dtypes.upcast(first.dtype, last.dtype, stride.dtype)
     if dtype is None:
         dtype = "int64" if common in dtypes.DISCRETE else dtypes.upcast(common, config.floatX)
@@ -734,11 +736,22 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str | None = None
     if is_integer:
         first, last, stride = (ops.cast(item, "int64") for item in (first, last, stride))
         count = ops.neg(ops.floor_div(ops.sub(first, last), stride))
+        if begin is None or abs(begin) > 2**62:
+            count = _unless_too_far(first, last, count)
     else:
         span = ops.cast(ops.true_div(ops.sub(last, first), stride), "float64")
         possible = ops.lt(ops.abs_(span), 2.0**62)
         count = ops.cast(ops.switch(possible, ops.ceil(span), float(_NO_LENGTH)), "int64")
     return arange_op.make([ops.cast(first, dtype), ops.cast(stride, dtype), count]).outputs[0]
+
+
+def _unless_too_far(first: Variable, last: Variable, count: Variable) -> Variable:
+    """Return a count, or what stands for none where ``last - first`` may exceed an integer."""
+    half = ops.sub(ops.floor_div(last, 2), ops.floor_div(first, 2))
+    beyond = ops.sub(half, ops.maximum(ops.minimum(half, 2**61), -(2**61)))
+    # In arithmetic that sizes can follow: zero or one.
+    is_too_far = ops.minimum(ops.mul(beyond, beyond), 1)
+    return ops.add(ops.mul(count, ops.sub(1, is_too_far)), ops.mul(is_too_far, _NO_LENGTH))
 
 
 # --- copies

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import groupby, repeat
 
 from arignote import ops
 from arignote.graph.op import SUM, Call, Rows
@@ -19,6 +19,9 @@ from arignote.plan.needs import values_read
 from arignote.rewrite.fuse import iterated_pattern
 
 Dependencies = Mapping[Apply, Collection[Apply]]
+
+# How many nodes after its product a block may reach: in large graphs every product looks so far.
+_REACH = 512
 
 
 @dataclass(eq=False)
@@ -76,15 +79,16 @@ def find_row_blocks(
     blocks: list[RowBlock] = []
     taken: set[Apply] = set(apart)
     alone: dict[Apply, RowBlock] = {}
+    growth = _Growth(dependencies, set(outputs), taken)
+    order = _Order(dependencies)
     for node in dependencies:
         if node.op is not ops.dot_op or node in taken or not _is_native(node):
             continue
-        growth = _Growth(dependencies, set(outputs), taken)
         # Along the columns of the result only where that saves reading an operand again.
         block = max(
             map(growth.grow, repeat(node), _cuts(node)), key=RowBlock.products, default=RowBlock()
         )
-        if len(block) > 1 and _can_run_whole(dependencies, [*blocks, block]):
+        if len(block) > 1 and order.join(block):
             blocks.append(block)
             taken.update(block.nodes)
         else:
@@ -118,7 +122,7 @@ def _is_native(node: Apply) -> bool:
 
 
 class _Growth:
-    """One row block, grown from a product."""
+    """Grows row blocks from products."""
 
     def __init__(
         self, dependencies: Dependencies, outputs: set[Variable], taken: set[Apply]
@@ -126,6 +130,8 @@ class _Growth:
         self.dependencies = dependencies
         self.outputs = outputs
         self.taken = taken
+        self.nodes = list(dependencies)
+        self.number = {node: number for number, node in enumerate(self.nodes)}
         self.readers: dict[Variable, list[Apply]] = {}
         for node in dependencies:
             for item in values_read(node):
@@ -143,19 +149,16 @@ class _Growth:
             if seed in wrong:
                 return RowBlock()
             refused.update(wrong)
-        order = {node: number for number, node in enumerate(self.dependencies)}
-        block.nodes.sort(key=order.__getitem__)
+        block.nodes.sort(key=self.number.__getitem__)
         return block
 
     def _forward(self, seed: Apply, cut: Sequence[int | None], refused: set[Apply]) -> RowBlock:
         block = RowBlock()
         members: set[Apply] = set()
         outside: set[Apply] = set()  # nodes that come after the block
-        started = False
-        for node, needed in self.dependencies.items():
-            started = started or node is seed
-            if not started:
-                continue
+        start = self.number[seed]
+        for node in self.nodes[start : start + _REACH]:
+            needed = self.dependencies[node]
             known = [block.axes.get(i) if i.owner in members else None for i in node.inputs]
             if node is seed:
                 known = list(cut)
@@ -165,7 +168,7 @@ class _Growth:
                 members.add(node)
                 continue
             # One that reads nothing of the block but a shape may also come before it.
-            if not (members | outside).isdisjoint(needed):
+            if not (members.isdisjoint(needed) and outside.isdisjoint(needed)):
                 outside.add(node)
                 if any(axis not in (None, SUM) for axis in known):
                     block.apart[node] = reason
@@ -268,28 +271,38 @@ class _Growth:
         )
 
 
-def _can_run_whole(dependencies: Dependencies, blocks: Sequence[RowBlock]) -> bool:
-    """Return whether the nodes can be ordered with each block in one piece."""
-    block_of = {node: block for block in blocks for node in block.nodes}
-    waits: dict[object, set[object]] = {}
-    for node, needed in dependencies.items():
-        own = block_of.get(node, node)
-        others = {block_of.get(item, item) for item in needed}
-        waits.setdefault(own, set()).update(others - {own})
-    done: set[object] = set()
-    for start in waits:
-        stack = [start]
-        path: set[object] = set()
-        while stack:
-            item = stack[-1]
-            pending = [other for other in waits.get(item, ()) if other not in done]
-            if item in done or not pending:
-                stack.pop()
-                path.discard(item)
-                done.add(item)
-            elif item in path:
-                return False
+class _Order:
+    """A topological order of a graph's nodes in which each block is in one piece."""
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self.dependencies = dependencies
+        self.nodes = list(dependencies)
+        self.place = {node: place for place, node in enumerate(self.nodes)}
+        self.piece_of: dict[Apply, object] = {}
+
+    def join(self, block: RowBlock) -> bool:
+        """Bring a block into one piece; return whether that can be.
+
+        What stands between its nodes goes before the block, or after it if it waits for the block:
+        unless the block waits for that, too.
+        """
+        places = [self.place[node] for node in block.nodes]
+        first, end = min(places), max(places) + 1
+        members = set(block.nodes)
+        before: list[Apply] = []
+        after: dict[Apply, None] = {}
+        for _, piece in groupby(self.nodes[first:end], lambda node: self.piece_of.get(node, node)):
+            nodes = list(piece)
+            needed = {item for node in nodes for item in self.dependencies[node]}
+            late = not after.keys().isdisjoint(needed)
+            if nodes[0] in members:
+                if late:
+                    return False
+            elif late or not members.isdisjoint(needed):
+                after.update(dict.fromkeys(nodes))
             else:
-                path.add(item)
-                stack.extend(pending)
-    return True
+                before.extend(nodes)
+        self.nodes[first:end] = [*before, *block.nodes, *after]
+        self.place.update(zip(self.nodes[first:end], range(first, end), strict=True))
+        self.piece_of.update(dict.fromkeys(block.nodes, block))
+        return True

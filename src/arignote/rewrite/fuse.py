@@ -6,7 +6,7 @@ both depends on it and feeds it. Each group becomes a program node, which reads 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arignote import ops
@@ -16,16 +16,34 @@ from arignote.graph.variable import Apply, Variable
 # Larger programs would only grow the number of live registers.
 MOST_INSTRUCTIONS = 128
 
+# What bounds the time that one node takes in large graphs: the units visited in search of a path,
+# and the groups of scalars that a scalar may join. Fewer groups are fused beyond.
+_MOST_VISITS = 256
+_MOST_SCALARS = 16
+
 
 @dataclass(eq=False)
 class Unit:
-    """A group of nodes to fuse, or a single other node."""
+    """A group of nodes to fuse, or a single other node.
+
+    Attributes
+    ----------
+    inputs, readers
+        The units that this one depends on, and those that depend on it; in an order, as sets
+        have none.
+    number
+        In the order of the graph.
+    level
+        Above that of every input.
+    """
 
     nodes: list[Apply]
     pattern: tuple[bool, ...] | None
     axes: tuple[int, ...] | None = None
-    inputs: set[Unit] = field(default_factory=set)
+    inputs: dict[Unit, None] = field(default_factory=dict)
+    readers: dict[Unit, None] = field(default_factory=dict)
     number: int = 0
+    level: int = 0
 
     def needs(self) -> list[Unit]:
         """Return the units that this one depends on, in the order of the graph."""
@@ -57,31 +75,35 @@ class _Grouping:
         self.fusing = fusing
         self.labels = labels
         self.unit_of: dict[Apply, Unit] = {}
-        self.units: list[Unit] = []
+        self.units: dict[Unit, None] = {}
+        self.open_scalars: dict[Unit, None] = {}
         for nodes, needed in _in_one_piece(dependencies, blocks):
-            if len(nodes) > 1:
-                self._place_block(nodes, needed)
-            else:
-                self._place(nodes[0], needed)
+            unit = self._place(nodes, needed)
+            if unit.pattern is not None and fusing:
+                self._join(nodes[0], unit)
 
-    def _place_block(self, nodes: Sequence[Apply], needed: Collection[Apply]) -> None:
+    def _place(self, nodes: Sequence[Apply], needed: Collection[Apply]) -> Unit:
         unit = Unit(list(nodes), None, number=len(self.unit_of))
-        unit.inputs = {self.unit_of[item] for item in needed}
+        if len(nodes) == 1:
+            unit.pattern = iterated_pattern(nodes[0])
+            unit.axes = nodes[0].params["axis"] if nodes[0].op in ops.REDUCTIONS else None
+        unit.inputs = dict.fromkeys(self.unit_of[item] for item in needed)
+        for item in unit.inputs:
+            item.readers[unit] = None
+        _lift(unit)
         self.unit_of.update(dict.fromkeys(nodes, unit))
-        self.units.append(unit)
+        self.units[unit] = None
+        return unit
 
-    def _place(self, node: Apply, needed: Collection[Apply]) -> None:
-        pattern = iterated_pattern(node)
-        axes = node.params["axis"] if node.op in ops.REDUCTIONS else None
-        unit = Unit([node], pattern, axes, number=len(self.unit_of))
-        unit.inputs = {self.unit_of[item] for item in needed}
-        self.unit_of[node] = unit
-        self.units.append(unit)
-        if pattern is None or not self.fusing:
-            return
+    def _join(self, node: Apply, unit: Unit) -> None:
         for other in self._candidates(node, unit):
-            if other in self.units and self._fits(unit, other) and self._convex(unit, other):
+            if other in self.units and self._fits(unit, other) and _convex(unit, other):
                 unit = self._merge(unit, other)
+        if unit.pattern == ():
+            self.open_scalars[unit] = None
+            if len(unit.nodes) == MOST_INSTRUCTIONS or len(self.open_scalars) > _MOST_SCALARS:
+                full = len(unit.nodes) == MOST_INSTRUCTIONS
+                del self.open_scalars[unit if full else next(iter(self.open_scalars))]
 
     def _candidates(self, node: Apply, unit: Unit) -> list[Unit]:
         found = []
@@ -91,7 +113,7 @@ class _Grouping:
             if owner in self.unit_of and owner is not None and owner.op not in ops.REDUCTIONS:
                 found.append(self.unit_of[owner])
         if unit.pattern == () and unit.axes is None:
-            found.extend(other for other in self.units if other.pattern == ())
+            found.extend(self.open_scalars)
         return [other for other in found if other is not unit]
 
     def _fits(self, unit: Unit, other: Unit) -> bool:
@@ -103,31 +125,24 @@ class _Grouping:
             return False
         return len(unit.nodes) + len(other.nodes) <= MOST_INSTRUCTIONS
 
-    def _convex(self, first: Unit, second: Unit) -> bool:
-        """Return whether no path leads from one of the two to the other through a third."""
-        pair = {first, second}
-        stack = [item for unit in pair for item in unit.inputs if item not in pair]
-        seen: set[Unit] = set()
-        while stack:
-            unit = stack.pop()
-            if unit in pair:
-                return False
-            if unit not in seen:
-                seen.add(unit)
-                stack.extend(unit.inputs)
-        return True
-
     def _merge(self, unit: Unit, other: Unit) -> Unit:
         other.nodes.extend(unit.nodes)
         other.axes = other.axes if other.axes is not None else unit.axes
-        other.inputs = (other.inputs | unit.inputs) - {unit, other}
-        for node in unit.nodes:
-            self.unit_of[node] = other
-        for item in self.units:
-            if unit in item.inputs:
-                item.inputs = (item.inputs - {unit}) | {other}
-        other.inputs.discard(other)
-        self.units.remove(unit)
+        self.unit_of.update(dict.fromkeys(unit.nodes, other))
+        for item in unit.inputs:
+            del item.readers[unit]
+            item.readers[other] = None
+        for item in unit.readers:
+            del item.inputs[unit]
+            item.inputs[other] = None
+        other.inputs.update(unit.inputs)
+        other.readers.update(unit.readers)
+        for links in (other.inputs, other.readers):
+            for item in (unit, other):
+                links.pop(item, None)
+        del self.units[unit]
+        self.open_scalars.pop(unit, None)
+        _lift(other)
         return other
 
     def ordered(self) -> list[Unit]:
@@ -144,6 +159,44 @@ class _Grouping:
                 else:
                     stack.extend(pending)
         return list(done)
+
+
+def _lift(unit: Unit) -> None:
+    """Give a unit and those that depend on it levels above their inputs'."""
+    stack = [unit]
+    while stack:
+        item = stack.pop()
+        least = max((source.level + 1 for source in item.inputs), default=0)
+        if least > item.level:
+            item.level = least
+            stack.extend(item.readers)
+
+
+def _convex(first: Unit, second: Unit) -> bool:
+    """Return whether surely no path leads from one of the two to the other through a third.
+
+    It is looked for from both ends at once: where one leads nowhere, the other need not end.
+    """
+    low, high = sorted((first, second), key=lambda unit: unit.level)
+    up = _reached(low, high, lambda unit: unit.readers)
+    down = _reached(high, low, lambda unit: unit.inputs)
+    for visits, (above, below) in enumerate(zip(up, down, strict=False)):
+        if above is high or below is low or visits == _MOST_VISITS:
+            return False
+    return True
+
+
+def _reached(start: Unit, end: Unit, links: Callable[[Unit], Iterable[Unit]]) -> Iterator[Unit]:
+    """Yield the units that lead on from a start through a third, on the levels up to an end."""
+    least, most = sorted((start.level, end.level))
+    seen: set[Unit] = set()
+    stack = [item for item in links(start) if item is not end]
+    while stack:
+        unit = stack.pop()
+        if (unit is end or least < unit.level < most) and unit not in seen:
+            seen.add(unit)
+            yield unit
+            stack.extend(links(unit))
 
 
 def group(

@@ -45,7 +45,8 @@ def call_error(
             f"[{plan.name}] {name} must be writeable: its borrowed array is read-only"
         )
     if kind == "index":
-        error = _index_error(_step_at(plan, place), position, value, other)
+        found = value % 2**64 if what == "unsigned" else value
+        error = _index_error(_step_at(plan, place), position, found, other)
         add_shapes(error, plan, arguments, states)
         return error
     step, _ = place

@@ -1,0 +1,67 @@
+"""The work of compiling grows like the graph, however deep it is and whatever hangs together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import arignote as theano
+import arignote.tensor as T
+from arignote.graph.variable import Variable
+
+Layer = Callable[[Variable, Variable], Variable]
+
+LAYERS: dict[str, Layer] = {
+    "elementwise": lambda y, w: T.tanh(y),
+    "products": lambda y, w: T.tanh(T.dot(y, w)),
+    "products from the left": lambda y, w: T.tanh(T.dot(w, y)),
+    "scalars between matrices": lambda y, w: y * T.tanh(y.sum()),
+    "something early in all": lambda y, w: T.dot(y, w) * T.tanh(w),
+}
+
+
+def compiled(layer: Layer, depth: int, mode: str | None = None) -> theano.Function:
+    x, w = T.dmatrix("x"), T.dmatrix("w")
+    y: Variable = x
+    for _ in range(depth):
+        y = layer(y, w)
+    outputs = [y, T.grad(y.sum(), x)]
+    return theano.function([x, w], outputs, mode=mode, on_unused_input="ignore")
+
+
+def calls(action: Callable[[], Any]) -> int:
+    """Return how many calls, of C functions too, an action makes: its work, without a clock."""
+    count = 0
+
+    def note(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_work_grows_like_the_graph(name: str) -> None:
+    layer = LAYERS[name]
+    compiled(layer, 8)  # What is remembered of types and names is counted in neither.
+    fewer, more = (calls(lambda depth=depth: compiled(layer, depth)) for depth in (80, 320))
+    assert more < 6 * fewer
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_deep_graph_is_right(name: str) -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((4, 4)), rng.standard_normal((4, 4)) / 2
+    found, expected = (compiled(LAYERS[name], 150, mode)(x, w) for mode in (None, "reference"))
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-300)
