@@ -39,7 +39,7 @@ struct RunArgs {
   std::byte* workspace;  // 64-byte aligned, as many bytes as bind() asked for
   // Of a kernel that runs on one block of rows after another, else null and false:
   const std::byte* prepared = nullptr;  // what prepare() has left
-  bool adds = false;  // outputs[0] is a sum in the form of sum_bytes(), to which to add
+  bool adds = false;  // outputs[0] is a sum, to which to add
 };
 
 class Kernel {
@@ -71,6 +71,8 @@ class Kernel {
   // zero at first, of which finish() makes the output. Sums of one form may be added up.
   virtual std::size_t sum_bytes() const { return 0; }
   virtual void finish(const std::byte* /*sum*/, std::byte* /*output*/) noexcept {}
+  // Whether a run can add to its output as it is, in place of a sum in a form of its own.
+  virtual bool adds_to_output() const { return false; }
 };
 
 // Returns null and sets status when the step's attributes or dtypes are not ones it can run.

@@ -115,7 +115,6 @@ class Product {
   explicit Product(DType dtype) : a_(dtype), b_(dtype) {}
 
   void plan(const Layout& a, const Layout& b) noexcept {
-    constexpr std::int64_t kTiny = 128;
     shape_ = {.m = a.shape[0], .n = b.shape[1], .k = a.shape[1]};
     plain_ = shape_.multiplications() <= kTiny;
     if constexpr (kIsReal) {
@@ -136,7 +135,13 @@ class Product {
   }
   double cost() const { return 50.0 + static_cast<double>(shape_.multiplications()) * 0.03; }
 
-  void run(const std::byte* a_data, const std::byte* b_data, const Result<T>& out,
+  // Whether it does so whatever k is.
+  bool can_add() const {
+    const auto [m, n, k] = shape_;
+    return kIsReal && std::min(m, n) > 1 && m * n > kTiny && std::max(m, n) <= blas::kMaxExtent;
+  }
+
+  void run(const std::byte* a_data, const std::byte* b_data, const Result<T>& out, bool adds,
            std::byte* workspace) const noexcept {
     if (shape_.m == 0 || shape_.n == 0) return;
     const Factor<T> a = a_.template ready<T>(a_data, workspace);
@@ -148,13 +153,14 @@ class Product {
     } else if (plain_) {
       plain_product(shape_, a, b, out);
     } else {
-      blas_.run(a, b, out, workspace);
+      blas_.run(a, b, out, adds, workspace);
     }
   }
   const ProductShape& shape() const { return shape_; }
 
  private:
   static constexpr bool kIsReal = std::is_floating_point_v<T>;
+  static constexpr std::int64_t kTiny = 128;
   struct Nothing {};
 
   ProductShape shape_;
@@ -193,7 +199,8 @@ class Dot final : public Kernel {
       return {};
     }
     product_.run(args.inputs[0], args.inputs[1],
-                 {reinterpret_cast<T*>(args.outputs[0]), product_.shape().n}, args.workspace);
+                 {reinterpret_cast<T*>(args.outputs[0]), product_.shape().n}, args.adds,
+                 args.workspace);
     return {};
   }
 
@@ -207,6 +214,7 @@ class Dot final : public Kernel {
   void finish(const std::byte* sum, std::byte* output) noexcept override {
     narrow_.finish(sum, output);
   }
+  bool adds_to_output() const override { return !is_narrow_ && product_.can_add(); }
 
  private:
   Product<T, kLogical> product_;

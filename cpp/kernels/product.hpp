@@ -35,15 +35,16 @@ struct ProductShape {
 };
 
 // out (m x n) = a (m x k) * b (k x n), through tiles that follow from the shape alone, for float
-// and double. Of the steps of a factor one must be 1, and the other at least the length that the
-// first one runs over and at most blas::kMaxExtent.
+// and double, or added to out. Of the steps of a factor one must be 1, and the other at least the
+// length that the first one runs over and at most blas::kMaxExtent.
 template <class T>
 class RealProduct {
  public:
   // The factors' layouts may change how the work is cut, as the shape does.
   void plan(const ProductShape& shape, bool dense_a_rows, bool dense_b_columns) noexcept;
   std::size_t workspace_bytes() const noexcept;
-  void run(const Factor<T>& a, const Factor<T>& b, const Result<T>& out,
+  // Adding is for matrices: neither m nor n may be 1.
+  void run(const Factor<T>& a, const Factor<T>& b, const Result<T>& out, bool adds,
            std::byte* workspace) const noexcept;
 
  private:
@@ -55,8 +56,10 @@ class RealProduct {
     std::int64_t y_step;
   };
   void plan_matrix() noexcept;
+  void plan_tiles() noexcept;
   void plan_vector(std::int64_t outputs, bool dense_rows) noexcept;
-  void run_matrix(const Factor<T>& a, const Factor<T>& b, const Result<T>& out) const noexcept;
+  void run_matrix(const Factor<T>& a, const Factor<T>& b, const Result<T>& out,
+                  bool adds) const noexcept;
   void run_vector(const VectorProduct& product, std::byte* workspace) const noexcept;
 
   ProductShape shape_;

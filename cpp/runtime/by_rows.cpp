@@ -14,8 +14,9 @@ namespace {
 
 // What a block and all that stays with it may take of a cache of its core.
 constexpr std::int64_t kCacheBytes = 256 << 10;
-// Temporaries of blocks that run one after the other, when what stays is larger than that.
-constexpr std::int64_t kMostBytes = 24 << 20;
+// Temporaries of blocks that run one after the other, when what stays is larger than that: products
+// with a large factor read it once for each block, so the more rows the better.
+constexpr std::int64_t kMostBytes = 40 << 20;
 constexpr std::int64_t kLeastRows = 16;
 constexpr std::int64_t kMostRows = 4096;
 constexpr std::int64_t kMostLanes = 16;
@@ -23,6 +24,8 @@ constexpr double kLaneNanoseconds = 15'000;
 // So many blocks are added one after the other, more as a tree: sums of many rows keep their
 // digits.
 constexpr std::int64_t kRun = 16;
+// But not if the sums together are larger: each level of a tree has some of its own.
+constexpr std::size_t kMostTreeBytes = 1 << 20;
 
 // Instead of a number of rows: no input is cut.
 constexpr std::int64_t kAsTheyAre = -1;
@@ -30,30 +33,46 @@ constexpr std::int64_t kAsTheyAre = -1;
 // Where a block's results go: one address for each output of the body.
 using Targets = std::vector<std::byte*>;
 
-// The outputs that are sums, and how they lie in memory together. Some are summed up by the kernels
-// that make them, in a form of their own.
+// A kernel of the body that adds to a sum: in a form of its own, or if bytes is 0, that of the
+// output.
+struct Adder {
+  int step;
+  std::size_t output;  // of the body
+  std::size_t bytes;
+};
+
+// Sums that lie in memory together: those that the outputs cannot hold, one of each, or those of a
+// block that are yet to be added.
+enum class Together { kApart, kAll, kBlock };
+
+// The outputs that are sums. Some are summed up by the kernels that make them.
 class Sums {
  public:
-  void clear() {
-    parts_.clear();
-    bytes_ = 0;
-  }
-  // own_bytes is not 0 if the kernel adds.
-  void append(std::size_t output, const Layout& layout, std::size_t own_bytes) {
+  void clear() { parts_.clear(); }
+  void append(std::size_t output, const Layout& layout, const Adder* adder) {
     const std::size_t item = size_of(layout.dtype);
+    const bool is_own = adder != nullptr && adder->bytes != 0;
     const std::size_t bytes =
-        own_bytes != 0 ? own_bytes : static_cast<std::size_t>(layout.size()) * item;
-    parts_.push_back({output, bytes_, static_cast<std::int64_t>(bytes / item),
-                      static_cast<std::int64_t>(item), own_bytes != 0,
+        is_own ? adder->bytes : static_cast<std::size_t>(layout.size()) * item;
+    parts_.push_back({output, static_cast<std::int64_t>(bytes / item),
+                      static_cast<std::int64_t>(item), adder != nullptr, is_own,
                       run_of(Update::kAdd, layout.dtype)});
-    bytes_ += align_up(bytes);
   }
-  std::size_t bytes() const { return bytes_; }
+  std::size_t bytes(Together together) const {
+    std::size_t bytes = 0;
+    for (const Part& part : parts_) bytes += part.bytes(together);
+    return bytes;
+  }
 
-  void point(Targets& targets, std::byte* memory) const {
-    for (const Part& part : parts_) targets[part.output] = memory + part.offset;
+  // Returns where the memory goes on.
+  std::byte* point(Targets& targets, std::byte* memory, Together together) const {
+    for (const Part& part : parts_) {
+      const std::size_t bytes = part.bytes(together);
+      if (bytes != 0) targets[part.output] = memory;
+      memory += bytes;
+    }
+    return memory;
   }
-  // What is not summed in a form of its own can be summed right in the outputs.
   void point_at_outputs(Targets& targets, std::span<std::byte* const> outputs) const {
     for (const Part& part : parts_) {
       if (!part.is_own) targets[part.output] = outputs[part.output];
@@ -67,12 +86,12 @@ class Sums {
   }
   void share(Targets& targets, const Targets& sums) const {
     for (const Part& part : parts_) {
-      if (part.is_own) targets[part.output] = sums[part.output];
+      if (part.adds) targets[part.output] = sums[part.output];
     }
   }
   void add_block(const Targets& sums, const Targets& block) const {
     for (const Part& part : parts_) {
-      if (!part.is_own) add(part, sums, block);
+      if (!part.adds) add(part, sums, block);
     }
   }
   void add(const Targets& to, const Targets& from) const {
@@ -82,18 +101,24 @@ class Sums {
  private:
   struct Part {
     std::size_t output;
-    std::size_t offset;
     std::int64_t count;
     std::int64_t item;
-    bool is_own;
+    bool adds;    // its kernel does
+    bool is_own;  // in a form of its own
     RunFn run;
+
+    std::size_t bytes(Together together) const {
+      const bool is_there = together == Together::kApart   ? is_own
+                            : together == Together::kBlock ? !adds
+                                                           : true;
+      return is_there ? align_up(static_cast<std::size_t>(count * item)) : 0;
+    }
   };
   static void add(const Part& part, const Targets& to, const Targets& from) {
     part.run(to[part.output], part.item, from[part.output], part.item, part.count);
   }
 
   std::vector<Part> parts_;
-  std::size_t bytes_ = 0;
 };
 
 // A kernel of the body that works out something once for all blocks.
@@ -101,13 +126,6 @@ struct Prepared {
   int step;
   std::size_t input;  // of the kernel
   int number;         // of the body's input
-  std::size_t bytes;
-};
-
-// A kernel of the body that adds to a sum.
-struct Adder {
-  int step;
-  std::size_t output;  // of the body
   std::size_t bytes;
 };
 
@@ -172,9 +190,9 @@ class Lane final : public Host {
 };
 
 // How many levels of sums a tree of so many blocks needs.
-std::size_t depth_of(std::int64_t blocks) {
+std::size_t depth_of(std::int64_t blocks, std::int64_t run) {
   std::size_t depth = 1;
-  for (; blocks > kRun; blocks = (blocks + 1) / 2) ++depth;
+  for (; blocks > run; blocks = (blocks + 1) / 2) ++depth;
   return depth;
 }
 
@@ -199,7 +217,10 @@ class ByRows final : public Kernel {
   }
   std::size_t workspace_bytes() const override {
     if (blocks_ == 1) return 0;
-    std::size_t bytes = lanes_.size() * (lanes_[0]->levels().size() + 1) * sums_.bytes();
+    const std::size_t in_lanes =
+        lanes_[0]->levels().size() * sums_.bytes(Together::kAll) + sums_.bytes(Together::kBlock);
+    std::size_t bytes =
+        lanes_.size() * in_lanes - sums_.bytes(Together::kAll) + sums_.bytes(Together::kApart);
     for (const Prepared& part : prepared_) bytes += align_up(part.bytes);
     return bytes;
   }
@@ -227,6 +248,7 @@ class ByRows final : public Kernel {
       }
     }
     for (const Adder& adder : adders_) {
+      if (adder.bytes == 0) continue;
       const std::byte* sum = lanes_[0]->levels()[0][adder.output];
       lanes_[0]->context().kernel(adder.step)->finish(sum, args.outputs[adder.output]);
     }
@@ -255,7 +277,7 @@ class ByRows final : public Kernel {
     std::int64_t temporary = 0;
     if (const Status status = temporary_bytes(temporary); !status.ok()) return status;
     std::int64_t row = temporary;
-    auto fixed = static_cast<std::int64_t>(sums_.bytes());
+    auto fixed = static_cast<std::int64_t>(sums_.bytes(Together::kAll));
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
       const std::int64_t bytes = bytes_of(inputs_[i]);
       cut_[i] >= 0 ? row += bytes / rows_ : fixed += bytes;
@@ -293,14 +315,15 @@ class ByRows final : public Kernel {
 
   Status make_lanes() {
     blocks_ = rows_ > block_ ? ceil_div(rows_, block_) : 1;
+    run_ = sums_.bytes(Together::kAll) <= kMostTreeBytes ? kRun : blocks_;
     std::int64_t count = 1;
     for (std::int64_t lane = 0; lane < count; ++lane) {
       count_allocation();
-      const std::size_t levels = depth_of(ceil_div(blocks_, count));
+      const std::size_t levels = depth_of(ceil_div(blocks_, count), run_);
       lanes_.push_back(std::make_unique<Lane>(body_, inputs_, cut_, levels));
       if (const Status status = prepare(*lanes_[lane], block_); !status.ok()) return status;
       if (lane == 0 && blocks_ > 1) find_talents();
-      for (const Adder& adder : adders_) lanes_[lane]->context().let_add(adder.step);
+      for (const Adder& adder : adders_) lanes_[lane]->context().let_add(adder.step, true);
       if (lane > 0) continue;
       cost_ = lanes_[0]->context().cost() * static_cast<double>(blocks_);
       if (wants_lanes_) {
@@ -322,7 +345,7 @@ class ByRows final : public Kernel {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (is_sum_[i] == 0) continue;
       const auto adder = std::ranges::find(adders_, i, &Adder::output);
-      sums_.append(i, outputs_[i], adder == adders_.end() ? 0 : adder->bytes);
+      sums_.append(i, outputs_[i], adder == adders_.end() ? nullptr : &*adder);
     }
   }
 
@@ -344,7 +367,8 @@ class ByRows final : public Kernel {
       const bool is_sum =
           output != body_.plan.outputs.end() && is_sum_[number] != 0 && !is_read(step.outputs[0]);
       const std::size_t bytes = is_sum ? kernel->sum_bytes() : 0;
-      if (bytes != 0) adders_.push_back({id, number, bytes});
+      const bool adds = is_sum && kernel->adds_to_output();
+      if (bytes != 0 || adds) adders_.push_back({id, number, bytes});
     }
     plan_sums();
   }
@@ -360,7 +384,8 @@ class ByRows final : public Kernel {
       return context.kernel(part.step)->prepared_bytes(part.input) == part.bytes;
     };
     const auto adds = [&](const Adder& adder) {
-      return context.kernel(adder.step)->sum_bytes() == adder.bytes;
+      const Kernel* kernel = context.kernel(adder.step);
+      return kernel->sum_bytes() == adder.bytes && kernel->adds_to_output() == (adder.bytes == 0);
     };
     return std::ranges::all_of(prepared_, prepares) && std::ranges::all_of(adders_, adds);
   }
@@ -385,11 +410,10 @@ class ByRows final : public Kernel {
     std::byte* memory = args.workspace;
     for (const auto& lane : lanes_) {
       for (Targets& targets : lane->levels()) {
-        sums_.point(targets, memory);
-        memory += sums_.bytes();
+        const bool is_first = &targets == &lanes_[0]->levels()[0];
+        memory = sums_.point(targets, memory, is_first ? Together::kApart : Together::kAll);
       }
-      sums_.point(lane->scratch(), memory);
-      memory += sums_.bytes();
+      memory = sums_.point(lane->scratch(), memory, Together::kBlock);
     }
     sums_.point_at_outputs(lanes_[0]->levels()[0], args.outputs);
     for (const Prepared& part : prepared_) {
@@ -403,7 +427,7 @@ class ByRows final : public Kernel {
   Status run_blocks(const RunArgs& args, Lane& lane, std::int64_t first, std::int64_t last,
                     std::size_t level) {
     Targets& total = lane.levels()[level];
-    if (last - first > kRun) {
+    if (last - first > run_) {
       const std::int64_t middle = first + (last - first) / 2;
       if (const Status status = run_blocks(args, lane, first, middle, level); !status.ok()) {
         return status;
@@ -418,6 +442,9 @@ class ByRows final : public Kernel {
     sums_.share(lane.scratch(), total);
     for (std::int64_t block = first; block < last; ++block) {
       Targets& targets = block == first ? total : lane.scratch();
+      for (const Adder& adder : adders_) {
+        lane.context().let_add(adder.step, adder.bytes != 0 || block > first);
+      }
       const std::int64_t row = block * block_;
       for (std::size_t i = 0; i < outputs_.size(); ++i) {
         if (is_sum_[i] == 0) targets[i] = args.outputs[i] + row * outputs_[i].strides[0];
@@ -450,6 +477,7 @@ class ByRows final : public Kernel {
   std::int64_t rows_ = 0;
   std::int64_t block_ = 0;
   std::int64_t blocks_ = 1;
+  std::int64_t run_ = kRun;
   bool wants_lanes_ = false;
   double cost_ = 0;
 };

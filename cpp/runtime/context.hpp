@@ -72,7 +72,7 @@ class Context {
   Kernel* kernel(int step) const { return steps_[step].kernel; }
   // What the kernel of a step gets from now on, beside its operands.
   void hand(int step, const std::byte* prepared) { steps_[step].args.prepared = prepared; }
-  void let_add(int step) { steps_[step].args.adds = true; }
+  void let_add(int step, bool adds) { steps_[step].args.adds = adds; }
 
   // The step that run, or the last one of a failed call; kNone outside steps.
   int step() const { return step_; }
