@@ -20,8 +20,9 @@ from arignote.rewrite.fuse import iterated_pattern
 
 Dependencies = Mapping[Apply, Collection[Apply]]
 
-# How many nodes after its product a block may reach: in large graphs every product looks so far.
+# In large graphs every product looks so many nodes ahead for its block, and so many times anew.
 _REACH = 512
+_MOST_ROUNDS = 8
 
 
 @dataclass(eq=False)
@@ -140,17 +141,17 @@ class _Growth:
     def grow(self, seed: Apply, cut: Sequence[int | None]) -> RowBlock:
         """Return the block around a product whose operands are cut so, empty if there is none."""
         refused: set[Apply] = set()
-        while True:
+        for _ in range(_MOST_ROUNDS):
             block = self._forward(seed, cut, refused)
             self._backward(block)
             wrong = [node for node in block.nodes if self._is_cut_otherwise(block, node)]
             if not wrong:
-                break
+                block.nodes.sort(key=self.number.__getitem__)
+                return block
             if seed in wrong:
-                return RowBlock()
+                break
             refused.update(wrong)
-        block.nodes.sort(key=self.number.__getitem__)
-        return block
+        return RowBlock()
 
     def _forward(self, seed: Apply, cut: Sequence[int | None], refused: set[Apply]) -> RowBlock:
         block = RowBlock()
