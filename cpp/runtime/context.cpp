@@ -103,10 +103,13 @@ int Context::arena_root(int segment) const {
 
 // --- one call
 
-Status Context::run(std::span<const Source> sources, Host& host, Observer* observer) {
-  step_ = kNone;
+void Context::take(std::span<const Source> sources) {
   for (std::size_t i = 0; i < sources.size(); ++i) roots_[i] = sources[i].data;
   if (frame_.take(sources)) settled_ = 0;
+}
+
+Status Context::run(Host& host, Observer* observer) {
+  step_ = kNone;
   const auto n_segments = static_cast<int>(program_.schedule.segments.size());
   for (int number = 0; number < n_segments; ++number) {
     const Segment& segment = program_.schedule.segments[number];

@@ -60,7 +60,16 @@ class Context {
 
   // Runs the program. The sources are the inputs, then the states; none may overlap a state that is
   // written, but that state itself. On failure no state has been written.
-  Status run(std::span<const Source> sources, Host& host, Observer* observer);
+  Status run(std::span<const Source> sources, Host& host, Observer* observer) {
+    take(sources);
+    return run(host, observer);
+  }
+
+  // The same in parts, for runs that follow one another: the sources stay until others are taken,
+  // but may move.
+  void take(std::span<const Source> sources);
+  void move(int source, std::byte* data) { roots_[source] = data; }
+  Status run(Host& host, Observer* observer);
 
   // Lays everything out for such sources: a run with these layouts then allocates nothing. For
   // programs of one segment.
