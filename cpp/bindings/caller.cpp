@@ -288,7 +288,7 @@ Ref Caller::given(PyObject* const* arguments) const {
 // --- what the executor asks for
 
 std::byte* Caller::output(int number, const Layout& layout) {
-  if (loop_.count > 0) return next_result(number, layout);
+  if (loop_.count > 0) return result(number, layout);
   hold_gil();
   const OutputRule& rule = core_.outputs[number];
   if (rule.borrow && reusable(number, layout)) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bindings/function_core.hpp"
+#include "kernels/strided.hpp"
 #include "runtime/context.hpp"
 
 namespace arignote {
@@ -86,7 +87,14 @@ class Caller final : public Host {
   Status run_step(Observer* observer);
   Status settle_sources();
   void cut_stacks();
-  std::byte* next_result(int number, const Layout& layout);
+  std::byte* result(int number, const Layout& layout) {
+    const Results& results = results_[number];
+    if (loop_.done > 0 && same_shape(results.layout, layout)) [[likely]] {
+      return results.data + loop_.done * results.bytes;
+    }
+    return first_result(number, layout);
+  }
+  std::byte* first_result(int number, const Layout& layout);
   bool interrupted();
   void note_step(PyObject* function) const;
 

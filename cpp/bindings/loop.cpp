@@ -126,25 +126,22 @@ void Caller::cut_stacks() {
   }
 }
 
-// Null, too, for results that do not lie one behind the other for they differ in their shape.
-std::byte* Caller::next_result(int number, const Layout& layout) {
-  Results& results = results_[number];
-  if (!outputs_[number]) {
-    hold_gil();
-    outputs_[number] = new_stack(core_.outputs[number].descr.get(), loop_.count, layout);
-    if (!outputs_[number]) {
-      PyErr_Clear();
-      return nullptr;
-    }
-    results = {.data = static_cast<std::byte*>(PyArray_DATA(as_array(outputs_[number]))),
-               .bytes = layout.size() * static_cast<std::int64_t>(size_of(layout.dtype)),
-               .layout = layout};
-  } else if (!std::equal(layout.shape.begin(), layout.shape.begin() + layout.ndim,
-                         results.layout.shape.begin())) {
+// Null, too, for one that does not lie behind the others because its shape differs.
+std::byte* Caller::first_result(int number, const Layout& layout) {
+  if (loop_.done > 0) {
     loop_.uneven = number;
     return nullptr;
   }
-  return results.data + loop_.done * results.bytes;
+  hold_gil();
+  outputs_[number] = new_stack(core_.outputs[number].descr.get(), loop_.count, layout);
+  if (!outputs_[number]) {
+    PyErr_Clear();
+    return nullptr;
+  }
+  results_[number] = {.data = static_cast<std::byte*>(PyArray_DATA(as_array(outputs_[number]))),
+                      .bytes = layout.size() * static_cast<std::int64_t>(size_of(layout.dtype)),
+                      .layout = layout};
+  return results_[number].data;
 }
 
 // Whether a signal, such as a Ctrl-C, ends the loop; then a Python error is set. The next step
