@@ -10,12 +10,13 @@ from fnmatch import fnmatch
 from arignote.bench import command
 from arignote.bench.workload import Workload
 from arignote.run import native
-from benchmarks import classes, elementwise, overhead, seeds
+from benchmarks import classes, elementwise, loops, overhead, seeds
 
 GROUPS = {
     "Overhead": overhead,
     "Elementwise": elementwise,
     "The seeds' training steps": seeds,
+    "Many steps in one call": loops,
     "Many classes": classes,
 }
 

@@ -41,12 +41,12 @@ def _training(step: Callable[..., Any], parameters: Any, arguments: Callable[[],
     return Case(call, lambda: [np.asarray(value) for value in (*call(), *held[0])])
 
 
-def softmax_step(digits: Digits) -> Case:
+def _softmax(digits: Digits) -> tuple[Callable[..., Any], Any, Any]:
+    """Return a step, the parameters to begin with, and the data."""
     jax = load()
     jnp = jax.numpy
-    images, labels = jnp.asarray(digits.images), jnp.asarray(digits.labels)
+    data = jnp.asarray(digits.images), jnp.asarray(digits.labels)
     rate = np.asarray(digits.rate, digits.dtype)
-    turns = cycle(range(digits.batches))
 
     def cost(parameters: Any, x: Any, y: Any) -> Any:
         w, b = parameters
@@ -64,7 +64,24 @@ def softmax_step(digits: Digits) -> Case:
         jnp.zeros((digits.features, digits.classes), digits.dtype),
         jnp.zeros(digits.classes, digits.dtype),
     )
-    return _training(step, zeros, lambda: (images, labels, next(turns)))
+    return step, zeros, data
+
+
+def softmax_step(digits: Digits) -> Case:
+    step, zeros, data = _softmax(digits)
+    turns = cycle(range(digits.batches))
+    return _training(step, zeros, lambda: (*data, next(turns)))
+
+
+def softmax_epoch(digits: Digits) -> Case:
+    step, zeros, data = _softmax(digits)
+    jax = load()
+
+    def epoch(parameters: Any, images: Any, labels: Any) -> Any:
+        indices = jax.numpy.arange(digits.batches)
+        return jax.lax.scan(lambda held, k: step(held, images, labels, k), parameters, indices)
+
+    return _training(epoch, zeros, lambda: data)
 
 
 def logistic_step(points: Points, with_rows: bool) -> Case:
@@ -87,10 +104,11 @@ def logistic_step(points: Points, with_rows: bool) -> Case:
     return _training(step, (start, jnp.zeros((), points.dtype)), lambda: (x, y))
 
 
-def line_step(line: Line) -> Case:
+def _line(line: Line) -> tuple[Callable[..., Any], Any, Any]:
+    """Return a step, the parameters to begin with, and the points."""
     jax = load()
     jnp = jax.numpy
-    x, y = map(jnp.asarray, line.draw())
+    points = tuple(map(jnp.asarray, line.draw()))
 
     def cost(parameters: Any, x: Any, y: Any) -> Any:
         m, c = parameters
@@ -101,4 +119,19 @@ def line_step(line: Line) -> Case:
         moved = tuple(p - line.rate * g for p, g in zip(parameters, gradients, strict=True))
         return moved, (value,)
 
-    return _training(step, (jnp.zeros(()), jnp.zeros(())), lambda: (x, y))
+    return step, (jnp.zeros(()), jnp.zeros(())), points
+
+
+def line_step(line: Line) -> Case:
+    step, zeros, points = _line(line)
+    return _training(step, zeros, lambda: points)
+
+
+def line_loop(line: Line, steps: int) -> Case:
+    step, zeros, points = _line(line)
+    jax = load()
+
+    def loop(parameters: Any, x: Any, y: Any) -> Any:
+        return jax.lax.scan(lambda held, _: step(held, x, y), parameters, None, length=steps)
+
+    return _training(loop, zeros, lambda: points)

@@ -1,6 +1,6 @@
 """A line through sixteen points by gradient descent, beside the one that least squares gives.
 
-The model is as small as a model can be, so a step costs what a call costs.
+The model is as small as a model can be, so all its steps are one call.
 
     python examples/linear_regression.py --plot line.png
 """
@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import trange
 
 import arignote
 import arignote.tensor as T
@@ -51,9 +50,10 @@ def fit(start: tuple[float, float], steps: int) -> Line:
     gm, gc = T.grad(cost, [m, c])
 
     updates = [(m, m - RATE * gm), (c, c - RATE * gc)]
-    train = arignote.function([x, y], cost, updates=updates, allow_input_downcast=True)
+    points = [arignote.In(x, value=X), arignote.In(y, value=Y)]
+    train = arignote.function(points, cost, updates=updates, allow_input_downcast=True)
     apply = arignote.function([x], line, allow_input_downcast=True)
-    costs = np.array([train(X, Y) for _ in trange(steps, unit="step")])
+    costs = train.repeat(steps)
     return Line(float(m.get_value()), float(c.get_value()), costs, apply)
 
 

@@ -1,6 +1,7 @@
 #include "bindings/caller.hpp"
 
 #include <algorithm>
+#include <span>
 #include <string>
 
 #include "bindings/unwinding.hpp"
@@ -12,22 +13,30 @@ namespace {
 // Below this, giving the GIL away and taking it again costs more than it brings.
 constexpr double kWorthReleasing = 5000;
 
+// In nanoseconds: a step of a loop takes longer than what its kernels do.
+constexpr double kLeastStep = 50;
+
 const char* kind_of(Code code) {
   switch (code) {
     case Code::kIndexOutOfRange: return "index";
     case Code::kOutOfMemory: return "memory";
     case Code::kCheckFailed: return "check";
     case Code::kReadOnly: return "readonly";
+    case Code::kUneven: return "uneven";
     default: return "plan";
   }
 }
 
-std::string shape_text(const Layout& layout) {
+std::string text_of(std::span<const std::int64_t> shape) {
   std::string text = "(";
-  for (int axis = 0; axis < layout.ndim; ++axis) {
-    text += (axis > 0 ? ", " : "") + std::to_string(layout.shape[axis]);
+  for (const std::int64_t length : shape) {
+    text += (text.size() > 1 ? ", " : "") + std::to_string(length);
   }
-  return text + (layout.ndim == 1 ? ",)" : ")");
+  return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+std::span<const std::int64_t> shape_of(const Layout& layout) {
+  return {layout.shape.data(), static_cast<std::size_t>(layout.ndim)};
 }
 
 }  // namespace
@@ -40,6 +49,8 @@ Caller::Caller(const FunctionCore& core) : core_(core), context_(core.loaded.pro
   kept_.resize(core.inputs.size());
   outputs_.resize(plan.outputs.size());
   borrowed_.resize(plan.outputs.size());
+  stacks_.reserve(core.inputs.size());
+  results_.resize(plan.outputs.size());
   resized_.reserve(core.states.size());
   aside_.reserve(core.states.size());
   count_allocation();
@@ -52,7 +63,10 @@ Ref Caller::call(PyObject* function, PyObject* const* arguments, Observer* obser
   StateLocks locks;
   if (accept(function, arguments) && locks.take(core_.uses)) {
     const Status status = run(observer, undo);
-    if (status.ok()) finish_states();
+    if (status.ok()) {
+      finish_states();
+      count_updates(1);
+    }
     locks.release();
     if (status.ok()) {
       result = build();
@@ -198,8 +212,11 @@ void Caller::finish_states() {
   for (StateArray& resized : resized_) {
     resized.array = core_.states[resized.state]->replace(std::move(resized.array), false);
   }
+}
+
+void Caller::count_updates(std::int64_t count) {
   for (const int number : core_.written) {
-    core_.states[number]->version.fetch_add(1, std::memory_order_relaxed);
+    core_.states[number]->version.fetch_add(count, std::memory_order_relaxed);
   }
 }
 
@@ -228,19 +245,15 @@ void Caller::fail(PyObject* function, PyObject* const* arguments, const Status& 
     if (PyErr_Occurred() != nullptr && PyErr_ExceptionMatches(PyExc_MemoryError) != 0) {
       PyErr_Clear();
     }
-    if (status.position != kNone) {
-      what = shape_text(context_.layout(static_cast<int>(status.position)));
-    }
+    if (status.position != kNone) what = refused_shape(static_cast<int>(status.position));
+  } else if (status.code == Code::kUneven) {
+    const int buffer = core_.loaded.program.plan.outputs[status.position];
+    what = text_of(shape_of(results_[status.position].layout)) + ", then " +
+           text_of(shape_of(context_.layout(buffer)));
   }
   if (PyErr_Occurred() != nullptr) return;
-  const auto count = static_cast<Py_ssize_t>(core_.inputs.size());
-  const Ref tuple(PyTuple_New(count));
+  const Ref tuple = given(arguments);
   if (!tuple) return;
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* argument = kept_[i] ? kept_[i].get() : arguments[i];
-    Py_INCREF(argument);
-    PyTuple_SET_ITEM(tuple.get(), i, argument);
-  }
   const Ref returned(
       call_method(function, "_fail", "siiLLLsO", kind_of(status.code), context_.step(), status.step,
                   static_cast<long long>(status.position), static_cast<long long>(status.value),
@@ -248,9 +261,34 @@ void Caller::fail(PyObject* function, PyObject* const* arguments, const Status& 
   if (returned) PyErr_SetString(PyExc_RuntimeError, "[Function] _fail must raise an exception");
 }
 
+// The shape of an array that there is no memory for: of a loop's results, with all of them.
+std::string Caller::refused_shape(int buffer) const {
+  const Layout& layout = context_.layout(buffer);
+  const int output = core_.loaded.program.schedule.output_number[buffer];
+  std::vector<std::int64_t> shape(shape_of(layout).begin(), shape_of(layout).end());
+  if (loop_.count > 0 && output != kNone && !outputs_[output]) {
+    shape.insert(shape.begin(), loop_.count);
+  }
+  return text_of(shape);
+}
+
+// The arguments of the call that failed, as a tuple.
+Ref Caller::given(PyObject* const* arguments) const {
+  Ref tuple(PyTuple_New(static_cast<Py_ssize_t>(core_.inputs.size())));
+  for (std::size_t i = 0; tuple && i < core_.inputs.size(); ++i) {
+    Ref argument = new_ref(kept_[i] ? kept_[i].get() : arguments[i]);
+    const bool is_stack = std::ranges::find(stacks_, i, &Stack::input) != stacks_.end();
+    if (is_stack) argument.reset(PySequence_GetItem(argument.get(), loop_.done));
+    if (!argument) return nullptr;
+    PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), argument.release());
+  }
+  return tuple;
+}
+
 // --- what the executor asks for
 
 std::byte* Caller::output(int number, const Layout& layout) {
+  if (loop_.count > 0) return result(number, layout);
   hold_gil();
   const OutputRule& rule = core_.outputs[number];
   if (rule.borrow && reusable(number, layout)) {
@@ -292,6 +330,10 @@ std::byte* Caller::resized_state(int number, const Layout& layout) {
 }
 
 void Caller::expect(double nanoseconds) {
+  if (loop_.count > 0) {
+    loop_.unwatched += std::max(nanoseconds, kLeastStep);
+    nanoseconds *= static_cast<double>(loop_.count - loop_.done);
+  }
   if (nanoseconds > kWorthReleasing && released_ == nullptr && !keeps_gil_) {
     released_ = PyEval_SaveThread();
   }
@@ -308,6 +350,8 @@ void Caller::reset() {
   for (Ref& array : outputs_) array.reset();
   resized_.clear();
   aside_.clear();
+  stacks_.clear();
+  loop_ = {};
 }
 
 }  // namespace arignote

@@ -1,10 +1,14 @@
-// One call of a function, from Python's arguments to Python's results.
+// One call of a function, from Python's arguments to Python's results; or many in a loop.
 #pragma once
 
 #include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "bindings/function_core.hpp"
+#include "kernels/strided.hpp"
 #include "runtime/context.hpp"
 
 namespace arignote {
@@ -18,6 +22,11 @@ class Caller final : public Host {
   // there are inputs. With `undo`, states are as they were when a step or the observer fails.
   Ref call(PyObject* function, PyObject* const* arguments, Observer* observer, bool undo);
 
+  // As many calls as `count` one after the other: see loop.cpp. The arguments are arrays that fit;
+  // each call gets the next slice of those that are flagged as stacks.
+  Ref loop(PyObject* function, PyObject* const* arguments, PyObject* const* stacked,
+           std::int64_t count, Profile* profile);
+
   std::byte* output(int number, const Layout& layout) override;
   std::byte* resized_state(int number, const Layout& layout) override;
   void expect(double nanoseconds) override;
@@ -29,6 +38,29 @@ class Caller final : public Host {
     Ref array;
   };
   using Scratch = std::array<std::byte, 16>;
+  using Clock = std::chrono::steady_clock;
+
+  // Of a loop: where it stands.
+  struct Loop {
+    std::int64_t count = 0;     // steps; none: a single call
+    std::int64_t done = 0;      // steps that have been finished
+    bool settled = false;       // inputs and states lie as in the last step, but for slices
+    double unwatched = 0;       // nanoseconds, roughly, since the last look at the clock
+    Clock::time_point watched;  // when signals were last asked for
+    int uneven = kNone;         // an output that was refused for its shape
+  };
+  // An argument of which each step gets the next slice.
+  struct Stack {
+    std::size_t input = 0;
+    std::byte* data = nullptr;
+    std::int64_t stride = 0;
+  };
+  // Where an output's results lie one behind the other.
+  struct Results {
+    std::byte* data = nullptr;
+    std::int64_t bytes = 0;  // of one
+    Layout layout;           // of each
+  };
 
   bool accept(PyObject* function, PyObject* const* arguments);
   bool accept_slowly(PyObject* function, std::size_t position, PyObject* value);
@@ -39,13 +71,32 @@ class Caller final : public Host {
   Status separate_inputs();
   Status run(Observer* observer, bool undo);
   void finish_states();
+  void count_updates(std::int64_t count);
   Ref build();
+  Ref given(PyObject* const* arguments) const;
+  std::string refused_shape(int buffer) const;
   void fail(PyObject* function, PyObject* const* arguments, const Status& status);
   bool reusable(int number, const Layout& layout) const;
   bool save_states(std::vector<Ref>& saved) const;
   void restore_states(const std::vector<Ref>& saved) const;
   void hold_gil();
   void reset();
+
+  bool accept_stacks(PyObject* const* arguments, PyObject* const* stacked);
+  Status run_loop(Profile* profile);
+  Status run_step(Observer* observer);
+  Status settle_sources();
+  void cut_stacks();
+  std::byte* result(int number, const Layout& layout) {
+    const Results& results = results_[number];
+    if (loop_.done > 0 && same_shape(results.layout, layout)) [[likely]] {
+      return results.data + loop_.done * results.bytes;
+    }
+    return first_result(number, layout);
+  }
+  std::byte* first_result(int number, const Layout& layout);
+  bool interrupted();
+  void note_step(PyObject* function) const;
 
   const FunctionCore& core_;
   Context context_;
@@ -59,6 +110,9 @@ class Caller final : public Host {
   std::vector<StateArray> aside_;       // what states are written to that overlap others
   PyThreadState* released_ = nullptr;   // not null while the GIL is released
   bool keeps_gil_ = false;
+  Loop loop_;
+  std::vector<Stack> stacks_;
+  std::vector<Results> results_;        // by output, while a loop runs
 };
 
 }  // namespace arignote

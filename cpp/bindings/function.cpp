@@ -152,6 +152,34 @@ PyObject* function_run_hooked(PyObject* self, PyObject* args) {
   }
 }
 
+PyObject* function_loop(PyObject* self, PyObject* args) {
+  FunctionCore* core = core_of(self);
+  PyObject *arguments, *stacked;
+  long long count = 0;
+  if (core == nullptr || !PyArg_ParseTuple(args, "O!O!L:_loop", &PyTuple_Type, &arguments,
+                                           &PyTuple_Type, &stacked, &count)) {
+    return nullptr;
+  }
+  const auto inputs = static_cast<Py_ssize_t>(core->inputs.size());
+  if (PyTuple_GET_SIZE(arguments) != inputs || PyTuple_GET_SIZE(stacked) != inputs || count < 1) {
+    PyErr_Format(PyExc_TypeError,
+                 "[_loop] must have %zd arguments and flags, and a step: %zd, %zd and %lld", inputs,
+                 PyTuple_GET_SIZE(arguments), PyTuple_GET_SIZE(stacked), count);
+    return nullptr;
+  }
+  try {
+    std::unique_ptr<Caller> caller = core->take_caller();
+    Ref result =
+        caller->loop(self, PySequence_Fast_ITEMS(arguments), PySequence_Fast_ITEMS(stacked), count,
+                     core->profile.load(std::memory_order_acquire));
+    core->give_back(std::move(caller));
+    return result.release();
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
 // --- the slow paths of a function that is no subclass
 
 PyObject* function_arrange(PyObject* self, PyObject* args) {
@@ -191,6 +219,8 @@ PyObject* function_fail(PyObject*, PyObject* args) {
                       "[Function] step %d failed (%s %s): position %lld, value %lld, other %lld",
                       step, kind, what, position, value, other);
 }
+
+PyObject* function_note_step(PyObject*, PyObject*) { Py_RETURN_NONE; }
 
 // --- profile
 
@@ -293,6 +323,10 @@ PyMethodDef function_methods[] = {
     {"_fail", function_fail, METH_VARARGS,
      "_fail($self, kind, step, inner, position, value, other, what, arguments)\n--\n\n"
      "Raises the error of a failed call; a subclass knows better words."},
+    {"_loop", function_loop, METH_VARARGS,
+     "_loop($self, arguments, stacked, count)\n--\n\nCall many times, with slices of stacks."},
+    {"_note_step", function_note_step, METH_VARARGS,
+     "_note_step($self, error, step)\n--\n\nNotes where a loop ended; a subclass knows how."},
     {"profile", function_profile, METH_O,
      "profile($self, enable)\n--\n\nStart (from zero) or stop counting."},
     {"profile_data", function_profile_data, METH_NOARGS,

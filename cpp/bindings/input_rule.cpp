@@ -111,22 +111,18 @@ InputRule::InputRule(const BufferSpec& spec, Conversion conversion)
   scalar_type_ = reinterpret_cast<PyTypeObject*>(type.get());
 }
 
-bool InputRule::fits(PyArrayObject* array) const {
-  if (PyArray_NDIM(array) != ndim_) return false;
+bool InputRule::fits(PyArrayObject* array, int first) const {
+  if (PyArray_NDIM(array) != first + ndim_) return false;
   for (const int axis : broadcastable_) {
-    if (PyArray_DIM(array, axis) != 1) return false;
+    if (PyArray_DIM(array, first + axis) != 1) return false;
   }
   return true;
-}
-
-bool InputRule::accepts(PyArrayObject* array) const {
-  return dtype_of(PyArray_DESCR(array)) == dtype_ && is_behaved(array) && fits(array);
 }
 
 bool InputRule::converts(PyArrayObject* array) const {
   if (conversion_ == Conversion::kStrict) return false;
   const auto given = dtype_of(PyArray_DESCR(array));
-  return given && holds(*given) && fits(array);
+  return given && holds(*given) && fits(array, 0);
 }
 
 Ref InputRule::convert(PyArrayObject* array) const {

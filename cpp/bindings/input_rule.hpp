@@ -31,7 +31,9 @@ class InputRule {
   InputRule(const BufferSpec& spec, Conversion conversion);
 
   // Whether an array can be read as it is.
-  bool accepts(PyArrayObject* array) const;
+  bool accepts(PyArrayObject* array) const { return reads(array) && fits(array, 0); }
+  // Whether each of its slices along a further axis, the first, can be.
+  bool accepts_stack(PyArrayObject* array) const { return reads(array) && fits(array, 1); }
   // Whether it can be once `convert` has copied it.
   bool converts(PyArrayObject* array) const;
   Ref convert(PyArrayObject* array) const;
@@ -40,7 +42,11 @@ class InputRule {
   bool store(PyObject* value, std::byte* data) const;
 
  private:
-  bool fits(PyArrayObject* array) const;
+  bool reads(PyArrayObject* array) const {
+    return dtype_of(PyArray_DESCR(array)) == dtype_ && is_behaved(array);
+  }
+  // Whether the axes from the one named `first` on are the input's.
+  bool fits(PyArrayObject* array, int first) const;
   bool holds(DType given) const { return (held_ >> static_cast<unsigned>(given) & 1U) != 0; }
   bool rounds_floats() const;
 

@@ -2,6 +2,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <array>
 #include <new>
 
@@ -110,6 +111,12 @@ Ref new_array(PyObject* descr, int ndim, const npy_intp* shape) {
 
 Ref new_array(PyObject* descr, const Layout& layout) {
   return new_array(descr, layout.ndim, reinterpret_cast<const npy_intp*>(layout.shape.data()));
+}
+
+Ref new_stack(PyObject* descr, npy_intp count, const Layout& layout) {
+  std::array<npy_intp, kMaxDims + 1> shape{count};
+  std::copy(layout.shape.begin(), layout.shape.begin() + layout.ndim, shape.begin() + 1);
+  return new_array(descr, layout.ndim + 1, shape.data());
 }
 
 // A window on a larger block of bytes, which is its base: NumPy frees it, and refuses to resize it.

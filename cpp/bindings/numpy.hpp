@@ -64,6 +64,8 @@ Ref descr_of(DType dtype);
 // A new C-contiguous array of NumPy's dtype `descr`.
 Ref new_array(PyObject* descr, int ndim, const npy_intp* shape);
 Ref new_array(PyObject* descr, const Layout& layout);
+// One of so many arrays one behind the other, along a further axis, the first.
+Ref new_stack(PyObject* descr, npy_intp count, const Layout& layout);
 // One that starts at a multiple of 64 bytes.
 Ref new_aligned_array(DType dtype, int ndim, const npy_intp* shape);
 

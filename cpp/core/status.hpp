@@ -13,7 +13,7 @@ enum class Code : std::uint8_t {
   kHostError,     // a host step raised; the Python error indicator is set
   kCheckFailed,   // position: number of the check; value, other: its two sides
   kReadOnly,      // position: number of a state that the plan updates and that is not writeable
-  kInterrupted,
+  kUneven,        // position: number of an output that has another shape than in the first step
 };
 
 struct Status {

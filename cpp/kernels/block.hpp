@@ -28,6 +28,8 @@ struct BlockOp {
 };
 
 std::span<const BlockOp> elementwise_ops();
+// Fills a block with the element at in[0], of so many bytes.
+BlockFn find_fill(std::size_t item);
 const BlockOp* find_block_op(std::string_view name, std::span<const DType> in, DType out);
 
 // A reduction works on an accumulator of a wider type (float32 sums in float64). An accumulator
@@ -38,8 +40,11 @@ const BlockOp* find_block_op(std::string_view name, std::span<const DType> in, D
 //   merge:  acc[i]  = acc[i] ⊕ in[i]                            (across rows), in is of type `in`
 //   join:   acc[i]  = acc[i] ⊕ other[i]                         (partial results, in task order)
 //   finish: out[i]  = acc[i] converted to `out`
+//   whole:  out[0]  = start, fold and finish in one                 (a block that is everything)
 // The order of the operations inside fold depends on count alone: a sum has the same bits on every
 // SIMD target, for any alignment and on any thread.
+using WholeFn = void (*)(const void* in, void* out, std::size_t count) noexcept;
+
 struct BlockReduction {
   std::string_view name;  // sum prod max min all any
   DType in;
@@ -51,6 +56,7 @@ struct BlockReduction {
   void (*merge)(const void* in, void* acc, std::size_t count) noexcept;
   void (*join)(const void* other, void* acc, std::size_t count) noexcept;
   void (*finish)(const void* acc, void* out, std::size_t count) noexcept;
+  WholeFn whole;
   float cost;  // rough nanoseconds per 64 bytes of input to fold, on one core
 };
 

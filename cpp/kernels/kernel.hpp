@@ -26,6 +26,7 @@ struct StepSpec {
   std::vector<std::string> names;
   std::vector<DType> input_dtypes;
   std::vector<int> input_ndims;
+  std::vector<bool> constant_inputs;  // whose elements are the same in every run
   std::vector<DType> output_dtypes;
   std::vector<int> output_ndims;
   // shared_storage[o] lists the inputs whose memory output o overwrites, element for element.
@@ -37,6 +38,8 @@ struct RunArgs {
   std::span<std::byte* const> outputs;
   std::span<const std::int64_t> dims;  // values of the step's dims, such as the start of a slice
   std::byte* workspace;  // 64-byte aligned, as many bytes as bind() asked for
+  // Another number than in the last run if one of the pointers is another.
+  std::int64_t moves = 0;
   // Of a kernel that runs on one block of rows after another, else null and false:
   const std::byte* prepared = nullptr;  // what prepare() has left
   bool adds = false;  // outputs[0] is a sum, to which to add

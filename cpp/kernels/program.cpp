@@ -56,6 +56,7 @@ class Decoder {
     program_.n_inputs = static_cast<int>(spec_.input_dtypes.size());
     program_.ndim = spec_.input_ndims[0];
     program_.dtypes = spec_.input_dtypes;
+    program_.constant = spec_.constant_inputs;
     for (std::size_t i = 0; i < spec_.input_dtypes.size(); ++i) {
       if (spec_.input_ndims[i] != program_.ndim) {
         return Status::bad_plan("inputs must have the same number of axes");

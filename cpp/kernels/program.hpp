@@ -3,6 +3,7 @@
 //   program        the step, decoded: registers, instructions, outputs
 //   program_axes   how the operands are walked: order of axes, tiles, loops
 //   program_tile   what is done with one tile: loads, operations, stores, reductions
+//   program_single one small tile that is everything
 //   program_pass   one walk over the operands, cut into tasks; the kernel is one or a few passes
 //
 // Encoding: registers 0 … n_inputs-1 are the inputs, then one for each instruction.
@@ -36,6 +37,7 @@ struct ElementwiseProgram {
   int n_inputs = 0;
   int ndim = 0;
   std::vector<DType> dtypes;  // of the registers
+  std::vector<bool> constant;  // by input: whether its elements are the same in every run
   std::vector<Instruction> instructions;
   std::vector<ProgramOutput> outputs;
 

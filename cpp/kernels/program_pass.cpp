@@ -262,6 +262,7 @@ Status Pass::bind(const ElementwiseProgram& program, std::vector<int> outputs,
     if (scratch_.bytes <= kScratchBytes) {
       estimate_cost(program);
       cut();
+      single_ = SingleTile::make(program, outputs_, tiling_, tile_, items_);
       return {};
     }
   }
@@ -332,7 +333,7 @@ std::size_t Pass::workspace_bytes() const {
   return parts_ > 1 ? static_cast<std::size_t>(n_tasks_) * accumulator_bytes_ : 0;
 }
 
-void Pass::run(const RunArgs& args) const noexcept {
+void Pass::run_tasks(const RunArgs& args) const noexcept {
   parallel_for(
       n_tasks_, [&](std::int64_t task) { run_task(args, task); },
       cost() / static_cast<double>(n_tasks_));

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "kernels/kernel.hpp"
 #include "kernels/program.hpp"
+#include "kernels/program_single.hpp"
 #include "kernels/program_tile.hpp"
 
 namespace arignote {
@@ -22,7 +24,10 @@ class Pass {
 
   std::size_t workspace_bytes() const;
   double cost() const { return tile_cost_ * static_cast<double>(tiles()); }
-  void run(const RunArgs& args) const noexcept;
+  void run(const RunArgs& args) const noexcept {
+    if (single_ != nullptr) return single_->run(args);
+    run_tasks(args);
+  }
 
  private:
   friend class TaskRun;
@@ -49,6 +54,7 @@ class Pass {
   void lay_out_scratch(std::size_t n_operands);
   void estimate_cost(const ElementwiseProgram& program);
   void cut();
+  void run_tasks(const RunArgs& args) const noexcept;
   void run_task(const RunArgs& args, std::int64_t task) const noexcept;
   void join_parts(const RunArgs& args, std::int64_t group) const noexcept;
 
@@ -62,6 +68,7 @@ class Pass {
   std::size_t block_bytes_ = 0;
   Scratch scratch_;
   double tile_cost_ = 0;
+  std::unique_ptr<SingleTile> single_;  // instead of all that, where it suits
 
   // A task is either some whole groups, or one of several parts of one group's sweep.
   std::int64_t n_tasks_ = 1;

@@ -1,4 +1,4 @@
-// Makes the five functions of a reduction from a policy. Compiled once per SIMD target: include
+// Makes the six functions of a reduction from a policy. Compiled once per SIMD target: include
 // after hwy/foreach_target.h and hwy/highway.h.
 //
 // A policy names In and Acc (types in memory) and Out, and has
@@ -61,8 +61,13 @@ struct ReductionOf {
     for (std::size_t i = 0; i < count; ++i) result[i] = Policy::result(a[i]);
   }
 
+  static void whole(const void* in, void* out, std::size_t count) noexcept {
+    const Acc total = Policy::total(static_cast<const In*>(in), count);
+    *static_cast<Out*>(out) = Policy::result(Policy::combine(Policy::neutral(), total));
+  }
+
   static BlockReduction entry(std::string_view name, DType in, DType acc, DType out, float cost) {
-    return {name, in, acc, out, sizeof(Acc), &start, &fold, &merge, &join, &finish, cost};
+    return {name, in, acc, out, sizeof(Acc), &start, &fold, &merge, &join, &finish, &whole, cost};
   }
 };
 

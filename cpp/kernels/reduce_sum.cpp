@@ -133,6 +133,31 @@ struct DoubleSum {
     sum = next;
   }
 
+  // combine() for each lane.
+  template <class Vec>
+  static HWY_INLINE void combine_vectors(Vec& sum, Vec& error, Vec other, Vec other_error) {
+    const Vec next = hn::Add(sum, other);
+    const Vec added = hn::Sub(next, sum);
+    const Vec lost = hn::Add(hn::Sub(sum, hn::Sub(next, added)), hn::Sub(other, added));
+    error = hn::Add(hn::Add(error, other_error), lost);
+    sum = next;
+  }
+
+  // The upper half of the lanes with the lower one until one is left.
+  template <class Tag, class Vec = hn::Vec<Tag>>
+  static HWY_INLINE Acc combine_lanes(Tag, Vec sum, Vec error) {
+#if HWY_TARGET != HWY_SCALAR
+    if constexpr (hn::MaxLanes(Tag()) > 1) {
+      const hn::Half<Tag> half;
+      auto low = hn::LowerHalf(half, sum);
+      auto low_error = hn::LowerHalf(half, error);
+      combine_vectors(low, low_error, hn::UpperHalf(half, sum), hn::UpperHalf(half, error));
+      return combine_lanes(half, low, low_error);
+    }
+#endif
+    return {hn::GetLane(sum), hn::GetLane(error)};
+  }
+
   // Returns how many elements it took: all whole rows.
   static HWY_INLINE std::size_t add_rows(const double* x, std::size_t count, Acc& total) {
     const D d;
@@ -153,21 +178,13 @@ struct DoubleSum {
         add_carefully(row(x + i + k * hn::MaxLanes(d), 0), sums[k], errors[k]);
       }
     }
-    HWY_ALIGN double lanes[2][kLanes];
     ARN_UNROLL
-    for (std::size_t k = 0; k < kVectors; ++k) {
-      hn::Store(sums[k], d, lanes[0] + k * hn::MaxLanes(d));
-      hn::Store(errors[k], d, lanes[1] + k * hn::MaxLanes(d));
-    }
-    for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
+    for (std::size_t half = kVectors / 2; half > 0; half /= 2) {
       for (std::size_t k = 0; k < half; ++k) {
-        const Acc both =
-            combine({lanes[0][k], lanes[1][k]}, {lanes[0][k + half], lanes[1][k + half]});
-        lanes[0][k] = both.sum;
-        lanes[1][k] = both.error;
+        combine_vectors(sums[k], errors[k], sums[k + half], errors[k + half]);
       }
     }
-    total = combine(total, {lanes[0][0], lanes[1][0]});
+    total = combine(total, combine_lanes(d, sums[0], errors[0]));
     return i;
   }
 };

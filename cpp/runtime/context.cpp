@@ -16,7 +16,12 @@ Status of_kernel(Status status) {
 
 }  // namespace
 
-Context::Context(const Program& program) : program_(program), frame_(program) {
+Context::Context(const Program& program)
+    : program_(program),
+      frame_(program),
+      first_output_(static_cast<int>(program.plan.input_buffers.size() +
+                                     program.plan.state_buffers.size() +
+                                     program.plan.constants.size())) {
   const Plan& plan = program.plan;
   const std::size_t segments = program.schedule.segments.size();
   count_allocation();
@@ -55,11 +60,14 @@ void Context::make_steps() {
       operand_buffers_.insert(operand_buffers_.end(), step.inputs.begin(), step.inputs.end());
       operand_buffers_.insert(operand_buffers_.end(), step.outputs.begin(), step.outputs.end());
       for (const Guard& guard : step.guards) operand_buffers_.push_back(guard.buffer);
+      operand_steps_.resize(operand_buffers_.size(), id);
       n_dims += step.dims.size();
     }
   }
   operand_begin_.push_back(operand_buffers_.size());
   operands_.resize(operand_buffers_.size());
+  moving_.resize(operand_buffers_.size());
+  moving_end_.resize(program_.schedule.segments.size());
   dim_values_.resize(n_dims);
 
   std::span<std::byte* const> operands(operands_);
@@ -90,31 +98,36 @@ int Context::source_root(const BufferSpec& spec) const {
   return root;
 }
 
-int Context::output_root(int number) const {
-  const Plan& plan = program_.plan;
-  return static_cast<int>(plan.input_buffers.size() + plan.state_buffers.size() +
-                          plan.constants.size()) +
-         number;
-}
-
 int Context::arena_root(int segment) const {
   return output_root(static_cast<int>(program_.plan.outputs.size())) + 1 + segment;
 }
 
 // --- one call
 
-Status Context::run(std::span<const Source> sources, Host& host, Observer* observer) {
-  step_ = kNone;
-  for (std::size_t i = 0; i < sources.size(); ++i) roots_[i] = sources[i].data;
+void Context::take(std::span<const Source> sources) {
+  const std::size_t n_inputs = program_.plan.input_buffers.size();
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (roots_[i] == sources[i].data) continue;
+    roots_[i] = sources[i].data;
+    if (i >= n_inputs) pointed_ = 0;
+  }
   if (frame_.take(sources)) settled_ = 0;
+}
+
+Status Context::run(Host& host, Observer* observer) {
+  step_ = kNone;
   const auto n_segments = static_cast<int>(program_.schedule.segments.size());
   for (int number = 0; number < n_segments; ++number) {
     const Segment& segment = program_.schedule.segments[number];
     if (take_values(segment) || number >= settled_) {
       if (const Status status = settle(number); !status.ok()) return status;
     }
-    if (const Status status = take_outputs(segment, host); !status.ok()) return status;
-    if (number + 1 == n_segments) {
+    for (const int output : segment.outputs) {
+      std::byte* const data = host.output(output, frame_.layouts()[program_.plan.outputs[output]]);
+      if (data == nullptr) return Status::out_of_memory(program_.plan.outputs[output]);
+      roots_[output_root(output)] = data;
+    }
+    if (number + 1 == n_segments && !copies_.empty()) {
       // The verifier has seen to it that no state is written before the last segment.
       if (const Status status = prepare_updates(host); !status.ok()) return status;
     }
@@ -192,6 +205,7 @@ int Context::largest(const Segment& segment, const Binding& binding) {
 }
 
 void Context::place(int number) {
+  pointed_ = std::min(pointed_, number);
   const Segment& segment = program_.schedule.segments[number];
   std::size_t slot = 0;
   for (const int id : segment.buffers) places_[id] = place_of(number, id, slot);
@@ -229,16 +243,6 @@ Context::Place Context::place_of(int number, int id, std::size_t& slot) const {
   }
 }
 
-Status Context::take_outputs(const Segment& segment, Host& host) {
-  for (const int number : segment.outputs) {
-    const Layout& layout = frame_.layouts()[program_.plan.outputs[number]];
-    std::byte* data = host.output(number, layout);
-    if (data == nullptr) return Status::out_of_memory(program_.plan.outputs[number]);
-    roots_[output_root(number)] = data;
-  }
-  return {};
-}
-
 Status Context::prepare_updates(Host& host) {
   for (Copy& copy : copies_) {
     const Layout& value = frame_.layouts()[copy.value];
@@ -256,16 +260,43 @@ Status Context::prepare_updates(Host& host) {
   return {};
 }
 
+// Inputs and outputs move from run to run, the rest only when it is placed anew.
 void Context::point(int number) {
-  for (std::size_t i = operand_begin_[number]; i < operand_begin_[number + 1]; ++i) {
-    operands_[i] = pointer(operand_buffers_[i]);
+  const std::size_t begin = operand_begin_[number];
+  if (number < pointed_) {
+    for (std::size_t i = begin; i < moving_end_[number]; ++i) point_operand(moving_[i]);
+    return;
   }
+  std::size_t end = begin;
+  for (std::size_t i = begin; i < operand_begin_[number + 1]; ++i) {
+    point_operand(i);
+    if (moves(places_[operand_buffers_[i]].root)) moving_[end++] = i;
+  }
+  moving_end_[number] = end;
+  pointed_ = number + 1;
+}
+
+void Context::point_operand(std::size_t operand) {
+  std::byte* const place = pointer(operand_buffers_[operand]);
+  if (operands_[operand] == place) return;
+  operands_[operand] = place;
+  ++steps_[operand_steps_[operand]].args.moves;
+}
+
+bool Context::moves(int root) const {
+  return root < static_cast<int>(program_.plan.input_buffers.size()) ||
+         (root >= first_output_ && root < arena_root(0) - 1);
 }
 
 Status Context::run_steps(const Segment& segment, Host& host, Observer* observer) {
   for (int id = segment.begin; id < segment.end; ++id) {
-    if (!wanted(steps_[id])) continue;
+    const BoundStep& step = steps_[id];
+    if (!wanted(step)) continue;
     step_ = id;
+    if (step.kernel != nullptr && observer == nullptr) [[likely]] {
+      if (const Status status = step.kernel->run(step.args); !status.ok()) return of_kernel(status);
+      continue;
+    }
     const Status status =
         observer == nullptr ? run_step(id, host) : run_observed(id, host, *observer);
     if (!status.ok()) return status;

@@ -60,7 +60,16 @@ class Context {
 
   // Runs the program. The sources are the inputs, then the states; none may overlap a state that is
   // written, but that state itself. On failure no state has been written.
-  Status run(std::span<const Source> sources, Host& host, Observer* observer);
+  Status run(std::span<const Source> sources, Host& host, Observer* observer) {
+    take(sources);
+    return run(host, observer);
+  }
+
+  // The same in parts, for runs that follow one another: the sources stay until others are taken,
+  // but may move.
+  void take(std::span<const Source> sources);
+  void move(int source, std::byte* data) { roots_[source] = data; }
+  Status run(Host& host, Observer* observer);
 
   // Lays everything out for such sources: a run with these layouts then allocates nothing. For
   // programs of one segment.
@@ -107,9 +116,10 @@ class Context {
   Status bind(int number);
   void place(int number);
   Place place_of(int number, int buffer, std::size_t& slot) const;
-  Status take_outputs(const Segment& segment, Host& host);
   Status prepare_updates(Host& host);
   void point(int number);
+  void point_operand(std::size_t operand);
+  bool moves(int root) const;
   Status run_steps(const Segment& segment, Host& host, Observer* observer);
   Status run_step(int id, Host& host);
   Status run_observed(int id, Host& host, Observer& observer);
@@ -122,11 +132,12 @@ class Context {
     return roots_[places_[buffer].root] + places_[buffer].offset;
   }
   int source_root(const BufferSpec& spec) const;
-  int output_root(int number) const;
+  int output_root(int number) const { return first_output_ + number; }
   int arena_root(int segment) const;
 
   const Program& program_;
   Frame frame_;
+  int first_output_;  // its root
   std::vector<std::byte*> roots_;  // inputs, states, constants, outputs, scalars, arenas
   std::vector<Place> places_;      // by buffer
   std::vector<BindingCache> caches_;   // by segment, as are the next two
@@ -137,9 +148,13 @@ class Context {
 
   std::vector<BoundStep> steps_;
   std::vector<int> operand_buffers_;  // of all steps: inputs, outputs, guards
-  std::vector<std::byte*> operands_;  // where those are in this call
+  std::vector<int> operand_steps_;    // whose operands they are
+  std::vector<std::byte*> operands_;  // where they are in this call
   std::vector<std::size_t> operand_begin_;  // by segment, and the end
-  std::vector<std::int64_t> dim_values_;    // of all steps
+  std::vector<std::size_t> moving_;  // operands in inputs and outputs, by segment as operands_ are
+  std::vector<std::size_t> moving_end_;  // by segment
+  int pointed_ = 0;  // how many segments have operands that stand but for those
+  std::vector<std::int64_t> dim_values_;  // of all steps
   std::vector<Copy> copies_;
   int step_ = kNone;
 };

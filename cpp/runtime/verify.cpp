@@ -361,6 +361,7 @@ void complete(const Plan& plan, Step& step) {
   for (const int id : step.inputs) {
     step.spec.input_dtypes.push_back(plan.buffer(id).dtype);
     step.spec.input_ndims.push_back(plan.buffer(id).ndim());
+    step.spec.constant_inputs.push_back(plan.buffer(id).kind == BufferKind::kConst);
   }
   for (const int id : step.outputs) {
     const BufferSpec& spec = plan.buffer(id);

@@ -15,9 +15,11 @@ _AfterHook = Callable[[int, list[_Array], list[_Array]], object]
 #              index as value, the length as other
 #   "memory"   an allocation failed
 #   "readonly" the plan updates a state whose array is not writeable: position is its number
+#   "uneven"   a loop's output has another shape than in the first step: position is its number,
+#              what names both shapes
 #   "plan"     a plan that breaks its own rules, or a host result of the wrong shape or dtype: what
 #              says how
-_FailKind = Literal["check", "index", "memory", "readonly", "plan"]
+_FailKind = Literal["check", "index", "memory", "readonly", "uneven", "plan"]
 
 # What an input takes, without Python's help, beside arrays of its very dtype:
 #   "strict"  nothing
@@ -137,6 +139,16 @@ class Function:
         outputs as they are after it. An exception from a hook ends the call with every state as it
         was.
         """
+    def _loop(self, arguments: tuple[_Array, ...], stacked: tuple[bool, ...], count: int) -> Any:
+        """Call ``count`` times (once at least), without coming back to Python.
+
+        The arguments fit their inputs as they are; one that is flagged as stacked has one more
+        axis, the first, of length ``count``, and each step gets its slice. The outputs are stacked
+        in the same way. When a step fails, or a signal handler raises between steps, states are as
+        the last whole step has left them.
+        """
+    def _note_step(self, error: BaseException, step: int) -> None:
+        """Called when a loop ends early, with the number of the step; a subclass adds a note."""
     def profile(self, enable: bool) -> None:
         """Start (from zero) or stop counting."""
     def profile_data(self) -> dict[str, Any]:

@@ -86,8 +86,8 @@ def _digits(digits: Digits) -> tuple[Array, Array]:
     return images, rng.integers(0, digits.classes, count, np.int32)
 
 
-def softmax_step(own: Dialect, digits: Digits) -> Case:
-    """Set up softmax regression: a call takes the number of a minibatch and returns its cost."""
+def softmax_training(own: Dialect, digits: Digits) -> tuple[Any, list[Any]]:
+    """Return softmax regression's step, a function of the number of a minibatch, and W and b."""
     tensor, dtype = own.tensor, digits.dtype
     images = own.shared(digits.images, borrow=True)
     labels = own.shared(digits.labels, borrow=True)
@@ -100,11 +100,25 @@ def softmax_step(own: Dialect, digits: Digits) -> Case:
     updates = [(v, v - rate * g) for v, g in zip((w, b), own.grad(cost, [w, b]), strict=True)]
     rows = slice(index * digits.rows, (index + 1) * digits.rows)
     train = own.function([index], cost, updates=updates, givens={x: images[rows], y: labels[rows]})
+    return train, [w, b]
+
+
+def softmax_step(own: Dialect, digits: Digits) -> Case:
+    """Set up softmax regression: a call takes the number of a minibatch and returns its cost."""
+    train, parameters = softmax_training(own, digits)
     turns = cycle(range(digits.batches))
     return Case(
         lambda: train(next(turns)),
-        lambda: [np.asarray(train(next(turns))), w.get_value(), b.get_value()],
+        lambda: [np.asarray(train(next(turns))), *(p.get_value() for p in parameters)],
     )
+
+
+def softmax_epoch(own: Dialect, digits: Digits, in_one: bool = True) -> Case:
+    """Set up softmax regression: an epoch, in one call or in many, gives all minibatches' costs."""
+    train, parameters = softmax_training(own, digits)
+    indices = np.arange(digits.batches)
+    call = partial(train.map, indices) if in_one else lambda: np.array([*map(train, indices)])
+    return Case(call, lambda: [call(), *(p.get_value() for p in parameters)])
 
 
 def softmax_regression(digits: Digits = Digits()) -> Workload:
@@ -193,19 +207,36 @@ class Line:
         return np.array(x.split(), np.float64), np.array(y.split(), np.float64)
 
 
-def line_step(own: Dialect, line: Line) -> Case:
-    """Set up linear regression: a call returns the cost."""
+def line_training(own: Dialect, line: Line, held: bool = False) -> tuple[Any, list[Any]]:
+    """Return the step of linear regression, and m and c; the function holds the points if asked."""
     tensor = own.tensor
-    data = line.draw()
     x, y = tensor.dvector("x"), tensor.dvector("y")
     m, c = own.shared(np.zeros(()), name="m"), own.shared(np.zeros(()), name="c")
+    data = line.draw()
     cost = tensor.sum((tensor.dot(x, m) + c - y) ** 2) / (2 * len(data[0]))
     gm, gc = own.grad(cost, [m, c])
-    train = own.function([x, y], cost, updates=[(m, m - line.rate * gm), (c, c - line.rate * gc)])
-    return Case(
-        partial(train, *data),
-        lambda: [np.asarray(train(*data)), m.get_value(), c.get_value()],
+    updates = [(m, m - line.rate * gm), (c, c - line.rate * gc)]
+    points = {v: own.shared(values) for v, values in zip((x, y), data, strict=True)}
+    inputs, givens = ([], points) if held else ([x, y], None)
+    return own.function(inputs, cost, updates=updates, givens=givens), [m, c]
+
+
+def line_step(own: Dialect, line: Line) -> Case:
+    """Set up linear regression: a call returns the cost."""
+    train, parameters = line_training(own, line)
+    call = partial(train, *line.draw())
+    return Case(call, lambda: [np.asarray(call()), *(p.get_value() for p in parameters)])
+
+
+def line_loop(own: Dialect, line: Line, steps: int, in_one: bool = True) -> Case:
+    """Set up linear regression: so many steps, in one call or in many, give their costs."""
+    train, parameters = line_training(own, line, held=True)
+    call = (
+        partial(train.repeat, steps)
+        if in_one
+        else lambda: np.array([train() for _ in range(steps)])
     )
+    return Case(call, lambda: [call(), *(p.get_value() for p in parameters)])
 
 
 def linear_regression(line: Line = Line()) -> Workload:

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from arignote.errors import add_note
 from arignote.graph.dtypes import Array
+from arignote.graph.type import TensorType
 from arignote.graph.variable import Constant, SharedVariable, Variable
 from arignote.run.shared import Container, filter_value
 
@@ -167,6 +169,10 @@ class Arguments:
 
     def arrange(self, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> tuple[Any, ...]:
         """Return all arguments in order, from positional and named ones and defaults."""
+        return self.complete(self.given(args, kwargs))
+
+    def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> dict[int, Any]:
+        """Return the arguments by position, from positional and named ones."""
         count = len(self.inputs)
         if len(args) > count:
             raise TypeError(
@@ -183,14 +189,23 @@ class Arguments:
             if self.by_name[name] in given:
                 raise TypeError(f"Multiple values for input: {name}")
             given[self.by_name[name]] = value
-        for position, record in enumerate(self.inputs):
-            if position in given:
-                continue
-            if position not in self.defaults:
-                label = record.name or f"at index {position} (0-based)"
-                raise TypeError(f"Missing required input: {label}")
-            given[position] = self.defaults[position].data
-        return tuple(given[position] for position in range(count))
+        return given
+
+    def complete(self, given: Mapping[int, Any]) -> tuple[Any, ...]:
+        """Return all arguments in order, defaults where none is given."""
+        return tuple(
+            given[position] if position in given else self._default(position)
+            for position in range(len(self.inputs))
+        )
+
+    def _default(self, position: int) -> Array:
+        if position not in self.defaults:
+            raise TypeError(f"Missing required input: {self.label(position)}")
+        return self.defaults[position].data
+
+    def label(self, position: int) -> str:
+        """Return what to call an input in messages."""
+        return self.inputs[position].name or f"at index {position} (0-based)"
 
     def present(self) -> tuple[In, ...]:
         """Return the inputs with their present defaults, those in a container as they are."""
@@ -204,9 +219,40 @@ class Arguments:
 
     def convert(self, position: int, value: Any, function: str) -> Array:
         """Return an argument as an array of its input's type; TypeError if it cannot be one."""
+        return self._convert_to(self.inputs[position].variable.type, position, value, function)
+
+    def convert_stack(self, position: int, value: Any, function: str) -> Array:
+        """Return arguments of many calls as one array with a further axis, the first.
+
+        Items of a list are taken one by one, as a call would take them.
+        """
+        type_ = self.inputs[position].variable.type
+        if not isinstance(value, list | tuple | range):
+            stacked = TensorType(type_.dtype, (False, *type_.broadcastable))
+            try:
+                return self._convert_to(stacked, position, value, function)
+            except TypeError as error:
+                add_note(error, "An argument of map has one more dimension, the first: the steps.")
+                raise
+        items = []
+        for step, item in enumerate(value):
+            try:
+                items.append(self.convert(position, item, function))
+            except TypeError as error:
+                add_note(error, f"This was item {step} of the argument of map.")
+                raise
+            if items[-1].shape != items[0].shape:
+                raise ValueError(
+                    f"[map] items of {self.label(position)} must have one shape: "
+                    f"{items[0].shape}, then {items[-1].shape} of item {step}"
+                )
+        shape = items[0].shape if items else tuple(map(int, type_.broadcastable))
+        return np.array(items, type_.dtype).reshape(len(items), *shape)
+
+    def _convert_to(self, type_: TensorType, position: int, value: Any, function: str) -> Array:
         record = self.inputs[position]
         try:
-            array = filter_value(record.variable.type, value, record.allow_downcast, record.strict)
+            array = filter_value(type_, value, record.allow_downcast, record.strict)
         except TypeError as error:
             origin = record.variable.origin
             created = f"Backtrace when that variable is created:\n\n  {origin}\n" if origin else ""

@@ -12,6 +12,7 @@ from arignote import ops
 from arignote.config import config
 from arignote.errors import MissingInputError, UnusedInputError
 from arignote.graph import dtypes, walk
+from arignote.graph.dtypes import Array
 from arignote.graph.type import GenericType
 from arignote.graph.variable import Constant, SharedVariable, Variable
 from arignote.run.arguments import In, Out, as_inputs
@@ -36,6 +37,24 @@ class Source:
     # Variables that become defaults of inputs after a call, with the inputs' positions.
     feedback: tuple[tuple[int, Variable], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def changes_defaults(self) -> bool:
+        """Whether a call changes the default of an input: by feedback, or as a variable it is."""
+        updated = [target.container for target, _ in self.updates]
+        defaults = [getattr(record.value, "container", record.value) for record in self.inputs]
+        return bool(self.feedback) or any(a is b for a in defaults for b in updated)
+
+    def in_form(self, results: list[Array]) -> Any:
+        """Return the outputs as a call returns them: in a dict, in a list or one by itself."""
+        if self.keys is not None:
+            return dict(zip(self.keys, results, strict=True))
+        return results[0] if self.bare else results
+
+    def output_label(self, number: int) -> str:
+        """Return what to call an output in messages."""
+        name = self.keys[number] if self.keys is not None else self.outputs[number].name
+        return f"output {number}" + (f" ({name})" if name else "")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from arignote.plan.plan import Plan
 from arignote.rewrite.engine import Firing
 from arignote.rewrite.pipeline import PHASES
-from arignote.run.function import Function, compile_source
+from arignote.run.compiled import compile_source
+from arignote.run.function import Function
 from arignote.run.mode import Mode
 
 

@@ -6,9 +6,11 @@ import copy
 import inspect
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
+
+import numpy as np
 
 from arignote.config import config
 from arignote.errors import CheckModeError, IndexRangeError, ShapeError, add_note, with_origin
@@ -17,56 +19,15 @@ from arignote.graph.dtypes import Array
 from arignote.graph.variable import SharedVariable, Variable, current_origin
 from arignote.ops.loop import Body, run_rows
 from arignote.plan import reference
-from arignote.plan.lower import Choices, lower
 from arignote.plan.plan import Plan, Step
-from arignote.plan.verify import verify
-from arignote.rewrite.engine import Log
-from arignote.rewrite.pipeline import merge, optimize
 from arignote.run import native
 from arignote.run.arguments import Arguments, In, Out, conversion
 from arignote.run.build import Given, Source, build_source
 from arignote.run.compare import differences
+from arignote.run.compiled import Compiled, compile_source
 from arignote.run.failure import add_shapes, call_error
+from arignote.run.loops import Loops, Results, uneven_error
 from arignote.run.mode import Mode, get_mode
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """A function after compilation: its plan and how it came about."""
-
-    source: Source
-    mode: Mode
-    plan: Plan
-    states: tuple[SharedVariable, ...]
-    graph: tuple[Variable, ...]
-    log: Log
-
-
-def compile_source(source: Source, mode: Mode) -> Compiled:
-    """Rewrite, lower and verify a function."""
-    log = Log()
-    values = [*source.outputs, *(value for _, value in source.feedback)]
-    results = [*values, *(value for _, value in source.updates)]
-    rewritten = optimize(results, log, mode.excluded) if mode.optimizer else merge(results)
-    targets = [target for target, _ in source.updates]
-    plan, states = lower(
-        source.leaves,
-        rewritten[: len(values)],
-        list(zip(targets, rewritten[len(values) :], strict=True)),
-        " ".join((source.name or "").split()) or "function",
-        Choices(
-            fusing=mode.optimizer is not None and "fusion" not in mode.excluded,
-            # A mode that looks at steps is to see them all.
-            by_rows=mode.optimizer is not None
-            and "by_rows" not in mode.excluded
-            and mode.watcher is None
-            and mode.linker != "check",
-            overwriting="inplace" not in mode.excluded,
-        ),
-        log.notes,
-    )
-    verify(plan)
-    return Compiled(source, mode, plan, tuple(states), tuple(rewritten), log)
 
 
 def host_calls(plan: Plan) -> dict[int, native.HostCall]:
@@ -88,7 +49,7 @@ def _body_call(plan: Plan, step: Step, body: Body) -> native.HostCall:
     return lambda *operands: run_rows(plan.call(step), rows, *operands)
 
 
-class Function(native.Function):
+class Function(Loops, native.Function):
     """A compiled function. Made by :func:`function`.
 
     Attributes
@@ -146,6 +107,8 @@ class Function(native.Function):
         what: str,
         arguments: tuple[Any, ...],
     ) -> NoReturn:
+        if kind == "uneven":
+            raise uneven_error(self.compiled.source, position, what)
         states = [state.container.data for state in self.compiled.states]
         details = (position, value, other)
         raise call_error(self.plan, kind, (step, inner), details, what, arguments, states)
@@ -303,25 +266,45 @@ class _Interpreted(Function):
         return super().profile(enable)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        arranged = self._arrange(args, kwargs)
-        arrays = tuple(self._convert(k, value) for k, value in enumerate(arranged))
-        outputs = self._outputs(arrays)
+        return self.compiled.source.in_form(self._call_once(self._arrange(args, kwargs), None))
+
+    def _run_steps(self, stacks: dict[int, Array], count: int) -> Any:
+        results = Results(self.compiled.source, self.plan, count)
+        stacks = self._out_of_reach(stacks)
+        for step in range(count):
+            slices = {position: stack[step, ...] for position, stack in stacks.items()}
+            try:
+                results.add(self._call_once(self.arguments.complete(slices), results))
+            except BaseException as error:
+                self._note_step(error, step)
+                raise
+        return self.compiled.source.in_form(results.stacks)
+
+    def _out_of_reach(self, stacks: dict[int, Array]) -> dict[int, Array]:
+        """Return arrays that no update changes while a loop runs."""
+        held = [state.container.data for state in self.compiled.states]
+        return {
+            position: stack.copy() if any(np.may_share_memory(stack, a) for a in held) else stack
+            for position, stack in stacks.items()
+        }
+
+    def _call_once(self, arguments: Sequence[Any], results: Results | None) -> list[Array]:
+        """Return the outputs of a call; as one of a loop it must fit the results before it."""
+        arrays = tuple(self._convert(k, value) for k, value in enumerate(arguments))
+        outputs = self._outputs(arrays, results)
         source = self.compiled.source
         for (position, _), value in zip(
             source.feedback, outputs[len(source.outputs) :], strict=True
         ):
             self.arguments.defaults[position].set(value)
-        results = outputs[: len(source.outputs)]
-        if source.keys is not None:
-            return dict(zip(source.keys, results, strict=True))
-        return results[0] if source.bare else results
+        return outputs[: len(source.outputs)]
 
-    def _outputs(self, arrays: tuple[Array, ...]) -> list[Array]:
+    def _outputs(self, arrays: tuple[Array, ...], results: Results | None) -> list[Array]:
         linker, watcher = self.compiled.mode.linker, self.compiled.mode.watcher
         if linker == "reference":
-            return self._run_reference(arrays)
-        if linker == "check" or watcher is not None:
-            return self._run_watched(arrays)
+            return self._run_reference(arrays, results)
+        if linker == "check" or watcher is not None or results is not None:
+            return self._run_watched(arrays, results)
         return self._as_list(super().__call__(*arrays))
 
     def _as_list(self, result: Any) -> list[Array]:
@@ -332,7 +315,7 @@ class _Interpreted(Function):
             return [result[key] for key in source.keys]
         return [result] if source.bare else list(result)
 
-    def _run_reference(self, arrays: tuple[Array, ...]) -> list[Array]:
+    def _run_reference(self, arrays: tuple[Array, ...], results: Results | None) -> list[Array]:
         states = self.compiled.states
         held = [state.container.data for state in states]
         try:
@@ -340,12 +323,14 @@ class _Interpreted(Function):
         except (IndexRangeError, ShapeError) as error:
             add_shapes(error, self.plan, arrays, held)
             raise
+        if results is not None:
+            results.hold(self.plan.outputs, outputs)
         by_name = {state.name: owner for state, owner in zip(self.plan.states, states, strict=True)}
         for (name, _), value in zip(self.plan.updates, values, strict=True):
             by_name[name].container.storage.set(value, True)
         return outputs
 
-    def _run_watched(self, arrays: tuple[Array, ...]) -> list[Array]:
+    def _run_watched(self, arrays: tuple[Array, ...], results: Results | None) -> list[Array]:
         steps, mode = self.plan.steps, self.compiled.mode
         values = reference.start(
             self.plan, arrays, [s.container.data for s in self.compiled.states]
@@ -356,6 +341,8 @@ class _Interpreted(Function):
                 mode.watcher(number, steps[number], inputs, None)
 
         def after(number: int, inputs: list[Array], outputs: list[Array]) -> None:
+            if results is not None:
+                results.hold(steps[number].outputs, outputs)
             values.arrays.update(zip(steps[number].outputs, outputs, strict=True))
             if mode.linker == "check":
                 self._check_step(values, number, inputs, outputs)
@@ -383,7 +370,7 @@ def make_function(source: Source, mode: Mode) -> Function:
     if source.name is not None and not isinstance(source.name, str):
         raise TypeError(f"[function] name must be a string: {source.name!r}")
     compiled = compile_source(source, mode)
-    plain = mode.linker == "native" and mode.watcher is None and not source.feedback
+    plain = mode.linker == "native" and mode.watcher is None and not source.changes_defaults
     return Function(compiled) if plain else _Interpreted(compiled)
 
 

@@ -16,7 +16,7 @@ from arignote.graph.op import Op
 from arignote.graph.variable import Apply, Variable
 
 if TYPE_CHECKING:
-    from arignote.run.function import Compiled
+    from arignote.run.compiled import Compiled
 
 
 class _Family(type):

@@ -1,0 +1,53 @@
+"""From a normalized function to its plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arignote.graph.variable import SharedVariable, Variable
+from arignote.plan.lower import Choices, lower
+from arignote.plan.plan import Plan
+from arignote.plan.verify import verify
+from arignote.rewrite.engine import Log
+from arignote.rewrite.pipeline import merge, optimize
+from arignote.run.build import Source
+from arignote.run.mode import Mode
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A function after compilation: its plan and how it came about."""
+
+    source: Source
+    mode: Mode
+    plan: Plan
+    states: tuple[SharedVariable, ...]
+    graph: tuple[Variable, ...]
+    log: Log
+
+
+def compile_source(source: Source, mode: Mode) -> Compiled:
+    """Rewrite, lower and verify a function."""
+    log = Log()
+    values = [*source.outputs, *(value for _, value in source.feedback)]
+    results = [*values, *(value for _, value in source.updates)]
+    rewritten = optimize(results, log, mode.excluded) if mode.optimizer else merge(results)
+    targets = [target for target, _ in source.updates]
+    plan, states = lower(
+        source.leaves,
+        rewritten[: len(values)],
+        list(zip(targets, rewritten[len(values) :], strict=True)),
+        " ".join((source.name or "").split()) or "function",
+        Choices(
+            fusing=mode.optimizer is not None and "fusion" not in mode.excluded,
+            # A mode that looks at steps is to see them all.
+            by_rows=mode.optimizer is not None
+            and "by_rows" not in mode.excluded
+            and mode.watcher is None
+            and mode.linker != "check",
+            overwriting="inplace" not in mode.excluded,
+        ),
+        log.notes,
+    )
+    verify(plan)
+    return Compiled(source, mode, plan, tuple(states), tuple(rewritten), log)
