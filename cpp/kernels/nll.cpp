@@ -1,7 +1,8 @@
 // The negative log-likelihood of labels under softmax, and its gradient.
 //
-//   nll           x, y -> out     log(sum(exp(x[i]))) - x[i, y[i]]
-//   nll_gradient  x, y, g -> out  (softmax(x[i]) - one_hot(y[i])) * g[i]
+//   nll                x, y -> out           log(sum(exp(x[i]))) - x[i, y[i]]
+//   nll_gradient       x, y, g -> out        (softmax(x[i]) - one_hot(y[i])) * g[i]
+//   nll_with_gradient  x, y, g -> out, loss  both, in one pass over x
 //
 // x may have more rows than y has labels; in the gradient those are zero.
 #include <algorithm>
@@ -111,6 +112,12 @@ class Labelled : public Kernel {
             .length = scores_.classes()};
   }
 
+  // Of a row with this sum, logarithm taken.
+  template <class T>
+  static void store_loss(std::byte* out, const ExpSum& sum, T score) {
+    store(out, static_cast<T>(sum.sum + (sum.max - static_cast<double>(score))));
+  }
+
   Scores scores_;
   IndexOperands labels_;
   SoftmaxRows functions_;
@@ -133,37 +140,39 @@ class Nll final : public Labelled {
 
   Status run(const RunArgs& args) noexcept override {
     const std::byte* x = scores_.ready(args.inputs[0], args.workspace);
-    return for_each_group(
-        args.inputs[1], [&](std::int64_t first, std::int64_t rows, const std::int64_t* offsets) {
-          const RowBlock block = block_of(x, first, rows);
-          ExpSum sums[kGroup];
-          functions_.sums(block, sums);
-          functions_.log_sums(sums, rows);
-          for (std::int64_t i = 0; i < rows; ++i) {
-            const T score = load<T>(block.x + i * block.x_stride + offsets[i]);
-            const double loss = sums[i].sum + (sums[i].max - static_cast<double>(score));
-            store(args.outputs[0] + (first + i) * scores_.item(), static_cast<T>(loss));
-          }
-        });
+    return for_each_group(args.inputs[1],
+                          [&](std::int64_t first, std::int64_t rows, const std::int64_t* offsets) {
+                            const RowBlock block = block_of(x, first, rows);
+                            ExpSum sums[kGroup];
+                            functions_.sums(block, sums);
+                            functions_.log_sums(sums, rows);
+                            for (std::int64_t i = 0; i < rows; ++i) {
+                              store_loss(args.outputs[0] + (first + i) * scores_.item(), sums[i],
+                                         load<T>(block.x + i * block.x_stride + offsets[i]));
+                            }
+                          });
   }
 };
 
 template <class T>
 class NllGradient final : public Labelled {
  public:
-  explicit NllGradient(const StepSpec& spec) : Labelled(spec), shares_(overwrites(spec, 0)) {}
+  explicit NllGradient(const StepSpec& spec)
+      : Labelled(spec), shares_(overwrites(spec, 0)), with_loss_(spec.output_dtypes.size() > 1) {}
 
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
-    const bool fits = plan(inputs[0], inputs[1]) && same_shape(inputs[1], inputs[2]) &&
-                      same_shape(inputs[0], outputs[0]) && outputs[0].contiguous() &&
-                      (!shares_ || same_layout(inputs[0], outputs[0]));
+    const bool fits =
+        plan(inputs[0], inputs[1]) && same_shape(inputs[1], inputs[2]) &&
+        same_shape(inputs[0], outputs[0]) && outputs[0].contiguous() &&
+        (!shares_ || same_layout(inputs[0], outputs[0])) &&
+        (!with_loss_ || (same_shape(inputs[1], outputs[1]) && outputs[1].contiguous()));
     if (!fits) return Status::bad_plan("[nll_gradient] x, y, g and out must fit");
     weight_stride_ = inputs[2].strides[0];
     rows_ = outputs[0].shape[0];
     return {};
   }
   std::size_t workspace_bytes() const override { return scores_.workspace_bytes(); }
-  double cost() const override { return row_cost(1.0); }
+  double cost() const override { return row_cost(with_loss_ ? 1.1 : 1.0); }
 
   Status run(const RunArgs& args) noexcept override {
     const std::byte* x = scores_.ready(args.inputs[0], args.workspace);
@@ -176,30 +185,40 @@ class NllGradient final : public Labelled {
       block.out = args.outputs[0] + first * row_bytes;
       block.out_stride = row_bytes;
       double weights[kGroup];
+      T scores[kGroup];
+      ExpSum sums[kGroup];
       for (std::int64_t i = 0; i < rows; ++i) {
         weights[i] = static_cast<double>(load<T>(args.inputs[2] + (first + i) * weight_stride_));
+        scores[i] = load<T>(block.x + i * block.x_stride + offsets[i]);
       }
-      functions_.softmax(block, weights);
+      functions_.softmax(block, weights, sums);
       for (std::int64_t i = 0; i < rows; ++i) {
         std::byte* const at = block.out + i * row_bytes + offsets[i];
         store(at, load<T>(at) - static_cast<T>(weights[i]));
+      }
+      if (!with_loss_) return;
+      functions_.log_sums(sums, rows);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        store_loss(args.outputs[1] + (first + i) * scores_.item(), sums[i], scores[i]);
       }
     });
   }
 
  private:
   bool shares_;
+  bool with_loss_;
   std::int64_t weight_stride_ = 0;
   std::int64_t rows_ = 0;
 };
 
-bool well_formed(const StepSpec& spec, std::size_t inputs, int out_ndim) {
-  if (spec.input_dtypes.size() != inputs || spec.output_dtypes.size() != 1) return false;
+bool well_formed(const StepSpec& spec, std::size_t inputs, int out_ndim, std::size_t outputs = 1) {
+  if (spec.input_dtypes.size() != inputs || spec.output_dtypes.size() != outputs) return false;
   const DType dtype = spec.input_dtypes[0];
   return (dtype == DType::kFloat32 || dtype == DType::kFloat64) &&
          is_index_dtype(spec.input_dtypes[1]) && spec.input_ndims[0] == 2 &&
          spec.input_ndims[1] == 1 && spec.output_dtypes[0] == dtype &&
          spec.output_ndims[0] == out_ndim &&
+         (outputs < 2 || (spec.output_dtypes[1] == dtype && spec.output_ndims[1] == 1)) &&
          (inputs < 3 || (spec.input_dtypes[2] == dtype && spec.input_ndims[2] == 1));
 }
 
@@ -221,7 +240,16 @@ std::unique_ptr<Kernel> make_nll_gradient(const StepSpec& spec, Status& status) 
   return nullptr;
 }
 
-constexpr KernelEntry kEntries[] = {{"nll", &make_nll}, {"nll_gradient", &make_nll_gradient}};
+std::unique_ptr<Kernel> make_nll_with_gradient(const StepSpec& spec, Status& status) {
+  if (well_formed(spec, 3, 2, 2) && shares_only(spec, {0})) return make<NllGradient>(spec);
+  status = Status::bad_plan(
+      "[nll_with_gradient] x and out real matrices, y integers, g and loss vectors as x");
+  return nullptr;
+}
+
+constexpr KernelEntry kEntries[] = {{"nll", &make_nll},
+                                    {"nll_gradient", &make_nll_gradient},
+                                    {"nll_with_gradient", &make_nll_with_gradient}};
 
 }  // namespace
 

@@ -150,7 +150,7 @@ class Softmax final : public Kernel {
   }
 
   void run_group(const RowBlock& block) const noexcept {
-    if (!log_) return functions_.softmax(block, nullptr);
+    if (!log_) return functions_.softmax(block, nullptr, nullptr);
     ExpSum sums[kGroup];
     functions_.sums(block, sums);
     functions_.log_sums(sums, block.rows);

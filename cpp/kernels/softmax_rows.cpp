@@ -196,7 +196,7 @@ void short_exp_sums(const RowBlock& block, ExpSum* sums) {
 }
 
 template <class T>
-void short_softmax(const RowBlock& block, const double* weights) {
+void short_softmax(const RowBlock& block, const double* weights, ExpSum* sums) {
   using Rows = ShortRows<T>;
   Rows rows;
   HWY_ALIGN T factors[Rows::kMost];
@@ -204,6 +204,9 @@ void short_softmax(const RowBlock& block, const double* weights) {
   for (std::int64_t first = 0; first < block.rows; first += Rows::most()) {
     rows.load(block, first);
     rows.exponentials(factors, totals);
+    for (std::int64_t lane = 0; sums != nullptr && lane < rows.rows(); ++lane) {
+      sums[first + lane] = {.max = static_cast<double>(factors[lane]), .sum = totals[lane]};
+    }
     for (std::int64_t lane = 0; lane < Rows::most(); ++lane) {
       const bool has_weight = weights != nullptr && lane < rows.rows();
       const double weight = has_weight ? weights[first + lane] : 1.0;
@@ -247,15 +250,17 @@ void scale(const RowBlock& block, double factor) noexcept {
 }
 
 template <class T>
-void softmax(const RowBlock& block, const double* weights) noexcept {
-  if (block.length <= kMostShort) return short_softmax<T>(block, weights);
+void softmax(const RowBlock& block, const double* weights, ExpSum* sums) noexcept {
+  if (block.length <= kMostShort) return short_softmax<T>(block, weights, sums);
   const auto length = static_cast<std::size_t>(block.length);
   for (std::int64_t row = 0; row < block.rows; ++row) {
     const auto* x = reinterpret_cast<const T*>(block.x + row * block.x_stride);
     auto* out = reinterpret_cast<T*>(block.out + row * block.out_stride);
     const double weight = weights == nullptr ? 1.0 : weights[row];
     // The sum of a row of nothing but -inf is zero, and 0 * (1 / 0) the NaN that it should be.
-    scale_row(out, length, weight / exp_sum<T, true>(x, out, length).sum);
+    const ExpSum sum = exp_sum<T, true>(x, out, length);
+    scale_row(out, length, weight / sum.sum);
+    if (sums != nullptr) sums[row] = sum;
   }
 }
 

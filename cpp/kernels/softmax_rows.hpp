@@ -26,8 +26,9 @@ struct ExpSum {
 };
 
 struct SoftmaxRows {
-  // out = softmax of each row, times weights[row] unless weights is null.
-  void (*softmax)(const RowBlock& block, const double* weights) noexcept;
+  // out = softmax of each row, times weights[row] unless weights is null; sums[row] of each row
+  // unless sums is null.
+  void (*softmax)(const RowBlock& block, const double* weights, ExpSum* sums) noexcept;
   // For rows that are done in stretches, and for log_softmax:
   // sums[row] of each row, and out = exp(x - max).
   void (*exponentials)(const RowBlock& block, ExpSum* sums) noexcept;

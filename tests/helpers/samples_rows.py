@@ -17,10 +17,11 @@ from helpers.samples import Sample, samples
 from helpers.values import Array, Values
 
 
-@samples("nll", "nll_gradient", of=dtypes.FLOATS)
+@samples("nll", "nll_gradient", "nll_with_gradient", of=dtypes.FLOATS)
 def labelled(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
-    def likelihood(*variables: Variable) -> Variable:
-        return op.make(variables).outputs[0]
+    def likelihood(*variables: Variable) -> Any:
+        outputs = op.make(variables).outputs
+        return outputs if len(outputs) > 1 else outputs[0]
 
     def sample(label: str, x: Array, y: Array) -> Sample:
         more = () if op.name == "nll" else (values(dtype, len(y)),)

@@ -17,7 +17,7 @@ from arignote.graph.variable import Variable
 from arignote.run.function import function
 from helpers.values import Array
 
-BOTH = [ops.nll_op, ops.nll_gradient_op]
+BOTH = [ops.nll_op, ops.nll_gradient_op, ops.nll_with_gradient_op]
 ROWS, CLASSES = 1000, 5
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 

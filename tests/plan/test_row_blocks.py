@@ -41,15 +41,15 @@ def compiled(output: Any, *inputs: Variable, mode: Any = None) -> Plan:
 
 # --- what is joined
 
-LIKELIHOOD = "nll elementwise elementwise nll_gradient dot elementwise"
+LIKELIHOOD = "elementwise nll_with_gradient elementwise dot elementwise"
 SOFTMAX = f"[dot elementwise {LIKELIHOOD}]"
-LOSSES = "[dot elementwise nll elementwise nll_gradient dot elementwise]"
+LOSSES = "[dot elementwise nll_with_gradient elementwise dot elementwise]"
 REGRESSION = "[dot elementwise dot]"
 JOINED = {
     "softmax": SOFTMAX,
-    "softmax_without_bias": "[dot nll elementwise elementwise nll_gradient dot]",
+    "softmax_without_bias": "[dot elementwise nll_with_gradient elementwise dot]",
     "softmax_with_errors": (
-        "[dot elementwise nll elementwise softmax argmax elementwise elementwise nll_gradient dot "
+        "[dot elementwise elementwise nll_with_gradient elementwise softmax argmax elementwise dot "
         "elementwise]"
     ),
     **{
@@ -60,8 +60,8 @@ JOINED = {
     **dict.fromkeys(("weighted_rows", "ignored_labels", "scores_in_columns"), SOFTMAX),
     **dict.fromkeys(("categorical_crossentropy", "logsumexp", "logsumexp_with_maximum"), LOSSES),
     "smoothed_labels": (
-        "[dot elementwise nll log_softmax elementwise elementwise elementwise softmax elementwise "
-        "elementwise nll_gradient elementwise dot]"
+        "[dot elementwise elementwise nll_with_gradient log_softmax elementwise elementwise "
+        "elementwise softmax elementwise elementwise dot]"
     ),
     "one_hot_labels": (
         "[dot elementwise log_softmax elementwise elementwise elementwise elementwise softmax "
@@ -72,7 +72,7 @@ JOINED = {
     "softmax_of_columns": SOFTMAX,
     "softmax_of_bytes": f"[elementwise dot elementwise {LIKELIHOOD}]",
     "hidden_layer": (
-        "[dot elementwise dot nll elementwise elementwise nll_gradient dot elementwise dot dot]"
+        "[dot elementwise dot elementwise nll_with_gradient elementwise dot elementwise dot dot]"
     ),
     **dict.fromkeys(("logistic", "cross_entropy", "signed_labels", "hinge"), REGRESSION),
     **dict.fromkeys(("logistic_with_outputs", "squares", "poisson"), REGRESSION),
@@ -226,7 +226,7 @@ def test_why_it_stays_apart(name: str) -> None:
 def test_what_runs_together_is_told() -> None:
     (note,) = theano.explain(ROW_MODELS["softmax"](Setting()).function()).notes
     head, *lines = note.splitlines()
-    assert head == "9 nodes run together, row block by row block:"
+    assert head == "8 nodes run together, row block by row block:"
     products = [line for line in lines if line.startswith("  dot(")]
     assert len(products) == 2
     assert not any(line.startswith("  not ") for line in lines)

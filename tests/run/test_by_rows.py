@@ -181,12 +181,13 @@ def test_a_label_out_of_range(label: int, threads: int) -> None:
         labels = y.copy()
         labels[first] = labels[-1] = label
         message = (
-            rf"\[nll\] index out of bounds, index {label} is out of bounds for size 3: "
-            rf"element {first} of the labels"
+            rf"\[nll_with_gradient\] index out of bounds, index {label} is out of bounds for "
+            rf"size 3: element {first} of the labels"
         )
         with pytest.raises(IndexError, match=message) as caught:
             f(x, labels)
-        assert "Plan step: nll " in "".join(getattr(caught.value, "__notes__", [str(caught.value)]))
+        notes = "".join(getattr(caught.value, "__notes__", [str(caught.value)]))
+        assert "Plan step: nll_with_gradient " in notes
         for value, old in zip(item.values(), before, strict=True):
             np.testing.assert_array_equal(value, old)
     f(x, y)

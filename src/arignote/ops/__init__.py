@@ -171,6 +171,7 @@ from arignote.ops.nnet import (
 from arignote.ops.nll import (
     nll_gradient_op as nll_gradient_op,
     nll_op as nll_op,
+    nll_with_gradient_op as nll_with_gradient_op,
 )
 from arignote.ops.control import (
     ifelse as ifelse,

@@ -86,10 +86,14 @@ A negative label counts from the end, as an index does. x may have more rows tha
 
 
 def _gradient_infer(params: Params, types: Types) -> Types:
-    _check(nll_gradient_op, types)
+    return (_weighted(nll_gradient_op, types)[0],)
+
+
+def _weighted(op: Op, types: Types) -> Types:
+    _check(op, types)
     if types[2].ndim != 1 or types[2].dtype != types[0].dtype:
-        raise nll_gradient_op.type_error(f"g must be a vector of the dtype of x: {types[2]}")
-    return (types[0],)
+        raise op.type_error(f"g must be a vector of the dtype of x: {types[2]}")
+    return types
 
 
 def _gradient_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
@@ -150,3 +154,38 @@ nll_gradient_op = Op(
     family="NegativeLogLikelihoodGrad",
 )
 """``(softmax(x) - one_hot(y)) * g[:, None]``; zero in the rows of x that have no label."""
+
+
+def _both_infer(params: Params, types: Types) -> Types:
+    x, y, _ = _weighted(nll_with_gradient_op, types)
+    return (x, TensorType(x.dtype, y.broadcastable))
+
+
+def _both_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
+    return (*_gradient_shape(context, node, shapes), shapes[1])
+
+
+def _both_reference(call: Call, x: Array, y: Array, g: Array) -> tuple[Array, Array]:
+    return _gradient_reference(call, x, y, g), _reference(call, x, y)
+
+
+def _both_scale(x: Array, y: Array, g: Array) -> Array:
+    """Return one for the likelihoods, or the largest weight of a label for the gradient."""
+    return np.asarray(np.max(np.abs(g), initial=1, where=np.isfinite(g)))
+
+
+nll_with_gradient_op = Op(
+    name="nll_with_gradient",
+    arguments=("x", "y", "g"),
+    infer=_both_infer,
+    shape=_both_shape,
+    reference=_both_reference,
+    kernel="nll_with_gradient",
+    rows=rows.below_each_other,
+    supports=lambda call: call.input_types[0].dtype in ("float32", "float64"),
+    reuse=((0, 0),),
+    fallible=True,
+    accuracy=Accuracy(ulp=16, scale=_both_scale),
+    family="NegativeLogLikelihoodWithGrad",
+)
+"""``nll_gradient(x, y, g)`` and ``nll(x, y)``: compilation makes it where a graph has both."""

@@ -88,7 +88,7 @@ def selected(node: Apply, known: Sequence[int | None], wanted: int | None) -> Ro
 
 
 def below_each_other(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
-    """Rule of ops whose operands and result have a row each for the same things."""
+    """Rule of ops whose operands and results have a row each for the same things."""
     if any(axis not in (0, None) for axis in known) or wanted not in (0, None):
         return None
-    return Rows((0,) * len(node.inputs), (0,))
+    return Rows((0,) * len(node.inputs), (0,) * len(node.outputs))

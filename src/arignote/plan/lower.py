@@ -16,6 +16,7 @@ from arignote.plan.by_rows import by_rows_op, by_rows_params
 from arignote.plan.guards import Guards, after_conditions, node_guards
 from arignote.plan.memory import place
 from arignote.plan.needs import needed_nodes, values_read
+from arignote.plan.pair import pair_likelihoods
 from arignote.plan.plan import (
     Buffer,
     Const,
@@ -40,7 +41,7 @@ class Choices:
     Attributes
     ----------
     fusing
-        Whether elementwise ops are joined to programs.
+        Whether elementwise ops are joined to programs, and likelihoods to their gradients.
     by_rows
         Whether products and what follows from them run row block by row block.
     overwriting
@@ -315,6 +316,10 @@ def lower(
     notes
         Takes sentences about what it did.
     """
+    if choices.fusing:
+        paired = pair_likelihoods([*outputs, *(value for _, value in updates)])
+        outputs = paired[: len(outputs)]
+        updates = [(s, v) for (s, _), v in zip(updates, paired[len(outputs) :], strict=True)]
     lowering = _Lowering(inputs, outputs, updates)
     lowering.run(choices, notes)
     results: list[str] = []
