@@ -184,8 +184,8 @@ template <class T>
 void short_exp_sums(const RowBlock& block, ExpSum* sums) {
   using Rows = ShortRows<T>;
   Rows rows;
-  HWY_ALIGN T max[Rows::kMost];
-  HWY_ALIGN double totals[Rows::kMost];
+  HWY_ALIGN T max[Rows::kMost] = {};
+  HWY_ALIGN double totals[Rows::kMost] = {};
   for (std::int64_t first = 0; first < block.rows; first += Rows::most()) {
     rows.load(block, first);
     rows.exponentials(max, totals);
@@ -199,8 +199,8 @@ template <class T>
 void short_softmax(const RowBlock& block, const double* weights, ExpSum* sums) {
   using Rows = ShortRows<T>;
   Rows rows;
-  HWY_ALIGN T factors[Rows::kMost];
-  HWY_ALIGN double totals[Rows::kMost];
+  HWY_ALIGN T factors[Rows::kMost] = {};
+  HWY_ALIGN double totals[Rows::kMost] = {};
   for (std::int64_t first = 0; first < block.rows; first += Rows::most()) {
     rows.load(block, first);
     rows.exponentials(factors, totals);
