@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import arignote as theano
 import arignote.tensor as T
@@ -75,3 +76,12 @@ def test_excluding_fusion_keeps_them_apart() -> None:
     mode = theano.compile.Mode().excluding("fusion")
     f = theano.function([X, Y, Z], [LOSS, gradient(Z)], mode=mode)
     assert sorted(steps(f.plan)) == ["nll", "nll_gradient"]
+
+
+@pytest.mark.parametrize("mode", ["native", "reference"])
+def test_errors_tell_the_line_of_the_loss(mode: str) -> None:
+    step = theano.function([X, Y], [LOSS, gradient(T.ones_like(LOSS))], mode=mode)
+    with pytest.raises(IndexError, match=r"^\[nll_with_gradient\] index out of bounds") as caught:
+        step(np.zeros((2, 3)), [0, 3])
+    assert LOSS.owner.origin is not None
+    assert f"line {LOSS.owner.origin.line}" in "\n".join(caught.value.__notes__)

@@ -166,6 +166,7 @@ def _both_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> 
 
 
 def _both_reference(call: Call, x: Array, y: Array, g: Array) -> tuple[Array, Array]:
+    _check_labels(nll_with_gradient_op, x, y)
     return _gradient_reference(call, x, y, g), _reference(call, x, y)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from arignote import ops
 from arignote.graph import walk
-from arignote.graph.variable import Apply, Variable
+from arignote.graph.variable import Apply, Variable, origin_of
 from arignote.plan.needs import values_read
 
 
@@ -25,7 +25,9 @@ def pair_likelihoods(outputs: Sequence[Variable]) -> list[Variable]:
         if found is None:
             break
         loss, gradient = found
-        both = ops.nll_with_gradient_op.make(gradient.inputs)
+        # Errors are to name the line of the loss, not that of the gradient.
+        with origin_of(loss.origin):
+            both = ops.nll_with_gradient_op.make(gradient.inputs)
         pairs = zip((*gradient.outputs, *loss.outputs), both.outputs, strict=True)
         result = walk.replace(result, dict(pairs))
         nodes = walk.toposort(result)
