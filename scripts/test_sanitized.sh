@@ -23,4 +23,4 @@ runtime=$([ "$sanitizers" = thread ] && echo libtsan.so || echo libasan.so)
 export LD_PRELOAD="$(g++ -print-file-name="$runtime") $(g++ -print-file-name=libstdc++.so)"
 export PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=die_after_fork=0 # a forked child starts a pool of its own
-"$environment/bin/python" -m pytest -m 'not slow' "$@"
+"$environment/bin/python" -m pytest --numprocesses auto -m 'not slow' "$@"
