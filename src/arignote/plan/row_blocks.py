@@ -54,8 +54,11 @@ class RowBlock:
     def __str__(self) -> str:
         lines = [f"{len(self)} nodes run together, row block by row block:"]
         lines += [f"  {node}" for node in self.nodes if node.op.view is None]
-        lines += [f"  not {node}: {reason}" for node, reason in self.apart.items()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.hindrances()])
+
+    def hindrances(self) -> list[str]:
+        """Return a line for each node that is apart."""
+        return [f"  not {node}: {reason}" for node, reason in self.apart.items()]
 
 
 def find_row_blocks(
@@ -96,13 +99,10 @@ def find_row_blocks(
             alone[node] = block
     if notes is not None:
         notes += map(str, blocks)
-        notes += [_alone(node, block) for node, block in alone.items() if node not in taken]
+        for node, block in alone.items():
+            if node not in taken:
+                notes.append("\n".join([f"{node} runs by itself", *block.hindrances()]))
     return blocks
-
-
-def _alone(product: Apply, block: RowBlock) -> str:
-    reasons = [f"  not {node}: {reason}" for node, reason in block.apart.items()]
-    return "\n".join([f"{product} runs by itself", *reasons])
 
 
 def _cuts(product: Apply) -> list[tuple[int | None, int | None]]:
