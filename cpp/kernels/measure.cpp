@@ -42,13 +42,16 @@ float sum_of(const float* data, std::size_t count) {
   return hn::GetLane(hn::SumOfLanes(d, hn::Add(low, high)));
 }
 
-// Ten chains hide the latency of the multiply-add units; returns the operations done.
+// Ten chains hide the latency of the multiply-add units; returns the operations done. Each has a
+// start of its own: a compiler computes chains that are equal once.
 template <class T>
 double multiply_add(std::size_t rounds, T start, double* result) {
   const hn::ScalableTag<T> d;
   const auto x = hn::Set(d, static_cast<T>(0.999));
-  auto a0 = hn::Set(d, start), a1 = a0, a2 = a0, a3 = a0, a4 = a0;
-  auto a5 = a0, a6 = a0, a7 = a0, a8 = a0, a9 = a0;
+  const auto chain = [&](int number)
+                         HWY_ATTR { return hn::Set(d, start + static_cast<T>(number)); };
+  auto a0 = chain(0), a1 = chain(1), a2 = chain(2), a3 = chain(3), a4 = chain(4);
+  auto a5 = chain(5), a6 = chain(6), a7 = chain(7), a8 = chain(8), a9 = chain(9);
   for (std::size_t i = 0; i < rounds; ++i) {
     a0 = hn::MulAdd(a0, x, x);
     a1 = hn::MulAdd(a1, x, x);

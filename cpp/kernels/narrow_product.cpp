@@ -69,6 +69,44 @@ HWY_INLINE V in_register(V v) {
   return v;
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// The sum of the 128-bit blocks of a vector.
+template <class D>
+HWY_INLINE auto sum_of_blocks(D d, hn::Vec<D> v) {
+  if constexpr (hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) <= 16) {
+    return v;
+  } else {
+    const hn::Half<D> half;
+    return sum_of_blocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+#endif
+
+// The sums of the lanes of kCount vectors, as many together as fit into 16 bytes: that takes fewer
+// steps than one after the other. May write 16 bytes behind the last.
+template <int kCount, class D, class T = hn::TFromD<D>>
+HWY_INLINE void sum_lanes(D d, const hn::Vec<D>* vectors, T* sums) {
+#if HWY_TARGET == HWY_SCALAR
+  for (int i = 0; i < kCount; ++i) sums[i] = hn::GetLane(vectors[i]);
+#else
+  constexpr int kTogether = 16 / sizeof(T);
+  const auto at = [vectors](int i) HWY_ATTR { return vectors[std::min(i, kCount - 1)]; };
+  const auto paired = [d](auto a, auto b) HWY_ATTR {
+    return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+  };
+  for (int i = 0; i < kCount; i += kTogether) {
+    hn::Vec<D> together = at(i);
+    if constexpr (kTogether == 4) {
+      together = paired(paired(at(i), at(i + 2)), paired(at(i + 1), at(i + 3)));
+    } else {
+      together = paired(at(i), at(i + 1));
+    }
+    const hn::CappedTag<T, kTogether> d_together;
+    hn::StoreU(sum_of_blocks(d, together), d_together, sums + i);
+  }
+#endif
+}
+
 template <class T>
 struct Forward {
   NarrowShape shape;
@@ -110,10 +148,12 @@ HWY_NOINLINE void forward_tile(const Forward<T>& f, std::int64_t row, std::int64
     const auto rest = static_cast<std::size_t>(shape.features - feature);
     add(feature, [&](const T* from) HWY_ATTR { return load_first(d, from, rest, T{0}); });
   }
+  HWY_ALIGN T totals[kRows * kCount + 16 / sizeof(T)];
+  sum_lanes<kRows * kCount>(d, &sums[0][0], totals);
   for (int r = 0; r < kRows; ++r) {
     for (int c = 0; c < kCount; ++c) {
       T& target = f.out[(row + r) * shape.columns + column + c];
-      const T sum = hn::GetLane(hn::SumOfLanes(d, sums[r][c]));
+      const T sum = totals[r * kCount + c];
       target = f.adds ? target + sum : sum;
     }
   }
