@@ -25,9 +25,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Long enough to bridge the gap between two steps of a call, short enough not to take a core that
+// Long enough to bridge the gap between two training steps, short enough not to take a core that
 // somebody else needs.
-constexpr std::chrono::microseconds kSpin{30};
+constexpr std::chrono::microseconds kSpin{100};
 
 // In nanoseconds, for each worker to wake. It takes tens of microseconds until a woken thread
 // works, on a busy machine at the cost of the one that woke it; and costs are rough.
@@ -71,22 +71,48 @@ void run_inline(std::int64_t count, const TaskRef& task) {
   inside_task = before;
 }
 
-// One job at a time. A worker joins the open job under the mutex, takes task numbers from a counter
-// until they are used up, and leaves; the caller works too, closes the job and waits for the
-// workers that are still inside.
+// Task numbers from first to last - 1, of which the thread that they are meant for takes the first
+// and any other the last. So a thread mostly runs tasks that follow one another, on data that do;
+// and on the same ones in the next job of that kind, which its core's cache may hold.
+class alignas(kAlignment) Share {
+ public:
+  void set(std::uint64_t first, std::uint64_t last) { range_ = first << kBits | last; }
+  bool take(bool is_own, std::int64_t& index) {
+    std::uint64_t range = range_.load(std::memory_order_relaxed);
+    while (true) {
+      const std::uint64_t first = range >> kBits;
+      const std::uint64_t last = range & kMost;
+      if (first >= last) return false;
+      index = static_cast<std::int64_t>(is_own ? first : last - 1);
+      const std::uint64_t rest = is_own ? range + (std::uint64_t{1} << kBits) : range - 1;
+      if (range_.compare_exchange_weak(range, rest, std::memory_order_relaxed)) return true;
+    }
+  }
+
+  static constexpr std::int64_t kMost = 0xffffffff;
+
+ private:
+  static constexpr int kBits = 32;
+
+  std::atomic<std::uint64_t> range_{0};
+};
+
+// One job at a time. A worker joins the open job under the mutex, takes task numbers from its share
+// and then from those of others until all are used up, and leaves; the caller works too, closes the
+// job and waits for the workers that are still inside.
 class Pool {
  public:
   // False when another thread is using the pool, or the process is about to end.
   bool try_run(std::int64_t count, const TaskRef& task, double nanoseconds, int threads) {
     std::unique_lock owner(owner_, std::try_to_lock);
-    if (!owner || ended_) return false;
+    if (!owner || ended_ || count > Share::kMost) return false;
     const int worth = worth_waking(count, nanoseconds, threads - 1);
     if (worth == 0 && all_sleep()) {
       run_inline(count, task);
     } else {
       resize(threads - 1);
       open(count, task, worth);
-      work(count, task);
+      work(task, 0);
       close();
     }
     last_end_ = Clock::now();
@@ -120,13 +146,20 @@ class Pool {
     {
       std::scoped_lock lock(mutex_);
       task_ = &task;
-      count_ = count;
-      next_.store(0, std::memory_order_relaxed);
-      job_.fetch_add(1, std::memory_order_release);
       const int awake = static_cast<int>(workers_.size()) - sleepers_;
-      wanted = std::min(worth - awake, sleepers_);
+      wanted = std::clamp(worth - awake, 0, sleepers_);
+      share_out(count, 1 + awake + wanted);
+      joined_ = 0;
+      job_.fetch_add(1, std::memory_order_release);
     }
     for (; wanted > 0; --wanted) wake_.notify_one();
+  }
+
+  void share_out(std::int64_t count, int threads) {
+    shared_by_ = static_cast<std::size_t>(threads);
+    for (std::size_t i = 0; i < shared_by_; ++i) {
+      shares_[i].set(count * i / shared_by_, count * (i + 1) / shared_by_);
+    }
   }
 
   void close() {
@@ -140,17 +173,22 @@ class Pool {
     left_.wait(lock, idle);
   }
 
-  void work(std::int64_t count, const TaskRef& task) {
+  void work(const TaskRef& task, std::size_t own) {
     inside_task = true;
-    while (true) {
-      const std::int64_t index = next_.fetch_add(1, std::memory_order_relaxed);
-      if (index >= count) break;
-      task(index);
+    for (std::size_t i = 0; i < shared_by_; ++i) {
+      Share& share = shares_[(own + i) % shared_by_];
+      for (std::int64_t index; share.take(i == 0, index);) task(index);
     }
     inside_task = false;
   }
 
-  void serve() {
+  // Where all take part, each has the same share of every job.
+  std::size_t join(std::size_t worker) {
+    ++joined_;
+    return shared_by_ > workers_.size() ? 1 + worker : joined_;
+  }
+
+  void serve(std::size_t worker) {
     std::uint64_t seen = 0;
     const auto changed = [&] { return stop_ || job_.load(std::memory_order_acquire) != seen; };
     while (true) {
@@ -165,10 +203,10 @@ class Pool {
       seen = job_.load(std::memory_order_relaxed);
       if (task_ == nullptr) continue;
       const TaskRef task = *task_;
-      const std::int64_t count = count_;
+      const std::size_t own = join(worker);
       inside_.fetch_add(1, std::memory_order_relaxed);
       lock.unlock();
-      work(count, task);
+      work(task, own);
       leave();
     }
   }
@@ -207,8 +245,9 @@ class Pool {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     refused_above_ = SIZE_MAX;
     try {
+      if (shares_.size() <= wanted) shares_ = std::vector<Share>(wanted + 1);
       for (std::size_t i = 0; i < wanted; ++i) {
-        workers_.emplace_back([this] { serve(); });
+        workers_.emplace_back([this, i] { serve(i); });
         count_allocation();
       }
     } catch (const std::exception&) {
@@ -222,12 +261,13 @@ class Pool {
   std::mutex mutex_;  // guards the fields up to sleepers_
   std::condition_variable wake_, left_;
   const TaskRef* task_ = nullptr;
-  std::int64_t count_ = 0;
+  std::size_t shared_by_ = 1;  // of shares_, those of the open job
+  std::size_t joined_ = 0;
   int sleepers_ = 0;
   std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> job_{0};
-  std::atomic<std::int64_t> next_{0};
   std::atomic<int> inside_{0};
+  std::vector<Share> shares_ = std::vector<Share>(1);
   std::vector<std::thread> workers_;
   Clock::time_point last_end_{};
   double recent_work_ = 0;  // in nanoseconds, of jobs one soon after the other

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <vector>
 
 #include "core/parallel.hpp"
@@ -18,6 +19,8 @@ constexpr std::int64_t kCacheBytes = 256 << 10;
 // with a large factor read it once for each block, so the more rows the better.
 constexpr std::int64_t kMostBytes = 40 << 20;
 constexpr std::int64_t kLeastRows = 16;
+// Kernels work on a few rows at a time.
+constexpr std::int64_t kTileRows = 4;
 constexpr std::int64_t kMostRows = 4096;
 constexpr std::int64_t kMostLanes = 16;
 constexpr double kLaneNanoseconds = 15'000;
@@ -189,6 +192,10 @@ class Lane final : public Host {
   Targets scratch_;
 };
 
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
+
 // How many levels of sums a tree of so many blocks needs.
 std::size_t depth_of(std::int64_t blocks, std::int64_t run) {
   std::size_t depth = 1;
@@ -238,14 +245,10 @@ class ByRows final : public Kernel {
     parallel_for(lanes, [&](std::int64_t lane) {
       statuses[lane] =
           run_blocks(args, *lanes_[lane], blocks_ * lane / lanes, blocks_ * (lane + 1) / lanes, 0);
+      add_finished(lane);
     });
     for (std::int64_t lane = 0; lane < lanes; ++lane) {
       if (!statuses[lane].ok()) return statuses[lane];
-    }
-    for (std::int64_t step = 1; step < lanes; step *= 2) {
-      for (std::int64_t lane = 0; lane + step < lanes; lane += 2 * step) {
-        sums_.add(lanes_[lane]->levels()[0], lanes_[lane + step]->levels()[0]);
-      }
     }
     for (const Adder& adder : adders_) {
       if (adder.bytes == 0) continue;
@@ -285,10 +288,16 @@ class ByRows final : public Kernel {
     wants_lanes_ = fixed <= kCacheBytes;
     const std::int64_t most = wants_lanes_ ? kCacheBytes / std::max<std::int64_t>(1, row)
                                            : kMostBytes / std::max<std::int64_t>(1, temporary);
-    if (wants_lanes_ || rows_ > most) {
-      block_ = std::min(rows_, std::clamp(most / 8 * 8, kLeastRows, kMostRows));
-    }
+    if (wants_lanes_ || rows_ > most) block_ = even_block(std::clamp(most, kLeastRows, kMostRows));
     return {};
+  }
+
+  // Blocks of about one length, and a number of them that a few threads can share.
+  std::int64_t even_block(std::int64_t most) const {
+    constexpr std::int64_t kTogether = 4;
+    std::int64_t blocks = ceil_div(rows_, most);
+    if (blocks > 1 && wants_lanes_) blocks = round_up(blocks, kTogether);
+    return std::clamp(round_up(ceil_div(rows_, blocks), kTileRows), kLeastRows, rows_);
   }
 
   static std::int64_t bytes_of(const Layout& layout) {
@@ -390,8 +399,6 @@ class ByRows final : public Kernel {
     return std::ranges::all_of(prepared_, prepares) && std::ranges::all_of(adders_, adds);
   }
 
-  static std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
   Status prepare(Lane& lane, std::int64_t rows) const {
     if (const Status status = lane.prepare(rows); !status.ok()) return status;
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
@@ -420,6 +427,21 @@ class ByRows final : public Kernel {
       lanes_[0]->context().kernel(part.step)->prepare(args.inputs[part.number], memory);
       for (const auto& lane : lanes_) lane->context().hand(part.step, memory);
       memory += align_up(part.bytes);
+    }
+  }
+
+  // Adds up the sums of two neighbours as soon as both have theirs, then those of pairs, and so on:
+  // the same tree whoever comes last.
+  void add_finished(std::int64_t lane) {
+    const auto lanes = std::ssize(lanes_);
+    for (std::int64_t step = 1; step < lanes; step *= 2) {
+      lane = lane / (2 * step) * (2 * step);
+      const std::int64_t neighbour = lane + step;
+      if (neighbour >= lanes) continue;
+      const bool is_last = one_has_come_[neighbour].exchange(true, std::memory_order_acq_rel);
+      if (!is_last) return;
+      one_has_come_[neighbour].store(false, std::memory_order_relaxed);
+      sums_.add(lanes_[lane]->levels()[0], lanes_[neighbour]->levels()[0]);
     }
   }
 
@@ -474,6 +496,7 @@ class ByRows final : public Kernel {
   std::vector<Prepared> prepared_;
   std::vector<Adder> adders_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  std::array<std::atomic<bool>, kMostLanes> one_has_come_{};  // of a lane and its neighbour
   std::int64_t rows_ = 0;
   std::int64_t block_ = 0;
   std::int64_t blocks_ = 1;
