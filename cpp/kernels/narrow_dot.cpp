@@ -103,10 +103,12 @@ void NarrowDot::run_backward(const RunArgs& args) const noexcept {
   std::byte* const sums = args.adds ? args.outputs[0] : args.workspace;
   if (!args.adds) std::memset(sums, 0, small_bytes());
   const std::int64_t feature = std::max<std::int64_t>(1, shape_.rows) * shape_.columns;
-  const std::int64_t grain = std::max<std::int64_t>(64, kTaskMultiplications / feature / 64 * 64);
+  std::int64_t grain = std::max<std::int64_t>(64, kTaskMultiplications / feature / 64 * 64);
+  if (grain >= shape_.features / 2) grain = shape_.features;
   parallel_ranges(shape_.features, grain, [&](std::int64_t first, std::int64_t last) {
     NarrowShape part = shape_;
     part.features = last - first;
+    part.goes_on = args.goes_on && part.features == shape_.features;
     functions_.backward(part, args.inputs[0] + first * item_, args.inputs[1], sums + first * item_);
   });
   if (!args.adds) finish(sums, args.outputs[0]);

@@ -204,6 +204,12 @@ void forward(const NarrowShape& shape, const std::byte* x, const std::byte* w,
   }
 }
 
+// Memory that will be used next.
+struct Ahead {
+  const std::byte* first;
+  std::int64_t step;
+};
+
 template <class T>
 struct Backward {
   NarrowShape shape;
@@ -213,10 +219,10 @@ struct Backward {
 };
 
 // sums[c][feature …] for kCount columns and kWide vectors of features, or for `rest` features if
-// those are not one vector.
+// those are not one vector. Meanwhile a cache line is fetched for each row.
 template <int kWide, int kCount, class T>
 HWY_NOINLINE void backward_tile(const Backward<T>& b, std::int64_t feature, std::int64_t column,
-                                std::size_t rest) {
+                                std::size_t rest, const Ahead& ahead) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const NarrowShape& shape = b.shape;
@@ -226,7 +232,10 @@ HWY_NOINLINE void backward_tile(const Backward<T>& b, std::int64_t feature, std:
   }
   const T* x = b.x + feature;
   const T* factors = b.d + column;
+  const std::byte* line = ahead.first;
   for (std::int64_t row = 0; row < shape.rows; ++row) {
+    hwy::Prefetch(line);
+    line += ahead.step;
     hn::Vec<decltype(d)> values[kWide];
     for (int v = 0; v < kWide; ++v) {
       values[v] = kWide == 1 ? load_first(d, x, rest, T{0}) : hn::LoadU(d, x + v * lanes);
@@ -262,20 +271,41 @@ HWY_INLINE void for_features(const Backward<T>& b, Visit&& visit) {
 }
 
 template <class T>
+Ahead nothing_ahead(const Backward<T>& b) {
+  return {.first = reinterpret_cast<const std::byte*>(b.d), .step = 0};
+}
+
+template <class T>
 void backward_one_group(const Backward<T>& b) {
+  const Ahead nothing = nothing_ahead(b);
   with_count<1>(b.shape.columns, [&](auto count) HWY_ATTR {
     constexpr int kCount = decltype(count)::value;
     for_features<tile_vectors(kCount)>(
-        b, [&](std::int64_t feature, auto wide, std::size_t rest)
-               HWY_ATTR { backward_tile<decltype(wide)::value, kCount>(b, feature, 0, rest); });
+        b, [&](std::int64_t feature, auto wide, std::size_t rest) HWY_ATTR {
+          backward_tile<decltype(wide)::value, kCount>(b, feature, 0, rest, nothing);
+        });
   });
+}
+
+// As many rows as these behind them, in the order of memory, which the processor then reads ahead
+// itself: a part for each row of each tile.
+template <class T>
+Ahead next_rows(const NarrowShape& shape, const T* x) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  const std::int64_t groups = (shape.columns + kColumns - 1) / kColumns;
+  const std::int64_t tiles = (shape.features + kVectors * lanes - 1) / (kVectors * lanes) * groups;
+  const std::int64_t row_bytes = shape.x_step * static_cast<std::int64_t>(sizeof(T));
+  return {.first = reinterpret_cast<const std::byte*>(x + shape.rows * shape.x_step),
+          .step = row_bytes / tiles};
 }
 
 template <class T>
 void backward_groups(const Backward<T>& b) {
+  Ahead ahead = b.shape.goes_on ? next_rows(b.shape, b.x) : nothing_ahead(b);
   for_features<kVectors>(b, [&](std::int64_t feature, auto wide, std::size_t rest) HWY_ATTR {
     for_column_groups(b.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
-      backward_tile<decltype(wide)::value, decltype(count)::value>(b, feature, first, rest);
+      backward_tile<decltype(wide)::value, decltype(count)::value>(b, feature, first, rest, ahead);
+      ahead.first += b.shape.rows * ahead.step;
     });
   });
 }
@@ -289,6 +319,7 @@ void backward(const NarrowShape& shape, const std::byte* x, const std::byte* d_,
                      .d = reinterpret_cast<const T*>(d_) + row * shape.columns,
                      .sums = reinterpret_cast<T*>(sums)};
     part.shape.rows = std::min(kMostRows, shape.rows - row);
+    part.shape.goes_on = shape.goes_on && part.shape.rows == shape.rows;
     shape.columns <= kColumns ? backward_one_group(part) : backward_groups(part);
   }
 }

@@ -333,6 +333,7 @@ class ByRows final : public Kernel {
       if (const Status status = prepare(*lanes_[lane], block_); !status.ok()) return status;
       if (lane == 0 && blocks_ > 1) find_talents();
       for (const Adder& adder : adders_) lanes_[lane]->context().let_add(adder.step, true);
+      if (blocks_ > 1) let_fetch(lanes_[lane]->context());
       if (lane > 0) continue;
       cost_ = lanes_[0]->context().cost() * static_cast<double>(blocks_);
       if (wants_lanes_) {
@@ -380,6 +381,17 @@ class ByRows final : public Kernel {
       if (bytes != 0 || adds) adders_.push_back({id, number, bytes});
     }
     plan_sums();
+  }
+
+  // Steps that read the rows of an input as they lie in memory.
+  void let_fetch(Context& context) const {
+    for (int id = 0; id < body_.plan.n_steps(); ++id) {
+      const Step& step = body_.plan.step(id);
+      if (step.inputs.empty()) continue;
+      const BufferSpec* source = &body_.plan.buffer(step.inputs[0]);
+      while (source->kind == BufferKind::kView) source = &body_.plan.buffer(source->base);
+      if (source->kind == BufferKind::kInput && cut_[source->number] >= 0) context.let_fetch(id);
+    }
   }
 
   bool is_read(int buffer) const {
