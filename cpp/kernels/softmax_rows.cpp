@@ -1,6 +1,7 @@
 #include "kernels/softmax_rows.hpp"
 
 #include <limits>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/softmax_rows.cpp"
@@ -11,6 +12,7 @@
 #include "kernels/math_exp-inl.hpp"
 #include "kernels/math_log-inl.hpp"
 #include "kernels/partial-inl.hpp"
+#include "kernels/transpose-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace arignote::HWY_NAMESPACE {
@@ -134,10 +136,12 @@ class ShortRows {
   HWY_INLINE void load(const RowBlock& block, std::int64_t first) {
     length_ = block.length;
     rows_ = block.rows - first < most() ? block.rows - first : most();
-    for (std::int64_t lane = 0; lane < most(); ++lane) {
-      const std::int64_t row = first + (lane < rows_ ? lane : rows_ - 1);
-      const auto* x = reinterpret_cast<const T*>(block.x + row * block.x_stride);
-      for (std::int64_t i = 0; i < length_; ++i) values_[i * most() + lane] = x[i];
+    transpose<Bits>({block.x + first * block.x_stride, block.x_stride}, rows_, length_,
+                    {as_bytes(), stride()});
+    for (std::int64_t lane = rows_; lane < most(); ++lane) {
+      for (std::int64_t i = 0; i < length_; ++i) {
+        values_[i * most() + lane] = values_[i * most() + rows_ - 1];
+      }
     }
   }
   std::int64_t rows() const { return rows_; }
@@ -163,14 +167,15 @@ class ShortRows {
     for (std::int64_t i = 0; i < length_; ++i) {
       hn::Store(hn::Mul(column(i), factor), d, values_ + i * most());
     }
-    for (std::int64_t lane = 0; lane < rows_; ++lane) {
-      auto* out = reinterpret_cast<T*>(block.out + (first + lane) * block.out_stride);
-      for (std::int64_t i = 0; i < length_; ++i) out[i] = values_[i * most() + lane];
-    }
+    transpose<Bits>({as_bytes(), stride()}, length_, rows_,
+                    {block.out + first * block.out_stride, block.out_stride});
   }
 
  private:
+  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   static constexpr hn::ScalableTag<T> d{};
+  static std::int64_t stride() { return most() * static_cast<std::int64_t>(sizeof(T)); }
+  std::byte* as_bytes() { return reinterpret_cast<std::byte*>(values_); }
   HWY_INLINE hn::Vec<hn::ScalableTag<T>> column(std::int64_t i) const {
     return hn::Load(d, values_ + i * most());
   }

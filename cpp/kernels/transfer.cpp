@@ -55,49 +55,27 @@ void or_run(std::byte* to, std::int64_t to_stride, const std::byte* from, std::i
   }
 }
 
-constexpr std::size_t kTile = 32;
+constexpr std::int64_t kTile = 32;
 
 // A tile is read along `from`'s dense axis, so each line of either operand is fetched once.
 template <class T>
-void transpose_tile(std::byte* to, std::int64_t to_stride, const std::byte* from,
-                    std::int64_t from_stride, std::size_t rows, std::size_t columns) noexcept {
-  for (std::size_t row = 0; row < rows; ++row) {
-    std::byte* line = to + static_cast<std::int64_t>(row) * to_stride;
-    const std::byte* source = from + row * sizeof(T);
-    for (std::size_t column = 0; column < columns; ++column) {
-      store(line + column * sizeof(T),
-            load<T>(source + static_cast<std::int64_t>(column) * from_stride));
+void transpose_tile(const std::byte* from, std::int64_t from_stride, std::int64_t rows,
+                    std::int64_t columns, std::byte* to, std::int64_t to_stride) noexcept {
+  constexpr auto item = static_cast<std::int64_t>(sizeof(T));
+  for (std::int64_t column = 0; column < columns; ++column) {
+    for (std::int64_t row = 0; row < rows; ++row) {
+      store(to + column * to_stride + row * item,
+            load<T>(from + row * from_stride + column * item));
     }
   }
 }
 
-// rows of `to` (at most kTile), all columns.
-template <class T>
-void transpose_strip(std::byte* to, std::int64_t to_stride, const std::byte* from,
-                     std::int64_t from_stride, std::int64_t rows, std::int64_t columns) noexcept {
-  constexpr auto tile = static_cast<std::int64_t>(kTile);
-  for (std::int64_t column = 0; column < columns; column += tile) {
-    const auto width = static_cast<std::size_t>(std::min(tile, columns - column));
-    std::byte* to_tile = to + column * static_cast<std::int64_t>(sizeof(T));
-    const std::byte* from_tile = from + column * from_stride;
-    if (rows == tile && width == kTile) {  // constant bounds let the compiler unroll
-      transpose_tile<T>(to_tile, to_stride, from_tile, from_stride, kTile, kTile);
-    } else {
-      transpose_tile<T>(to_tile, to_stride, from_tile, from_stride, static_cast<std::size_t>(rows),
-                        width);
-    }
-  }
-}
-
-void transpose_strip(std::int64_t item, std::byte* to, std::int64_t to_stride,
-                     const std::byte* from, std::int64_t from_stride, std::int64_t rows,
-                     std::int64_t columns) noexcept {
+TransposeFn transpose_tile_of(std::int64_t item) {
   switch (item) {
-    case 1: return transpose_strip<std::uint8_t>(to, to_stride, from, from_stride, rows, columns);
-    case 2: return transpose_strip<std::uint16_t>(to, to_stride, from, from_stride, rows, columns);
-    case 4: return transpose_strip<std::uint32_t>(to, to_stride, from, from_stride, rows, columns);
-    case 8: return transpose_strip<std::uint64_t>(to, to_stride, from, from_stride, rows, columns);
-    default: return transpose_strip<Pair>(to, to_stride, from, from_stride, rows, columns);
+    case 1: return &transpose_tile<std::uint8_t>;
+    case 2: return &transpose_tile<std::uint16_t>;
+    case 16: return &transpose_tile<Pair>;
+    default: return transpose_of(item);
   }
 }
 
@@ -160,6 +138,7 @@ void Transfer::prepare_transpose() noexcept {
   for (std::size_t axis = 0; axis < last; ++axis) {
     if (!dense(axis, 1)) continue;
     transposes_ = true;
+    transpose_tile_ = transpose_tile_of(item_);
     across_ = axes_.shape[axis];
     across_stride_ = axes_.strides[axis][0];
     for (std::size_t next = axis; next < last; ++next) {
@@ -180,19 +159,24 @@ void Transfer::run(std::byte* to, const std::byte* from) const noexcept {
   });
 }
 
+// Strips of kTile rows of `to`, each in tiles.
 void Transfer::run_transposed(std::byte* to, const std::byte* from) const noexcept {
-  constexpr auto tile = static_cast<std::int64_t>(kTile);
   Axes<2> outer = axes_;
-  const std::int64_t columns = axes_.shape[static_cast<std::size_t>(--outer.ndim)];
-  const std::int64_t strips = (across_ - 1) / tile + 1;
-  const std::int64_t grain = items_per_task(tile * columns * item_);
+  const std::int64_t length = axes_.shape[static_cast<std::size_t>(--outer.ndim)];
+  const std::int64_t from_stride = axes_.run_stride(1);
+  const std::int64_t strips = (across_ - 1) / kTile + 1;
+  const std::int64_t grain = items_per_task(kTile * length * item_);
   parallel_ranges(outer.size() * strips, grain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t at = first; at < last; ++at) {
-      const std::int64_t row = at % strips * tile;
+      const std::int64_t start = at % strips * kTile;
+      const std::int64_t width = std::min(kTile, across_ - start);
       for_each_run(outer, at / strips, at / strips + 1, [&](const auto& offsets, std::int64_t) {
-        transpose_strip(item_, to + offsets[0] + row * across_stride_, across_stride_,
-                        from + offsets[1] + row * item_, axes_.run_stride(1),
-                        std::min(tile, across_ - row), columns);
+        std::byte* const strip = to + offsets[0] + start * across_stride_;
+        const std::byte* const source = from + offsets[1] + start * item_;
+        for (std::int64_t i = 0; i < length; i += kTile) {
+          transpose_tile_(source + i * from_stride, from_stride, std::min(kTile, length - i), width,
+                          strip + i * item_, across_stride_);
+        }
       });
     }
   });

@@ -8,6 +8,7 @@
 #include "core/dtype.hpp"
 #include "core/view.hpp"
 #include "kernels/strided.hpp"
+#include "kernels/transpose.hpp"
 
 namespace arignote {
 
@@ -61,6 +62,7 @@ class Transfer {
   // along which `to` is.
   std::int64_t across_ = 0;
   std::int64_t across_stride_ = 0;
+  TransposeFn transpose_tile_ = nullptr;
 };
 
 }  // namespace arignote
