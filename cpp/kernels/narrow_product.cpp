@@ -159,15 +159,20 @@ HWY_NOINLINE void forward_tile(const Forward<T>& f, std::int64_t row, std::int64
   }
 }
 
+// All rows, kRows at a time and then fewer: visit(row, rows) with the number as a constant.
+template <int kRows, class Visit>
+HWY_INLINE void for_rows(std::int64_t row, std::int64_t rows, Visit&& visit) {
+  for (; row + kRows <= rows; row += kRows) visit(row, std::integral_constant<int, kRows>());
+  if constexpr (kRows > 1) for_rows<kRows / 2>(row, rows, visit);
+}
+
 template <class T>
 void forward_one_group(const Forward<T>& f) {
   with_count<1>(f.shape.columns, [&](auto count) HWY_ATTR {
-    constexpr int kRows = tile_vectors(decltype(count)::value);
-    std::int64_t row = 0;
-    for (; row + kRows <= f.shape.rows; row += kRows) {
-      forward_tile<kRows, decltype(count)::value, 0>(f, row, 0, 0);
-    }
-    for (; row < f.shape.rows; ++row) forward_tile<1, decltype(count)::value, 0>(f, row, 0, 0);
+    constexpr int kCount = decltype(count)::value;
+    for_rows<tile_vectors(kCount)>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
+      forward_tile<decltype(rows)::value, kCount, 0>(f, row, 0, 0);
+    });
   });
 }
 
@@ -175,19 +180,14 @@ void forward_one_group(const Forward<T>& f) {
 // them are computed. (One group alone computes no longer than memory takes.)
 template <class T>
 void forward_groups(const Forward<T>& f) {
-  std::int64_t row = 0;
-  for (; row + kVectors <= f.shape.rows; row += kVectors) {
-    std::int64_t next = row + kVectors;
+  for_rows<kVectors>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
+    constexpr int kRows = decltype(rows)::value;
+    std::int64_t next = row + kRows;
     for_column_groups(f.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
-      forward_tile<kVectors, decltype(count)::value, kVectors / 2>(f, row, first, next);
-      next += kVectors / 2;
+      forward_tile<kRows, decltype(count)::value, kRows / 2>(f, row, first, next);
+      next += kRows / 2;
     });
-  }
-  for (; row < f.shape.rows; ++row) {
-    for_column_groups(f.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
-      forward_tile<1, decltype(count)::value, 0>(f, row, first, 0);
-    });
-  }
+  });
 }
 
 template <class T>
@@ -275,10 +275,60 @@ Ahead nothing_ahead(const Backward<T>& b) {
   return {.first = reinterpret_cast<const std::byte*>(b.d), .step = 0};
 }
 
+// With so few columns memory is what takes time: a few rows are read side by side, each in memory
+// order, while the sums stay in the nearest cache.
+constexpr int kFewColumns = 2;
+
+// sums[c] += what kRows rows add to it, for kCount columns.
+template <int kRows, int kCount, class T>
+HWY_NOINLINE void backward_rows(const Backward<T>& b, std::int64_t row) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const NarrowShape& shape = b.shape;
+  const T* const x = b.x + row * shape.x_step;
+  hn::Vec<decltype(d)> factors[kRows][kCount];
+  for (int r = 0; r < kRows; ++r) {
+    for (int c = 0; c < kCount; ++c) {
+      factors[r][c] = hn::Set(d, b.d[(row + r) * shape.columns + c]);
+    }
+  }
+  const auto add = [&](std::int64_t feature, auto&& load) HWY_ATTR {
+    hn::Vec<decltype(d)> totals[kCount];
+    for (auto& total : totals) total = hn::Zero(d);
+    for (int r = 0; r < kRows; ++r) {
+      const auto values = load(x + r * shape.x_step + feature);
+      for (int c = 0; c < kCount; ++c) totals[c] = hn::MulAdd(values, factors[r][c], totals[c]);
+    }
+    for (int c = 0; c < kCount; ++c) {
+      T* const target = b.sums + c * shape.step + feature;
+      hn::Store(hn::Add(hn::Load(d, target), totals[c]), d, target);
+    }
+  };
+  std::int64_t feature = 0;
+  for (; feature + lanes <= shape.features; feature += lanes) {
+    add(feature, [&](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
+  }
+  if (feature < shape.features) {
+    const auto rest = static_cast<std::size_t>(shape.features - feature);
+    add(feature, [&](const T* from) HWY_ATTR { return load_first(d, from, rest, T{0}); });
+  }
+}
+
+template <class T>
+void backward_few(const Backward<T>& b) {
+  with_count<1>(b.shape.columns, [&](auto count) HWY_ATTR {
+    constexpr int kCount = std::min<int>(decltype(count)::value, kFewColumns);
+    for_rows<8 / kCount>(0, b.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
+      backward_rows<decltype(rows)::value, kCount>(b, row);
+    });
+  });
+}
+
 template <class T>
 void backward_one_group(const Backward<T>& b) {
+  if (b.shape.columns <= kFewColumns) return backward_few(b);
   const Ahead nothing = nothing_ahead(b);
-  with_count<1>(b.shape.columns, [&](auto count) HWY_ATTR {
+  with_count<kFewColumns + 1>(b.shape.columns, [&](auto count) HWY_ATTR {
     constexpr int kCount = decltype(count)::value;
     for_features<tile_vectors(kCount)>(
         b, [&](std::int64_t feature, auto wide, std::size_t rest) HWY_ATTR {

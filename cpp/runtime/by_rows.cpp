@@ -19,8 +19,8 @@ constexpr std::int64_t kCacheBytes = 256 << 10;
 // with a large factor read it once for each block, so the more rows the better.
 constexpr std::int64_t kMostBytes = 40 << 20;
 constexpr std::int64_t kLeastRows = 16;
-// Kernels work on a few rows at a time.
-constexpr std::int64_t kTileRows = 4;
+// Kernels work on a few rows at a time, of which one alone takes as long as two.
+constexpr std::int64_t kTileRows = 2;
 constexpr std::int64_t kMostRows = 4096;
 constexpr std::int64_t kMostLanes = 16;
 constexpr double kLaneNanoseconds = 15'000;
