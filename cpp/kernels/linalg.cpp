@@ -5,6 +5,7 @@
 // float32 and float64 go to the BLAS, through tiles that follow from the shape alone, but for
 // products with few columns. Operands that a BLAS cannot read are first copied to the workspace.
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -185,7 +186,8 @@ class Dot final : public Kernel {
     if (a.shape[1] != b.shape[0] || !rows_fit || !columns_fit || !out.contiguous()) {
       return Status::bad_plan("[dot] a and b must fit, and out be contiguous");
     }
-    if constexpr (std::is_floating_point_v<T>) is_narrow_ = narrow_.plan(a, b);
+    is_turned_ = false;
+    if constexpr (std::is_floating_point_v<T>) is_narrow_ = narrow_.plan(a, b) || plan_turned(a, b);
     if (!is_narrow_) product_.plan(a, b);
     return {};
   }
@@ -195,7 +197,7 @@ class Dot final : public Kernel {
   double cost() const override { return is_narrow_ ? narrow_.cost() : product_.cost(); }
   Status run(const RunArgs& args) noexcept override {
     if (is_narrow_) {
-      narrow_.run(args);
+      run_narrow(args);
       return {};
     }
     product_.run(args.inputs[0], args.inputs[1],
@@ -205,7 +207,7 @@ class Dot final : public Kernel {
   }
 
   std::size_t prepared_bytes(std::size_t input) const override {
-    return is_narrow_ && input == 1 ? narrow_.prepared_bytes() : 0;
+    return is_narrow_ && input == (is_turned_ ? 0 : 1) ? narrow_.prepared_bytes() : 0;
   }
   void prepare(const std::byte* input, std::byte* prepared) noexcept override {
     narrow_.prepare(input, prepared);
@@ -217,9 +219,24 @@ class Dot final : public Kernel {
   bool adds_to_output() const override { return !is_narrow_ && product_.can_add(); }
 
  private:
+  // One row times a matrix is the transpose of that matrix times one column.
+  bool plan_turned(const Layout& a, const Layout& b) {
+    is_turned_ = a.shape[0] == 1 && narrow_.plan(transposed(b), transposed(a));
+    return is_turned_;
+  }
+  void run_narrow(const RunArgs& args) const noexcept {
+    if (!is_turned_) return narrow_.run(args);
+    const std::array<std::byte*, 2> turned = {args.inputs[1], args.inputs[0]};
+    RunArgs turned_args = args;
+    turned_args.inputs = turned;
+    turned_args.goes_on = false;
+    narrow_.run(turned_args);
+  }
+
   Product<T, kLogical> product_;
   NarrowDot narrow_;
   bool is_narrow_ = false;
+  bool is_turned_ = false;
 };
 
 bool is_dot(const StepSpec& spec) {

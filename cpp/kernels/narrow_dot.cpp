@@ -12,8 +12,12 @@ namespace {
 constexpr std::int64_t kLeastFeatures = 16;
 // Multiplications that are worth a task: some tens of microseconds.
 constexpr std::int64_t kTaskMultiplications = 1 << 19;
-constexpr double kNanosecondsEach = 0.03;
-constexpr double kNanosecondsPerByte = 0.05;
+constexpr std::int64_t kMostParts = 64;
+constexpr std::size_t kMostPartBytes = 4 << 20;
+constexpr double kNanosecondsEach = 0.015;
+constexpr double kNanosecondsPerByte = 0.02;
+
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // A matrix of `columns` columns, each of which is dense.
 Layout by_columns(DType dtype, const NarrowShape& shape, std::int64_t item) {
@@ -26,7 +30,8 @@ Layout by_columns(DType dtype, const NarrowShape& shape, std::int64_t item) {
 }
 
 bool is_packed(const Layout& matrix, std::int64_t item) {
-  return matrix.strides[1] == item && matrix.strides[0] == item * matrix.shape[1];
+  const bool has_dense_rows = matrix.strides[1] == item || matrix.shape[1] == 1;
+  return has_dense_rows && matrix.strides[0] == item * matrix.shape[1];
 }
 
 }  // namespace
@@ -51,6 +56,9 @@ bool NarrowDot::plan(const Layout& a, const Layout& b) {
                                            : narrow_step<double>(shape_.features);
   form_ = is_forward ? Form::kForward : Form::kBackward;
   functions_ = narrow_product(a.dtype);
+  add_ = run_of(Update::kAdd, a.dtype);
+  is_column_ = columns == 1 && b.strides[0] == item_;
+  plan_parts();
   transpose_ = Transfer(Update::kSet, a.dtype);
   const Layout small = by_columns(a.dtype, shape_, item_);
   if (is_forward) return transpose_.plan(small, b);
@@ -60,8 +68,42 @@ bool NarrowDot::plan(const Layout& a, const Layout& b) {
   return transpose_.plan(out, small);
 }
 
+// Into tasks of some rows of out; or if there are too few of those, into parts of what is summed
+// up, whose sums are then added as a tree: long sums keep their digits.
+void NarrowDot::plan_parts() {
+  const bool is_forward = form_ == Form::kForward;
+  const std::int64_t outputs = is_forward ? shape_.rows : shape_.features;
+  const std::int64_t depth = is_forward ? shape_.features : shape_.rows;
+  const std::int64_t together = is_forward ? 4 : 64;
+  const std::int64_t row = std::max<std::int64_t>(1, depth * shape_.columns);
+  // Rows of x are best read whole.
+  const bool is_whole = !is_forward && part_bytes() <= kMostPartBytes / kMostParts;
+  const std::int64_t most = is_whole ? outputs : std::max(together, kTaskMultiplications / row);
+  const std::int64_t tasks =
+      std::max<std::int64_t>(1, ceil_div(outputs, std::max<std::int64_t>(1, most)));
+  grain_ = ceil_div(std::max<std::int64_t>(1, outputs), tasks * together) * together;
+  const std::int64_t wanted = outputs * row / kTaskMultiplications / tasks;
+  const auto room =
+      static_cast<std::int64_t>(kMostPartBytes / std::max<std::size_t>(1, part_bytes()));
+  parts_ = std::clamp<std::int64_t>(wanted, 1, std::min(room, kMostParts));
+}
+
 std::size_t NarrowDot::small_bytes() const {
-  return static_cast<std::size_t>(shape_.columns * shape_.step * item_);
+  const bool as_it_is = is_column_ && form_ == Form::kForward;
+  return as_it_is ? 0 : static_cast<std::size_t>(shape_.columns * shape_.step * item_);
+}
+
+std::int64_t NarrowDot::part_length() const {
+  return (form_ == Form::kForward ? shape_.rows : shape_.step) * shape_.columns;
+}
+
+std::size_t NarrowDot::part_bytes() const {
+  return align_up(static_cast<std::size_t>(part_length() * item_));
+}
+
+std::size_t NarrowDot::workspace_bytes() const {
+  const std::size_t parts = parts_ > 1 ? static_cast<std::size_t>(parts_) * part_bytes() : 0;
+  return form_ == Form::kForward ? align_up(small_bytes()) + parts : std::max(small_bytes(), parts);
 }
 
 double NarrowDot::cost() const {
@@ -71,7 +113,6 @@ double NarrowDot::cost() const {
 }
 
 void NarrowDot::prepare(const std::byte* b, std::byte* prepared) const noexcept {
-  std::memset(prepared, 0, small_bytes());
   transpose_.run(prepared, b);
 }
 
@@ -84,14 +125,18 @@ void NarrowDot::run(const RunArgs& args) const noexcept {
 }
 
 void NarrowDot::run_forward(const RunArgs& args) const noexcept {
-  const std::byte* w = args.prepared;
+  const std::byte* w = is_column_ ? args.inputs[1] : args.prepared;
+  std::byte* workspace = args.workspace;
   if (w == nullptr) {
-    prepare(args.inputs[1], args.workspace);
-    w = args.workspace;
+    prepare(args.inputs[1], workspace);
+    w = workspace;
+    workspace += align_up(small_bytes());
   }
-  const std::int64_t row = shape_.features * shape_.columns;
-  const std::int64_t grain = std::max<std::int64_t>(4, kTaskMultiplications / row / 4 * 4);
-  parallel_ranges(shape_.rows, grain, [&](std::int64_t first, std::int64_t last) {
+  parts_ == 1 ? forward_rows(args, w) : forward_parts(args, w, workspace);
+}
+
+void NarrowDot::forward_rows(const RunArgs& args, const std::byte* w) const noexcept {
+  parallel_ranges(shape_.rows, grain_, [&](std::int64_t first, std::int64_t last) {
     NarrowShape part = shape_;
     part.rows = last - first;
     functions_.forward(part, args.inputs[0] + first * shape_.x_step * item_, w,
@@ -99,19 +144,61 @@ void NarrowDot::run_forward(const RunArgs& args) const noexcept {
   });
 }
 
+void NarrowDot::forward_parts(const RunArgs& args, const std::byte* w,
+                              std::byte* sums) const noexcept {
+  parallel_for(parts_, [&](std::int64_t number) {
+    const std::int64_t first = shape_.features * number / parts_;
+    NarrowShape part = shape_;
+    part.features = shape_.features * (number + 1) / parts_ - first;
+    functions_.forward(part, args.inputs[0] + first * item_, w + first * item_,
+                       sums + number * static_cast<std::int64_t>(part_bytes()));
+  });
+  add_parts(sums);
+  std::memcpy(args.outputs[0], sums, static_cast<std::size_t>(part_length() * item_));
+}
+
 void NarrowDot::run_backward(const RunArgs& args) const noexcept {
-  std::byte* const sums = args.adds ? args.outputs[0] : args.workspace;
-  if (!args.adds) std::memset(sums, 0, small_bytes());
-  const std::int64_t feature = std::max<std::int64_t>(1, shape_.rows) * shape_.columns;
-  std::int64_t grain = std::max<std::int64_t>(64, kTaskMultiplications / feature / 64 * 64);
-  if (grain >= shape_.features / 2) grain = shape_.features;
+  if (args.adds) return backward_features(args, args.outputs[0]);
+  if (parts_ > 1) {
+    backward_parts(args, args.workspace);
+  } else {
+    std::memset(args.workspace, 0, small_bytes());
+    backward_features(args, args.workspace);
+  }
+  finish(args.workspace, args.outputs[0]);
+}
+
+void NarrowDot::backward_features(const RunArgs& args, std::byte* sums) const noexcept {
+  const std::int64_t grain = args.goes_on ? shape_.features : grain_;
   parallel_ranges(shape_.features, grain, [&](std::int64_t first, std::int64_t last) {
     NarrowShape part = shape_;
     part.features = last - first;
-    part.goes_on = args.goes_on && part.features == shape_.features;
+    part.goes_on = args.goes_on;
     functions_.backward(part, args.inputs[0] + first * item_, args.inputs[1], sums + first * item_);
   });
-  if (!args.adds) finish(sums, args.outputs[0]);
+}
+
+void NarrowDot::backward_parts(const RunArgs& args, std::byte* sums) const noexcept {
+  parallel_for(parts_, [&](std::int64_t number) {
+    const std::int64_t first = shape_.rows * number / parts_;
+    NarrowShape part = shape_;
+    part.rows = shape_.rows * (number + 1) / parts_ - first;
+    std::byte* const sum = sums + number * static_cast<std::int64_t>(part_bytes());
+    std::memset(sum, 0, part_bytes());
+    functions_.backward(part, args.inputs[0] + first * shape_.x_step * item_,
+                        args.inputs[1] + first * shape_.columns * item_, sum);
+  });
+  add_parts(sums);
+}
+
+// Leaves their sum in the first.
+void NarrowDot::add_parts(std::byte* sums) const noexcept {
+  const auto bytes = static_cast<std::int64_t>(part_bytes());
+  for (std::int64_t step = 1; step < parts_; step *= 2) {
+    for (std::int64_t part = 0; part + step < parts_; part += 2 * step) {
+      add_(sums + part * bytes, item_, sums + (part + step) * bytes, item_, part_length());
+    }
+  }
 }
 
 }  // namespace arignote

@@ -18,7 +18,7 @@ class NarrowDot {
   // decide.
   bool plan(const Layout& a, const Layout& b);
 
-  std::size_t workspace_bytes() const { return small_bytes(); }
+  std::size_t workspace_bytes() const;
   double cost() const;
   void run(const RunArgs& args) const noexcept;
 
@@ -31,16 +31,29 @@ class NarrowDot {
  private:
   enum class Form { kNone, kForward, kBackward };
 
-  // Of the matrix of `features` rows that is held by columns.
+  void plan_parts();
+  // Of the matrix of `features` rows that is held by columns; 0 if it is used as it is.
   std::size_t small_bytes() const;
+  // Of a sum over a part of the features, or of the rows.
+  std::int64_t part_length() const;
+  std::size_t part_bytes() const;
   void run_forward(const RunArgs& args) const noexcept;
+  void forward_rows(const RunArgs& args, const std::byte* w) const noexcept;
+  void forward_parts(const RunArgs& args, const std::byte* w, std::byte* sums) const noexcept;
   void run_backward(const RunArgs& args) const noexcept;
+  void backward_features(const RunArgs& args, std::byte* sums) const noexcept;
+  void backward_parts(const RunArgs& args, std::byte* sums) const noexcept;
+  void add_parts(std::byte* sums) const noexcept;
 
   Form form_ = Form::kNone;
   NarrowProduct functions_{};
   NarrowShape shape_;
   std::int64_t item_ = 0;
-  Transfer transpose_;  // of b to columns, or of the sums to out
+  std::int64_t grain_ = 1;  // rows of out for each task
+  std::int64_t parts_ = 1;  // that are summed up on their own, one task each
+  RunFn add_ = nullptr;
+  bool is_column_ = false;  // b is one dense column
+  Transfer transpose_;      // of b to columns, or of the sums to out
 };
 
 }  // namespace arignote

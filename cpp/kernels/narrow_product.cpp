@@ -135,7 +135,7 @@ HWY_NOINLINE void forward_tile(const Forward<T>& f, std::int64_t row, std::int64
     hn::Vec<decltype(d)> values[kRows];
     for (int r = 0; r < kRows; ++r) values[r] = load(x + r * shape.x_step + feature);
     for (int c = 0; c < kCount; ++c) {
-      const auto weights = in_register(hn::Load(d, w + c * shape.step + feature));
+      const auto weights = in_register(load(w + c * shape.step + feature));
       for (int r = 0; r < kRows; ++r) sums[r][c] = hn::MulAdd(values[r], weights, sums[r][c]);
     }
   };

@@ -16,8 +16,7 @@ namespace arignote {
 inline constexpr std::int64_t kMostNarrowColumns = 32;
 
 // x: rows of `features` elements without gaps inside them, `x_step` elements apart. The small
-// matrix of as many rows is held by columns, `step` elements apart, aligned to vectors; what is
-// behind the last feature is zero.
+// matrix of as many rows is held by columns, `step` elements apart.
 struct NarrowShape {
   std::int64_t rows = 0;
   std::int64_t features = 0;
@@ -38,7 +37,8 @@ struct NarrowProduct {
   // out (rows x columns, without gaps) = x * w
   void (*forward)(const NarrowShape& shape, const std::byte* x, const std::byte* w,
                   std::byte* out) noexcept;
-  // sums += transposed(x) * d, with d (rows x columns) of rows without gaps
+  // sums += transposed(x) * d, with d (rows x columns) of rows without gaps; the columns of sums
+  // are aligned to vectors and filled up with zeros
   void (*backward)(const NarrowShape& shape, const std::byte* x, const std::byte* d,
                    std::byte* sums) noexcept;
 };

@@ -24,6 +24,8 @@ constexpr std::int64_t kTileRows = 2;
 constexpr std::int64_t kMostRows = 4096;
 constexpr std::int64_t kMostLanes = 16;
 constexpr double kLaneNanoseconds = 15'000;
+// Blocks, and lanes, come in multiples of so many, so that a few threads end at the same time.
+constexpr std::int64_t kTogether = 4;
 // So many blocks are added one after the other, more as a tree: sums of many rows keep their
 // digits.
 constexpr std::int64_t kRun = 16;
@@ -292,9 +294,8 @@ class ByRows final : public Kernel {
     return {};
   }
 
-  // Blocks of about one length, and a number of them that a few threads can share.
+  // Blocks of about one length.
   std::int64_t even_block(std::int64_t most) const {
-    constexpr std::int64_t kTogether = 4;
     std::int64_t blocks = ceil_div(rows_, most);
     if (blocks > 1 && wants_lanes_) blocks = round_up(blocks, kTogether);
     return std::clamp(round_up(ceil_div(rows_, blocks), kTileRows), kLeastRows, rows_);
@@ -333,12 +334,13 @@ class ByRows final : public Kernel {
       if (const Status status = prepare(*lanes_[lane], block_); !status.ok()) return status;
       if (lane == 0 && blocks_ > 1) find_talents();
       for (const Adder& adder : adders_) lanes_[lane]->context().let_add(adder.step, true);
-      if (blocks_ > 1) let_fetch(lanes_[lane]->context());
+      if (blocks_ > 1 && wants_lanes_) let_fetch(lanes_[lane]->context());
       if (lane > 0) continue;
       cost_ = lanes_[0]->context().cost() * static_cast<double>(blocks_);
       if (wants_lanes_) {
         const auto wanted = static_cast<std::int64_t>(cost_ / kLaneNanoseconds);
-        count = std::clamp<std::int64_t>(wanted, 1, std::min(kMostLanes, blocks_));
+        const std::int64_t even = wanted > 1 ? round_up(wanted, kTogether) : 1;
+        count = std::min({even, kMostLanes, blocks_});
       }
     }
     // The last block may be shorter.

@@ -188,7 +188,8 @@ def softmax_with_adam(of: Setting) -> Program:
         mean = number(0.9) * m + number(0.1) * g
         square = number(0.999) * v + number(0.001) * g**2
         rate = T.sqrt(1 - number(0.999) ** (t + 1)) / (1 - number(0.9) ** (t + 1))
-        step = number(0.1) * rate * mean / (T.sqrt(square) + number(1e-8))
+        # With Adam's 1e-8 the steps of gradients as small would be mostly rounding errors.
+        step = number(0.1) * rate * mean / (T.sqrt(square) + number(1e-3))
         return [(t, t + 1), (m, mean), (v, square), (p, p - step)]
 
     return _trained_by(of, change)
