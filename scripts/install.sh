@@ -5,7 +5,7 @@
 #
 # On Debian and Ubuntu it first installs the packages below that are missing (with sudo unless run
 # by root). Elsewhere have Python 3.10 or newer with its headers, a C++20 compiler and, if possible,
-# Highway; CMake, Ninja and OpenBLAS come from PyPI.
+# Highway; CMake and Ninja come from PyPI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 extras=${1:-test}

@@ -12,7 +12,6 @@
 #include "bindings/unwinding.hpp"
 #include "core/buffer.hpp"
 #include "core/parallel.hpp"
-#include "kernels/blas.hpp"
 #include "kernels/block.hpp"
 #include "kernels/kernel.hpp"
 #include "kernels/measure.hpp"
@@ -75,9 +74,6 @@ py::dict build_info() {
   info["compiler"] = std::string(__VERSION__);
   info["highway"] =
       std::to_string(HWY_MAJOR) + "." + std::to_string(HWY_MINOR) + "." + std::to_string(HWY_PATCH);
-  // Naming it finds the library first.
-  const bool found = blas::load().ok();
-  info["blas"] = found ? std::string(blas::description()) : "none";
   return info;
 }
 

@@ -2,15 +2,15 @@
 //
 //   dot  a, b -> out   ranks (1, 1), (2, 1), (1, 2), (2, 2)
 //
-// Products of floating-point numbers with a vector go to the BLAS, through tiles that follow from
-// the shape alone. Operands that it cannot read are first copied to the workspace.
+// Floating-point numbers have kernels for a matrix of few columns and for any other, integers are
+// multiplied by the definition. Operands that these cannot read are first copied to the workspace.
 #include <algorithm>
 #include <array>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
-#include "kernels/blas.hpp"
+#include "kernels/matrix_product.hpp"
 #include "kernels/narrow_dot.hpp"
 #include "kernels/product.hpp"
 #include "kernels/tables.hpp"
@@ -41,8 +41,7 @@ Layout with_fitting_strides(Layout matrix) {
   const auto item = static_cast<std::int64_t>(size_of(matrix.dtype));
   if (matrix.shape[1] == 1) matrix.strides[1] = item;
   if (matrix.shape[0] == 1) {
-    const std::int64_t length = std::min(matrix.shape[1], blas::kMaxExtent);
-    matrix.strides[0] = matrix.strides[1] == item ? length * item : item;
+    matrix.strides[0] = matrix.strides[1] == item ? matrix.shape[1] * item : item;
   }
   return matrix;
 }
@@ -53,18 +52,7 @@ Layout packed(Layout matrix) {
   return matrix;
 }
 
-// Rows without gaps inside them, or overlaps between them, at a distance that a BLAS can state.
-bool has_dense_rows(const Layout& matrix) {
-  const auto item = static_cast<std::int64_t>(size_of(matrix.dtype));
-  const std::int64_t step = matrix.strides[0] / item;
-  const bool one_row = matrix.shape[0] == 1;
-  const std::int64_t length =
-      one_row ? std::min(matrix.shape[1], blas::kMaxExtent) : matrix.shape[1];
-  return matrix.strides[1] == item && matrix.strides[0] % item == 0 &&
-         step >= std::max<std::int64_t>(1, length) && step <= blas::kMaxExtent;
-}
-
-enum class Need { kAnySteps, kDenseRows, kDenseRowsOrColumns };
+enum class Need { kAnySteps, kDenseRows };
 
 // A matrix operand, or its packed copy where its strides are not what the product needs.
 class Operand {
@@ -78,10 +66,6 @@ class Operand {
     copy_.plan(packed(layout_), layout_);
     layout_ = with_fitting_strides(packed(layout_));
   }
-  // Not so even for a copy, if its rows are longer than a BLAS can state.
-  bool is_dense() const { return dense_rows() || dense_columns(); }
-  bool dense_rows() const { return has_dense_rows(layout_); }
-  bool dense_columns() const { return has_dense_rows(transposed(layout_)); }
   std::size_t workspace_bytes() const {
     return copied_ ? aligned(static_cast<std::size_t>(layout_.size()) * size_of(layout_.dtype)) : 0;
   }
@@ -97,11 +81,8 @@ class Operand {
  private:
   static bool serves(const Layout& matrix, Need need) {
     const auto item = static_cast<std::int64_t>(size_of(matrix.dtype));
-    switch (need) {
-      case Need::kAnySteps: return matrix.strides[0] % item == 0 && matrix.strides[1] % item == 0;
-      case Need::kDenseRows: return matrix.strides[1] == item && matrix.strides[0] % item == 0;
-      default: return has_dense_rows(matrix) || has_dense_rows(transposed(matrix));
-    }
+    const bool has_steps = matrix.strides[0] % item == 0 && matrix.strides[1] % item == 0;
+    return has_steps && (need == Need::kAnySteps || matrix.strides[1] == item);
   }
 
   Transfer copy_;
@@ -118,16 +99,11 @@ class Product {
   void plan(const Layout& a, const Layout& b) noexcept {
     shape_ = {.m = a.shape[0], .n = b.shape[1], .k = a.shape[1]};
     plain_ = shape_.multiplications() <= kTiny;
-    if constexpr (kIsReal) {
-      const bool is_vector = shape_.m == 1 || shape_.n == 1;
-      const Need need = is_vector ? Need::kDenseRowsOrColumns : Need::kAnySteps;
-      a_.plan(a, need);
-      b_.plan(b, need);
-      plain_ = plain_ || (is_vector && (!a_.is_dense() || !b_.is_dense()));
-      if (!plain_) return real_.plan(shape_, a_.dense_rows(), b_.dense_columns());
-    }
     a_.plan(a, Need::kAnySteps);
     b_.plan(b, kIsReal ? Need::kAnySteps : Need::kDenseRows);
+    if constexpr (kIsReal) {
+      if (!plain_) real_.plan(shape_);
+    }
   }
   std::size_t workspace_bytes() const {
     std::size_t bytes = a_.workspace_bytes() + b_.workspace_bytes();
@@ -140,8 +116,7 @@ class Product {
 
   // Whether it does so whatever k is.
   bool can_add() const {
-    const auto [m, n, k] = shape_;
-    return kIsReal && std::min(m, n) > 1 && m * n > kTiny;
+    return kIsReal && shape_.m * shape_.n > kTiny;
   }
 
   void run(const std::byte* a_data, const std::byte* b_data, const Result<T>& out, bool adds,
@@ -171,7 +146,7 @@ class Product {
   Operand a_;
   Operand b_;
   [[no_unique_address]] std::conditional_t<
-      kIsReal, RealProduct<std::conditional_t<kIsReal, T, float>>, Nothing> real_;
+      kIsReal, MatrixProduct<std::conditional_t<kIsReal, T, float>>, Nothing> real_;
 };
 
 template <class T, bool kLogical = false>
@@ -261,8 +236,7 @@ std::unique_ptr<Kernel> make_dot(const StepSpec& spec, Status& status) {
     } else if constexpr (std::is_integral_v<T>) {
       made = std::make_unique<Dot<std::make_unsigned_t<T>>>(dtype);
     } else {
-      status = blas::load();
-      if (status.ok()) made = std::make_unique<Dot<T>>(dtype);
+      made = std::make_unique<Dot<T>>(dtype);
     }
   };
   if (!is_dot(spec) || !visit_num(spec.output_dtypes[0], make)) {

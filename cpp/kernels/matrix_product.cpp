@@ -51,9 +51,11 @@ void MatrixProduct<T>::plan(const ProductShape& shape) noexcept {
   const std::int64_t unit = packs_rows_ ? 1 : count_of<T>(kPanelBytes);
   chunks_ = std::max<std::int64_t>(1, ceil_div(shape.k, kMostTileDepth));
   const std::int64_t depth = std::max<std::int64_t>(1, start_of(1));
-  const std::int64_t together = std::clamp<std::int64_t>(lines(), 1, count_of<T>(kBlockLineBytes));
+  const std::int64_t together =
+      std::clamp(round_up(lines(), unit), unit, count_of<T>(kBlockLineBytes));
   block_chunks_ = even_part(chunks_, kBlock / (together * kMostTileDepth));
-  block_lines_ = even_part(lines(), kBlock / (block_chunks_ * depth) / unit * unit, unit);
+  const std::int64_t most_lines = std::max(unit, kBlock / (block_chunks_ * depth) / unit * unit);
+  block_lines_ = even_part(lines(), most_lines, unit);
   tile_lines_ = even_part(block_lines_, count_of<T>(kTileLineBytes), unit);
   plan_tiles(packs_rows_ ? count_of<T>(kPanelBytes) : 1, block_chunks_ * depth);
 }

@@ -9,7 +9,7 @@ namespace arignote {
 namespace {
 
 // With fewer features there is nothing to gain.
-constexpr std::int64_t kLeastFeatures = 16;
+constexpr std::int64_t kLeastFeatures = 4;
 // Multiplications that are worth a task: some tens of microseconds.
 constexpr std::int64_t kTaskMultiplications = 1 << 19;
 constexpr std::int64_t kMostParts = 64;
