@@ -2,8 +2,8 @@
 //
 //   dot  a, b -> out   ranks (1, 1), (2, 1), (1, 2), (2, 2)
 //
-// float32 and float64 go to the BLAS, through tiles that follow from the shape alone, but for
-// products with few columns. Operands that a BLAS cannot read are first copied to the workspace.
+// Products of floating-point numbers with a vector go to the BLAS, through tiles that follow from
+// the shape alone. Operands that it cannot read are first copied to the workspace.
 #include <algorithm>
 #include <memory>
 #include <type_traits>
@@ -118,10 +118,12 @@ class Product {
     shape_ = {.m = a.shape[0], .n = b.shape[1], .k = a.shape[1]};
     plain_ = shape_.multiplications() <= kTiny;
     if constexpr (kIsReal) {
-      a_.plan(a, Need::kDenseRowsOrColumns);
-      b_.plan(b, Need::kDenseRowsOrColumns);
-      plain_ = plain_ || !a_.is_dense() || !b_.is_dense();
-      if (!plain_) return blas_.plan(shape_, a_.dense_rows(), b_.dense_columns());
+      const bool is_vector = shape_.m == 1 || shape_.n == 1;
+      const Need need = is_vector ? Need::kDenseRowsOrColumns : Need::kAnySteps;
+      a_.plan(a, need);
+      b_.plan(b, need);
+      plain_ = plain_ || (is_vector && (!a_.is_dense() || !b_.is_dense()));
+      if (!plain_) return real_.plan(shape_, a_.dense_rows(), b_.dense_columns());
     }
     a_.plan(a, Need::kAnySteps);
     b_.plan(b, kIsReal ? Need::kAnySteps : Need::kDenseRows);
@@ -129,7 +131,7 @@ class Product {
   std::size_t workspace_bytes() const {
     std::size_t bytes = a_.workspace_bytes() + b_.workspace_bytes();
     if constexpr (kIsReal) {
-      if (!plain_) bytes += aligned(blas_.workspace_bytes());
+      if (!plain_) bytes += aligned(real_.workspace_bytes());
     }
     return bytes;
   }
@@ -138,7 +140,7 @@ class Product {
   // Whether it does so whatever k is.
   bool can_add() const {
     const auto [m, n, k] = shape_;
-    return kIsReal && std::min(m, n) > 1 && m * n > kTiny && std::max(m, n) <= blas::kMaxExtent;
+    return kIsReal && std::min(m, n) > 1 && m * n > kTiny;
   }
 
   void run(const std::byte* a_data, const std::byte* b_data, const Result<T>& out, bool adds,
@@ -153,7 +155,7 @@ class Product {
     } else if (plain_) {
       plain_product(shape_, a, b, out);
     } else {
-      blas_.run(a, b, out, adds, workspace);
+      real_.run(a, b, out, adds, workspace);
     }
   }
   const ProductShape& shape() const { return shape_; }
@@ -168,7 +170,7 @@ class Product {
   Operand a_;
   Operand b_;
   [[no_unique_address]] std::conditional_t<
-      kIsReal, RealProduct<std::conditional_t<kIsReal, T, float>>, Nothing> blas_;
+      kIsReal, RealProduct<std::conditional_t<kIsReal, T, float>>, Nothing> real_;
 };
 
 template <class T, bool kLogical = false>

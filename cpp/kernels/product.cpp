@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
-
 template <class T>
 blas::Matrix<T> stored(const Factor<T>& factor) {
   if (factor.column_step == 1) return {factor.data, factor.row_step, false};
@@ -33,7 +31,6 @@ void add_vector_product(const Factor<T>& matrix, std::int64_t rows, std::int64_t
 }
 
 constexpr std::int64_t kMostDepth = std::int64_t{1} << 30;
-constexpr std::int64_t kWorthATask = 1 << 18;
 
 }  // namespace
 
@@ -45,46 +42,8 @@ void RealProduct<T>::plan(const ProductShape& shape, bool dense_a_rows,
   if (is_vector_) {
     plan_vector(shape.m * shape.n, shape.n == 1 ? dense_a_rows : dense_b_columns);
   } else {
-    plan_matrix();
+    matrix_.plan(shape);
   }
-}
-
-// Measured on OpenBLAS: a tile of some hundreds of rows and columns reaches the rate of the whole
-// product, and one with fewer rows or columns the less so, since it packs more of its operands for
-// each multiplication. With few columns, tiles below a million multiplications are up to twice as
-// fast, since OpenBLAS then multiplies in place instead of packing its operands first; multiples of
-// 32 rows suit it best.
-template <class T>
-void RealProduct<T>::plan_matrix() noexcept {
-  constexpr std::int64_t kFewColumns = 32;
-  constexpr std::int64_t kSmall = 1'000'000;
-  const auto [m, n, k] = shape_;
-  tile_depth_ = std::min(k, kMostDepth);
-  if (n > kFewColumns) return plan_tiles();
-  const std::int64_t row = n * tile_depth_;
-  tile_columns_ = n;
-  tile_rows_ = std::max<std::int64_t>(std::max<std::int64_t>(16, kWorthATask / row),
-                                      std::clamp<std::int64_t>(kSmall / row / 32 * 32, 32, 96));
-}
-
-// Into a multiple of kTogether tiles if that many are worth it.
-template <class T>
-void RealProduct<T>::plan_tiles() noexcept {
-  constexpr std::int64_t kLength = 512;
-  constexpr std::int64_t kTogether = 4;  // so that a few threads end at the same time
-  const auto [m, n, k] = shape_;
-  std::int64_t down = ceil_div(m, kLength);
-  std::int64_t across = n <= kLength * 3 / 2 ? 1 : ceil_div(n, kLength);
-  if (std::max(down, across) >= kTogether) {
-    std::int64_t& more = down > across ? down : across;
-    more = round_up(more, kTogether);
-  }
-  while (down * across % kTogether != 0 && m * n / (down * across) * k >= 2 * kWorthATask) {
-    // Wide tiles suit it better than high ones.
-    2 * (m / down) > n / across ? ++down : ++across;
-  }
-  tile_rows_ = round_up(ceil_div(m, down), 8);
-  tile_columns_ = round_up(ceil_div(n, across), 8);
 }
 
 template <class T>
@@ -108,7 +67,8 @@ void RealProduct<T>::plan_vector(std::int64_t outputs, bool dense_rows) noexcept
 
 template <class T>
 std::size_t RealProduct<T>::workspace_bytes() const noexcept {
-  if (!is_vector_ || tile_depth_ >= shape_.k) return 0;
+  if (!is_vector_) return matrix_.workspace_bytes();
+  if (tile_depth_ >= shape_.k) return 0;
   const std::int64_t parts = ceil_div(shape_.k, tile_depth_);
   return static_cast<std::size_t>(parts * shape_.m * shape_.n) * sizeof(T);
 }
@@ -117,33 +77,12 @@ template <class T>
 void RealProduct<T>::run(const Factor<T>& a, const Factor<T>& b, const Result<T>& out, bool adds,
                          std::byte* workspace) const noexcept {
   if (!is_vector_) {
-    run_matrix(a, b, out, adds);
+    matrix_.run(a, b, out, adds, workspace);
   } else if (shape_.n == 1) {
     run_vector({a, b.data, b.row_step, out.data, out.row_step}, workspace);
   } else {
     run_vector({b.transposed(), a.data, a.column_step, out.data, 1}, workspace);
   }
-}
-
-template <class T>
-void RealProduct<T>::run_matrix(const Factor<T>& a, const Factor<T>& b, const Result<T>& out,
-                                bool adds) const noexcept {
-  constexpr double kPerMultiplication = 0.03;
-  const std::int64_t across = ceil_div(shape_.n, tile_columns_);
-  const auto run_tile = [&](std::int64_t tile) {
-    const std::int64_t row = tile / across * tile_rows_;
-    const std::int64_t column = tile % across * tile_columns_;
-    const std::int64_t rows = std::min(tile_rows_, shape_.m - row);
-    const std::int64_t columns = std::min(tile_columns_, shape_.n - column);
-    for (std::int64_t depth = 0; depth < shape_.k; depth += tile_depth_) {
-      blas::gemm(rows, columns, std::min(tile_depth_, shape_.k - depth), T{1},
-                 stored(a.from(row, depth)), stored(b.from(depth, column)),
-                 adds || depth > 0 ? T{1} : T{0}, out.data + row * out.row_step + column,
-                 out.row_step);
-    }
-  };
-  parallel_for(ceil_div(shape_.m, tile_rows_) * across, run_tile,
-               static_cast<double>(tile_rows_ * tile_columns_ * shape_.k) * kPerMultiplication);
 }
 
 template <class T>

@@ -4,35 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/factor.hpp"
+#include "kernels/matrix_product.hpp"
+
 namespace arignote {
-
-// Element (i, j) is data[i * row_step + j * column_step].
-template <class T>
-struct Factor {
-  const T* data;
-  std::int64_t row_step;
-  std::int64_t column_step;
-
-  Factor transposed() const { return {data, column_step, row_step}; }
-  Factor from(std::int64_t row, std::int64_t column) const {
-    return {data + row * row_step + column * column_step, row_step, column_step};
-  }
-};
-
-// The rows of the result have no gaps.
-template <class T>
-struct Result {
-  T* data;
-  std::int64_t row_step;
-};
-
-struct ProductShape {
-  std::int64_t m = 0;
-  std::int64_t n = 0;
-  std::int64_t k = 0;
-
-  std::int64_t multiplications() const { return m * n * k; }
-};
 
 // out (m x n) = a (m x k) * b (k x n), through tiles that follow from the shape alone, for float
 // and double, or added to out. Of the steps of a factor one must be 1, and the other at least the
@@ -55,17 +30,13 @@ class RealProduct {
     T* y;
     std::int64_t y_step;
   };
-  void plan_matrix() noexcept;
-  void plan_tiles() noexcept;
   void plan_vector(std::int64_t outputs, bool dense_rows) noexcept;
-  void run_matrix(const Factor<T>& a, const Factor<T>& b, const Result<T>& out,
-                  bool adds) const noexcept;
   void run_vector(const VectorProduct& product, std::byte* workspace) const noexcept;
 
   ProductShape shape_;
+  MatrixProduct<T> matrix_;
   bool is_vector_ = false;
   std::int64_t tile_rows_ = 1;
-  std::int64_t tile_columns_ = 1;
   std::int64_t tile_depth_ = 1;
 };
 

@@ -1,0 +1,159 @@
+#include "kernels/matrix_product.hpp"
+
+#include <algorithm>
+
+#include "core/parallel.hpp"
+
+namespace arignote {
+namespace {
+
+// What all threads read, and no more memory than that.
+constexpr std::int64_t kBlockBytes = 4 << 20;
+// The bytes of one depth in a block that is deeper than one chunk.
+constexpr std::int64_t kBlockLineBytes = 8 << 10;
+// Of a tile: what it reads of the block at a time stays in the second cache, and the part of out
+// that it computes in a third.
+#ifndef TLB
+#define TLB (2 << 10)
+#endif
+constexpr std::int64_t kTileLineBytes = TLB;
+constexpr std::int64_t kTileOtherBytes = 2 << 10;
+// Multiplications that are worth a tile, and tiles that let threads end at the same time.
+constexpr std::int64_t kTileMultiplications = 1 << 20;
+constexpr std::int64_t kManyTiles = 32;
+constexpr double kPerMultiplication = 0.01;  // nanoseconds
+constexpr double kPerPacked = 0.2;
+
+template <class T>
+constexpr std::int64_t count_of(std::int64_t bytes) {
+  return bytes / static_cast<std::int64_t>(sizeof(T));
+}
+
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
+
+// Length of the parts, multiples of `unit` but for the last, if `length` is cut into parts of at
+// most `most`, as even as may be.
+constexpr std::int64_t even_part(std::int64_t length, std::int64_t most, std::int64_t unit = 1) {
+  const std::int64_t parts = std::max<std::int64_t>(1, ceil_div(length, most));
+  return std::max(unit, round_up(ceil_div(length, parts), unit));
+}
+
+}  // namespace
+
+template <class T>
+void MatrixProduct<T>::plan(const ProductShape& shape) noexcept {
+  constexpr std::int64_t kBlock = count_of<T>(kBlockBytes);
+  shape_ = shape;
+  functions_ = matrix_functions<T>();
+  packs_rows_ = shape.m <= shape.n;
+  const std::int64_t unit = packs_rows_ ? 1 : count_of<T>(kPanelBytes);
+  chunks_ = std::max<std::int64_t>(1, ceil_div(shape.k, kMostTileDepth));
+  const std::int64_t depth = std::max<std::int64_t>(1, start_of(1));
+  const std::int64_t together = std::clamp<std::int64_t>(lines(), 1, count_of<T>(kBlockLineBytes));
+  block_chunks_ = even_part(chunks_, kBlock / (together * kMostTileDepth));
+  block_lines_ = even_part(lines(), kBlock / (block_chunks_ * depth) / unit * unit, unit);
+  tile_lines_ = even_part(block_lines_, count_of<T>(kTileLineBytes), unit);
+  plan_tiles(packs_rows_ ? count_of<T>(kPanelBytes) : 1, block_chunks_ * depth);
+}
+
+template <class T>
+void MatrixProduct<T>::plan_tiles(std::int64_t unit, std::int64_t depth) noexcept {
+  const std::int64_t most = count_of<T>(kTileOtherBytes) / unit;
+  const std::int64_t units = ceil_div(others(), unit);
+  const std::int64_t worth = ceil_div(kTileMultiplications, tile_lines_ * unit * depth);
+  const std::int64_t tiles_of_block = ceil_div(block_lines_, tile_lines_);
+  const std::int64_t wanted = std::max(worth, ceil_div(units * tiles_of_block, kManyTiles));
+  tile_others_ = even_part(units, std::min(wanted, most)) * unit;
+}
+
+template <class T>
+std::size_t MatrixProduct<T>::workspace_bytes() const noexcept {
+  return static_cast<std::size_t>(block_lines_ * block_chunks_ * start_of(1)) * sizeof(T);
+}
+
+template <class T>
+void MatrixProduct<T>::run(const Factor<T>& a, const Factor<T>& b, const Result<T>& out, bool adds,
+                           std::byte* workspace) const noexcept {
+  for (std::int64_t line = 0; line < lines(); line += block_lines_) {
+    for (std::int64_t chunk = 0; chunk < chunks_; chunk += block_chunks_) {
+      const Block block{.line = line,
+                        .lines = std::min(block_lines_, lines() - line),
+                        .chunk = chunk,
+                        .chunks = std::min(block_chunks_, chunks_ - chunk),
+                        .packed = reinterpret_cast<T*>(workspace)};
+      pack(a, b, block);
+      multiply(a, b, out, adds || chunk > 0, block);
+    }
+  }
+}
+
+template <class T>
+T* MatrixProduct<T>::packed_tile(const Block& block, std::int64_t line, std::int64_t chunk) const {
+  const std::int64_t first = start_of(block.chunk);
+  const std::int64_t depth = start_of(block.chunk + block.chunks) - first;
+  const std::int64_t unit = packs_rows_ ? 1 : count_of<T>(kPanelBytes);
+  const std::int64_t width = round_up(std::min(tile_lines_, block.lines - line), unit);
+  return block.packed + line * depth + width * (start_of(chunk) - first);
+}
+
+template <class T>
+void MatrixProduct<T>::pack(const Factor<T>& a, const Factor<T>& b,
+                            const Block& block) const noexcept {
+  const auto pack_tile = [&](std::int64_t task) {
+    const std::int64_t line = task / block.chunks * tile_lines_;
+    const std::int64_t lines = std::min(tile_lines_, block.lines - line);
+    const std::int64_t chunk = block.chunk + task % block.chunks;
+    const std::int64_t start = start_of(chunk);
+    const std::int64_t depth = start_of(chunk + 1) - start;
+    T* const packed = packed_tile(block, line, chunk);
+    if (packs_rows_) {
+      functions_.pack_rows(a.from(block.line + line, start), lines, depth, packed);
+    } else {
+      functions_.pack_columns(b.from(start, block.line + line), lines, depth, packed);
+    }
+  };
+  parallel_for(ceil_div(block.lines, tile_lines_) * block.chunks, pack_tile,
+               static_cast<double>(tile_lines_ * start_of(1)) * kPerPacked);
+}
+
+// Tiles that read the same lines of the operand that is not packed follow one another.
+template <class T>
+void MatrixProduct<T>::multiply(const Factor<T>& a, const Factor<T>& b, const Result<T>& out,
+                                bool adds, const Block& block) const noexcept {
+  const std::int64_t tiles_of_block = ceil_div(block.lines, tile_lines_);
+  const auto multiply_tile = [&](std::int64_t task) {
+    const std::int64_t line = task % tiles_of_block * tile_lines_;
+    const std::int64_t lines = std::min(tile_lines_, block.lines - line);
+    const std::int64_t other = task / tiles_of_block * tile_others_;
+    const std::int64_t count = std::min(tile_others_, others() - other);
+    const std::int64_t row = packs_rows_ ? block.line + line : other;
+    const std::int64_t column = packs_rows_ ? other : block.line + line;
+    const auto other_at = [&](std::int64_t depth) {
+      return packs_rows_ ? b.from(depth, column) : a.from(row, depth);
+    };
+    for (std::int64_t chunk = block.chunk; chunk < block.chunk + block.chunks; ++chunk) {
+      const std::int64_t start = start_of(chunk);
+      const auto run =
+          packs_rows_ ? functions_.multiply_packed_rows : functions_.multiply_packed_columns;
+      run({.rows = packs_rows_ ? lines : count,
+           .columns = packs_rows_ ? count : lines,
+           .depth = start_of(chunk + 1) - start,
+           .packed = packed_tile(block, line, chunk),
+           .other = other_at(start),
+           .next = chunk + 1 < block.chunk + block.chunks ? other_at(start_of(chunk + 1))
+                                                          : Factor<T>{nullptr, 0, 0},
+           .out = {out.data + row * out.row_step + column, out.row_step},
+           .adds = adds || chunk > block.chunk});
+    }
+  };
+  const std::int64_t depth = start_of(block.chunk + block.chunks) - start_of(block.chunk);
+  parallel_for(tiles_of_block * ceil_div(others(), tile_others_), multiply_tile,
+               static_cast<double>(tile_lines_ * tile_others_ * depth) * kPerMultiplication);
+}
+
+template class MatrixProduct<float>;
+template class MatrixProduct<double>;
+
+}  // namespace arignote

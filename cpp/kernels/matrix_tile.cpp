@@ -1,0 +1,292 @@
+#include "kernels/matrix_tile.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <utility>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/matrix_tile.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+#include "kernels/matrix_pack-inl.hpp"
+#include "kernels/partial-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace arignote::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+static_assert(kPanelBytes % (kColumns<float> * sizeof(float)) == 0);
+
+// GCC would load such a vector again for each of its uses, and run out of load ports.
+template <class V>
+HWY_INLINE V in_register(V v) {
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL && HWY_TARGET != HWY_EMU128
+  asm("" : "+v"(v.raw));
+#endif
+  return v;
+}
+
+// A panel of rows times a panel of columns, of whose last vector only some lanes may be there.
+template <class T>
+struct PanelProduct {
+  std::int64_t depth;
+  const T* a;
+  const T* b;
+  std::int64_t b_step;
+  Result<T> out;
+  std::int64_t last_lanes;
+  bool adds;
+  // Memory that is needed soon: a cache line for each depth.
+  const T* ahead;
+  std::int64_t ahead_step;
+};
+
+template <class T>
+HWY_INLINE void prefetch_second(const T* address) {
+  __builtin_prefetch(address, 0, 2);
+}
+
+template <class T, int kCount, int kWide>
+void multiply_panels(const PanelProduct<T>& p) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  V sums[kCount][kWide];
+  for (auto& row : sums) {
+    for (V& sum : row) sum = hn::Zero(d);
+  }
+  for (int r = 0; r < kCount; ++r) {
+    const T* const out = p.out.data + r * p.out.row_step;
+    for (int v = 0; v < kWide; ++v) hwy::Prefetch(out + v * kLanes<T>);
+    hwy::Prefetch(out + kWide * kLanes<T> - 1);
+  }
+  const T* a = p.a;
+  const T* b = p.b;
+  const T* ahead = p.ahead;
+  for (std::int64_t k = 0; k < p.depth; ++k) {
+    prefetch_second(ahead);
+    V columns[kWide];
+    for (int v = 0; v < kWide; ++v) columns[v] = in_register(hn::LoadU(d, b + v * kLanes<T>));
+    for (int r = 0; r < kCount; ++r) {
+      const V row = in_register(hn::Set(d, a[r]));
+      for (int v = 0; v < kWide; ++v) sums[r][v] = hn::MulAdd(row, columns[v], sums[r][v]);
+    }
+    a += kCount;
+    b += p.b_step;
+    ahead += p.ahead_step;
+  }
+  for (int r = 0; r < kCount; ++r) {
+    for (int v = 0; v < kWide; ++v) {
+      T* const out = p.out.data + r * p.out.row_step + v * kLanes<T>;
+      if (kLanes<T> == 1 || v < kWide - 1 || p.last_lanes == kLanes<T>) {
+        hn::StoreU(p.adds ? hn::Add(hn::LoadU(d, out), sums[r][v]) : sums[r][v], d, out);
+      } else {
+        const auto count = static_cast<std::size_t>(p.last_lanes);
+        const V sum = p.adds ? hn::Add(load_first(d, out, count, T{0}), sums[r][v]) : sums[r][v];
+        store_first(sum, d, out, count);
+      }
+    }
+  }
+}
+
+template <class T>
+using PanelFn = void (*)(const PanelProduct<T>&);
+
+template <class T, int kWide, int... kLess>
+constexpr std::array<PanelFn<T>, kRows> by_rows(std::integer_sequence<int, kLess...>) {
+  return {&multiply_panels<T, kLess + 1, kWide>...};
+}
+
+// [vectors - 1][rows - 1]
+template <class T>
+constexpr std::array<std::array<PanelFn<T>, kRows>, kVectors> kPanelFunctions = {
+    by_rows<T, 1>(std::make_integer_sequence<int, kRows>()),
+    by_rows<T, 2>(std::make_integer_sequence<int, kRows>())};
+
+// The lines that are packed after those at work, fetched by the products of panels meanwhile: one
+// after the other takes the next cache line of each line, or of each depth where those are dense.
+template <class T>
+class Ahead {
+ public:
+  explicit Ahead(const Lines<T>& next) : data_(next.data) {
+    const bool is_dense = next.line_step == 1;
+    if (next.count == 0 || (!is_dense && next.depth_step != 1)) return;
+    step_ = is_dense ? next.depth_step : next.line_step;
+    end_ = data_ + whole(is_dense ? next.count : next.depth, kLine<T>) + kLine<T>;
+  }
+  void give(PanelProduct<T>& product) {
+    product.ahead = product.a;
+    product.ahead_step = 0;
+    if (step_ == 0 || data_ >= end_) return;
+    product.ahead = data_;
+    product.ahead_step = step_;
+    data_ += kLine<T>;
+  }
+
+ private:
+  const T* data_;
+  const T* end_ = nullptr;
+  std::int64_t step_ = 0;
+};
+
+// Both operands have been packed, or b_step is not 0 and whole panels of b are read where they are.
+template <class T>
+void multiply_packed(const MatrixTile<T>& tile, const T* a, const T* b, std::int64_t b_step,
+                     const Lines<T>& next) {
+  const RowPanels panels(tile.rows);
+  Ahead<T> ahead(next);
+  for (std::int64_t column = 0; column < tile.columns; column += kColumns<T>) {
+    const std::int64_t columns = std::min(kColumns<T>, tile.columns - column);
+    const std::int64_t width = whole(columns, kLanes<T>);
+    PanelProduct<T> product{.depth = tile.depth,
+                            .a = a,
+                            .b = b + column * (b_step != 0 ? 1 : tile.depth),
+                            .b_step = b_step != 0 ? b_step : width,
+                            .out = {tile.out.data + column, tile.out.row_step},
+                            .last_lanes = columns - width + kLanes<T>,
+                            .adds = tile.adds,
+                            .ahead = nullptr,
+                            .ahead_step = 0};
+    const auto& functions = kPanelFunctions<T>[static_cast<std::size_t>(width / kLanes<T> - 1)];
+    for (std::int64_t panel = 0; panel < panels.count; ++panel) {
+      const std::int64_t rows = panels.rows(panel);
+      ahead.give(product);
+      functions[static_cast<std::size_t>(rows - 1)](product);
+      product.a += rows * tile.depth;
+      product.out.data += rows * tile.out.row_step;
+    }
+  }
+}
+
+// Of an operand that is packed just before it is multiplied: it stays in the second cache.
+constexpr std::int64_t kStripBytes = 512;
+template <class T>
+constexpr std::int64_t kStrip = kStripBytes / static_cast<std::int64_t>(sizeof(T));
+
+// Not on the stack, which may be small.
+template <class T>
+T* strip_memory() {
+  alignas(kAlignment) thread_local std::byte memory[kStripBytes * kMostTileDepth];
+  return reinterpret_cast<T*>(memory);
+}
+
+// visit(first, strip, next) for strips of lines, next being the one that follows.
+template <class T, class Visit>
+HWY_INLINE void for_each_strip(const Lines<T>& lines, std::int64_t most, const Lines<T>& after,
+                               Visit&& visit) {
+  for (std::int64_t first = 0; first < lines.count; first += most) {
+    const std::int64_t end = std::min(first + most, lines.count);
+    const Lines<T>& from = end < lines.count ? lines : after;
+    const std::int64_t start = end < lines.count ? end : 0;
+    visit(first, lines.part(first, end - first),
+          from.part(start, std::min(most, from.count - start)));
+  }
+}
+
+template <class T>
+Lines<T> rows_of(const Factor<T>& a, std::int64_t rows, std::int64_t depth) {
+  return {a.data, a.row_step, a.column_step, rows, depth};
+}
+
+template <class T>
+Lines<T> columns_of(const Factor<T>& b, std::int64_t columns, std::int64_t depth) {
+  return {b.data, b.column_step, b.row_step, columns, depth};
+}
+
+template <class T>
+void pack_rows(const Factor<T>& a, std::int64_t rows, std::int64_t depth, T* packed) noexcept {
+  pack_row_panels(rows_of(a, rows, depth), packed);
+}
+
+template <class T>
+void pack_columns(const Factor<T>& b, std::int64_t columns, std::int64_t depth,
+                  T* packed) noexcept {
+  pack_column_panels(columns_of(b, columns, depth), packed);
+}
+
+template <class T>
+MatrixTile<T> columns_from(MatrixTile<T> tile, std::int64_t first, std::int64_t count) {
+  tile.columns = count;
+  tile.other = tile.other.from(0, first);
+  tile.out.data += first;
+  return tile;
+}
+
+template <class T>
+MatrixTile<T> rows_from(MatrixTile<T> tile, std::int64_t first, std::int64_t count) {
+  tile.rows = count;
+  tile.other = tile.other.from(first, 0);
+  tile.out.data += first * tile.out.row_step;
+  return tile;
+}
+
+template <class T>
+void multiply_packed_rows(const MatrixTile<T>& tile) noexcept {
+  // With few rows, packing would take longer than it saves.
+  constexpr std::int64_t kFewRows = 2 * kRows;
+  T* const strip = strip_memory<T>();
+  std::int64_t start = 0;
+  if (tile.rows <= kFewRows && tile.other.column_step == 1) {
+    start = tile.columns / kColumns<T> * kColumns<T>;
+    multiply_packed(columns_from(tile, 0, start), tile.packed, tile.other.data, tile.other.row_step,
+                    Lines<T>{});
+  }
+  const MatrixTile<T> rest = columns_from(tile, start, tile.columns - start);
+  for_each_strip(columns_of(rest.other, rest.columns, tile.depth), kStrip<T>,
+                 columns_of(tile.next, tile.next.data != nullptr ? tile.columns : 0, tile.depth),
+                 [&](std::int64_t first, const Lines<T>& columns, const Lines<T>& next) HWY_ATTR {
+                   pack_column_panels(columns, strip);
+                   multiply_packed(columns_from(rest, first, columns.count), tile.packed, strip, 0,
+                                   next);
+                 });
+}
+
+template <class T>
+void multiply_packed_columns(const MatrixTile<T>& tile) noexcept {
+  T* const strip = strip_memory<T>();
+  for_each_strip(rows_of(tile.other, tile.rows, tile.depth), kStrip<T> / kRows * kRows,
+                 rows_of(tile.next, tile.next.data != nullptr ? tile.rows : 0, tile.depth),
+                 [&](std::int64_t first, const Lines<T>& rows, const Lines<T>& next) HWY_ATTR {
+                   pack_row_panels(rows, strip);
+                   multiply_packed(rows_from(tile, first, rows.count), strip, tile.packed, 0, next);
+                 });
+}
+
+}  // namespace
+
+MatrixFunctions<float> functions_f32() {
+  return {&pack_rows<float>, &multiply_packed_rows<float>, &pack_columns<float>,
+          &multiply_packed_columns<float>};
+}
+
+MatrixFunctions<double> functions_f64() {
+  return {&pack_rows<double>, &multiply_packed_rows<double>, &pack_columns<double>,
+          &multiply_packed_columns<double>};
+}
+
+}  // namespace arignote::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace arignote {
+
+HWY_EXPORT(functions_f32);
+HWY_EXPORT(functions_f64);
+
+template <>
+MatrixFunctions<float> matrix_functions() {
+  return HWY_DYNAMIC_DISPATCH(functions_f32)();
+}
+
+template <>
+MatrixFunctions<double> matrix_functions() {
+  return HWY_DYNAMIC_DISPATCH(functions_f64)();
+}
+
+}  // namespace arignote
+#endif  // HWY_ONCE

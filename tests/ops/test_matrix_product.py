@@ -1,0 +1,214 @@
+"""Products of matrices of floating-point numbers, at the edges of every way to cut them."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import mmap
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import arignote
+import arignote.tensor as T
+from arignote.config import config
+from arignote.run import native
+from arignote.run.function import Function
+from helpers.tolerance import product_bound
+from helpers.values import Array
+
+DTYPES = ["float32", "float64"]
+FUSING = ["avx3", "avx2"]
+
+Place = Callable[[Array], Array]
+
+
+def compiled(dtype: str) -> Function:
+    x, y = (T.matrix(name, dtype) for name in "xy")
+    return arignote.function([x, y], T.dot(x, y))
+
+
+def draw(dtype: str, m: int, k: int, n: int) -> tuple[Array, Array]:
+    rng = np.random.default_rng(m * 1000 + k * 100 + n)
+    return rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+
+
+def assert_product(found: Array, a: Array, b: Array) -> None:
+    wide = np.longdouble if a.dtype == np.float64 else np.float64
+    exact = np.dot(a.astype(wide), b.astype(wide))
+    assert (found.shape, found.dtype) == (exact.shape, a.dtype)
+    assert np.all(np.abs(found - exact) <= product_bound(a, b))
+
+
+def by_columns(array: Array) -> Array:
+    return np.asfortranarray(array)
+
+
+def backwards(array: Array) -> Array:
+    return array[::-1, ::-1].copy()[::-1, ::-1]
+
+
+def with_gaps(array: Array) -> Array:
+    rows, columns = array.shape
+    room = np.full((3 * rows + 1, 2 * columns + 1), np.nan, array.dtype)
+    room[1::3, 1::2] = array
+    return room[1::3, 1::2]
+
+
+def far_apart(array: Array) -> Array:
+    """Put the rows so far from each other that their distance in bytes needs more than 31 bits."""
+    rows, columns = array.shape
+    step = 2**31 // (array.itemsize * max(1, rows - 1)) + columns + 16
+    room = np.empty(step * (rows - 1) + columns, array.dtype)
+    placed = np.lib.stride_tricks.as_strided(
+        room, array.shape, (step * array.itemsize, array.itemsize)
+    )
+    placed[...] = array
+    return placed
+
+
+LAYOUTS: list[Place] = [np.ascontiguousarray, by_columns, backwards, with_gaps]
+
+
+# One more and one less than panels, their halves and vectors of any target have.
+LENGTHS = [2, 3, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 28, 29, 31, 32, 33, 63, 65]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_edges_of_panels(dtype: str, target: str) -> None:
+    f = compiled(dtype)
+    for m, n in itertools.product(LENGTHS, LENGTHS):
+        a, b = draw(dtype, m, 70 + m % 4, n)
+        assert_product(f(a, b), a, b)
+
+
+# At the edges of strips, tiles and blocks, with either operand the one that is packed first.
+SHAPES = [
+    (40, 256, 130),
+    (130, 257, 40),
+    (15, 513, 530),
+    (530, 255, 33),
+    (520, 20, 515),
+    (530, 1, 600),
+    (600, 2, 530),
+    (35, 4001, 37),
+    (3, 20_001, 50),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_layouts(dtype: str, target: str) -> None:
+    f = compiled(dtype)
+    for shape in SHAPES:
+        a, b = draw(dtype, *shape)
+        wanted = f(a, b)
+        assert_product(wanted, a, b)
+        for left, right in itertools.product(LAYOUTS, repeat=2):
+            np.testing.assert_array_equal(f(left(a), right(b)), wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_many_blocks(dtype: str, target: str) -> None:
+    f = compiled(dtype)
+    for m, k, n in [(2100, 520, 2060), (2060, 520, 2100)]:
+        a, b = draw(dtype, m, k, n)
+        found = f(a, by_columns(b))
+        assert_product(found[::123], a[::123], b)
+        assert_product(found[:, ::123], a, b[:, ::123])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_repeated_lines(dtype: str, target: str) -> None:
+    f = compiled(dtype)
+    a, b = draw(dtype, 1, 300, 1)
+    for left, right in itertools.product([(40, 300), (300, 40)], repeat=2):
+        x = np.broadcast_to(a if left[1] == 300 else a.T, left)
+        y = np.broadcast_to(b.T if right[1] == 300 else b, right)
+        if x.shape[1] == y.shape[0]:
+            assert_product(f(x, y), x, y)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_huge_strides(dtype: str, target: str) -> None:
+    f = compiled(dtype)
+    a, b = draw(dtype, 40, 3, 50)
+    assert_product(f(far_apart(a), b), a, b)
+    assert_product(f(a, far_apart(b)), a, b)
+    assert_product(f(far_apart(b).T, far_apart(a).T), b.T, a.T)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_no_depth(dtype: str, target: str) -> None:
+    found = compiled(dtype)(np.ones((40, 0), dtype), np.ones((0, 50), dtype))
+    np.testing.assert_array_equal(found, np.zeros((40, 50), dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_not_a_number_stays_in_its_row_and_column(dtype: str, target: str) -> None:
+    f = compiled(dtype)
+    for m, k, n in [(17, 20, 35), (35, 20, 17)]:
+        a, b = draw(dtype, m, k, n)
+        a[m - 1, k - 1] = np.nan
+        b[k - 1, n - 1] = np.inf
+        found = f(a, b)
+        rest = np.isfinite(found)
+        assert not rest[m - 1].any()
+        assert not rest[:, n - 1].any()
+        assert rest[: m - 1, : n - 1].all()
+
+
+@pytest.mark.usefixtures("all_threads")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_any_number_of_threads_gives_the_same_bits(dtype: str, target: str) -> None:
+    f = compiled(dtype)
+    for m, k, n in [(700, 600, 800), (800, 600, 700), (40, 2500, 2100), (2100, 2500, 40)]:
+        a, b = draw(dtype, m, k, n)
+        found = []
+        for threads in (1, 2, 3, 7, 16):
+            config.threads = threads
+            found.append([f(left(a), b).tobytes() for left in (np.ascontiguousarray, by_columns)])
+        assert all(item == found[0] for item in found)
+
+
+@pytest.mark.skipif(not {*FUSING} <= {*native.targets()}, reason="needs both targets")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_targets_that_fuse_give_the_same_bits(dtype: str) -> None:
+    for m, k, n in SHAPES:
+        a, b = draw(dtype, m, k, n)
+        found = []
+        for name in FUSING:
+            native.set_target(name)
+            found.append(compiled(dtype)(a, b).tobytes())
+        native.set_target("")
+        assert found[0] == found[1]
+
+
+def guarded(array: Array, at_end: bool) -> Array:
+    """Copy an array between two pages that cannot be read, up to one of them."""
+    page = mmap.PAGESIZE
+    size = (array.nbytes + page - 1) // page * page
+    room = mmap.mmap(-1, size + 2 * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(room))
+    for wall in (start, start + page + size):
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(wall), page, 0) == 0
+    flat = np.frombuffer(room, array.dtype, array.size, page + (size - array.nbytes) * at_end)
+    placed = flat.reshape(array.shape, order="C" if array.flags.c_contiguous else "F")
+    placed[...] = array
+    return placed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages as Linux does")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nothing_is_read_beyond_the_operands(dtype: str, target: str) -> None:
+    """Neither in one piece nor under a mask: the process would end."""
+    f = compiled(dtype)
+    for m, k, n in [(17, 19, 35), (31, 21, 150), (150, 21, 31), (9, 300, 33), (5, 3, 40)]:
+        a, b = draw(dtype, m, k, n)
+        for left, right in itertools.product([np.ascontiguousarray, by_columns], repeat=2):
+            for at_end in (True, False):
+                x, y = (guarded(item, at_end) for item in (left(a), right(b)))
+                assert_product(f(x, y), a, b)
