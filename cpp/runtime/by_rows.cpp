@@ -297,7 +297,11 @@ class ByRows final : public Kernel {
   // Blocks of about one length.
   std::int64_t even_block(std::int64_t most) const {
     std::int64_t blocks = ceil_div(rows_, most);
-    if (blocks > 1 && wants_lanes_) blocks = round_up(blocks, kTogether);
+    if (blocks > 1 && wants_lanes_) {
+      // Blocks that are a little larger do less harm than more of them.
+      const std::int64_t fewer = blocks / kTogether * kTogether;
+      blocks = fewer * 5 / 4 >= blocks ? fewer : round_up(blocks, kTogether);
+    }
     return std::clamp(round_up(ceil_div(rows_, blocks), kTileRows), kLeastRows, rows_);
   }
 
