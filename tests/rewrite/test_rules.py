@@ -109,7 +109,17 @@ def label_scores(x: Variable, y: Variable) -> Variable:
 
 
 def row_losses(x: Variable, y: Variable) -> Variable:
-    return ops.nll_op(ops.transpose(x), ops.specify_shape(labels(y), numbers(y).owner.inputs[2:]))
+    return ops.nll_op(ops.transpose(x), known_labels(y))
+
+
+def known_labels(y: Variable) -> Variable:
+    """Return as many labels as there are numbers."""
+    return ops.specify_shape(labels(y), numbers(y).owner.inputs[2:])
+
+
+def placed(x: Variable, y: Variable) -> Variable:
+    zeros = ops.zeros_like(ops.transpose(x))
+    return ops.place(zeros, labels(y), ops.constant([2.0]), increment=True)
 
 
 def labels(y: Variable) -> Variable:
@@ -245,13 +255,84 @@ STABLE = [
            row_losses, "float64 nn", "int64 n"),
 ]  # fmt: skip
 
+
+def class_sums(x: Variable, t: Variable | None, count: Variable) -> Variable:
+    """Return the sums of rows of ``t * log_softmax(x)``, of which ``count`` is that of t."""
+    difference = ops.sub(x, ops.disconnected_grad(ops.upper_bound(x, (1,))))
+    none = ops.cast(ops.eq(ops.length(x, 1), 0), x.dtype)
+    total = ops.add(ops.sum_(ops.exp(difference), axis=1), none)
+    weighted = difference if t is None else ops.mul(t, difference)
+    return ops.sub(ops.sum_(weighted, axis=1), ops.mul(count, ops.log(total)))
+
+
+def classes_of(x: Variable) -> Variable:
+    return ops.cast(ops.length(x, 1), x.dtype)
+
+
+CLASS_SUMS = [
+    stable("sum_of_log_softmax", lambda x: ops.sum_(ops.log_softmax_op(x), axis=1),
+           lambda x: class_sums(x, None, classes_of(x))),
+    stable("sum_of_log_softmax", lambda x: ops.sum_(ops.log_softmax_op(x)),
+           lambda x: ops.sum_(class_sums(x, None, classes_of(x)), axis=0)),
+    stable("sum_of_log_softmax", lambda x, t: ops.sum_(ops.mul(t, ops.log_softmax_op(x)), axis=1),
+           lambda x, t: class_sums(x, t, ops.sum_(t, axis=1)), "float64 nn", "float64 1n"),
+    stable("sum_of_log_softmax", lambda x, t: ops.sum_(ops.mul(ops.log_softmax_op(x), t), axis=1),
+           lambda x, t: class_sums(x, t, ops.sum_(t, axis=1)), "float64 nn", "float64 nn"),
+    stable("sum_of_log_softmax", lambda x, t: ops.sum_(ops.mul(t, ops.log_softmax_op(x)), axis=1),
+           lambda x, t: class_sums(x, t, ops.mul(ops.dimshuffle(t, (0,)), classes_of(x))),
+           "float64 nn", "float64 n1"),
+    stable("sum_of_log_softmax", lambda x: ops.sum_(ops.neg(ops.log_softmax_op(x)), axis=1),
+           lambda x: class_sums(x, ops.constant([[-1.0]]), ops.mul(ops.constant([-1.0]),
+                                                                  classes_of(x)))),
+]  # fmt: skip
+
+SELECTIONS = [
+    case("pick_from_selection", label_scores,
+         lambda x, y: ops.pick_op(ops.transpose(x), known_labels(y)), "float64 nn", "int64 n"),
+    *(case("place_from_update",
+           lambda x, y, more=more: ops.put(ops.transpose(x), ops.constant(2.0),
+                                           [numbers(y), labels(y)], more),
+           lambda x, y, more=more: ops.place(ops.transpose(x), known_labels(y),
+                                             ops.constant([2.0]), more),
+           "float64 nn", "int64 n")
+      for more in (False, True)),
+    case("add_placed", lambda x, y: ops.add(ops.transpose(x), placed(x, y)),
+         lambda x, y: ops.place(ops.transpose(x), labels(y), ops.constant([2.0]), True),
+         "float64 nn", "int64 n"),
+    case("add_placed", lambda x, y: ops.add(placed(x, y), ops.transpose(x)),
+         lambda x, y: ops.place(ops.transpose(x), labels(y), ops.constant([2.0]), True),
+         "float64 nn", "int64 n"),
+    case("add_placed", lambda x, y: ops.sub(ops.transpose(x), placed(x, y)),
+         lambda x, y: ops.place(ops.transpose(x), labels(y), ops.constant([-2.0]), True),
+         "float64 nn", "int64 n"),
+]  # fmt: skip
+
 MARKS = [
     case("drop_gradient_mark", op("disconnected_grad"), lambda x: x),
     case("drop_gradient_mark", op("zero_grad"), lambda x: x),
     case("drop_gradient_mark", op("consider_constant"), lambda x: x),
     case("drop_gradient_mark", lambda x: ops.grad_clip(x, -1, 1), lambda x: x),
 ]
-CASES = [*CANONICAL, *STABLE, *MARKS]
+
+
+def through_float(op: Callable[..., Variable]) -> Build:
+    """Return what computes an op of float16 in float32."""
+    return lambda *operands: ops.cast(op(*(ops.cast(x, "float32") for x in operands)), "float16")
+
+
+HALVES = [
+    case("half_as_float", ops.add, through_float(ops.add), "float16 nn", "float16 nn"),
+    case("half_as_float", ops.add, through_float(ops.add), "float16 nn", "int8 nn"),
+    case("half_as_float", ops.lt,
+         lambda x, y: ops.lt(ops.cast(x, "float32"), ops.cast(y, "float32")),
+         "float16 nn", "float16 nn"),
+    case("half_as_float", lambda x: ops.max_(x, 1), through_float(lambda x: ops.max_(x, 1)),
+         "float16 nn"),
+    stable("half_as_float", lambda x, y: ops.dot_op(x, ops.transpose(y)),
+           through_float(lambda x, y: ops.dot_op(x, ops.transpose(y))),
+           "float16 nn", "float16 nn"),
+]  # fmt: skip
+CASES = [*CANONICAL, *STABLE, *CLASS_SUMS, *SELECTIONS, *MARKS, *HALVES]
 
 
 def same_graph(first: Variable, second: Variable) -> bool:
@@ -286,7 +367,8 @@ def test_rule_gives_the_form_that_its_description_says(item: Case) -> None:
 # Rules whose pattern holds what another one makes.
 AFTER = {
     "log_softmax_from_logsumexp": [RULES["log_of_sum_of_exp"]],
-    "nll_from_logsumexp": [RULES["log_of_sum_of_exp"]],
+    "nll_from_logsumexp": [RULES["log_of_sum_of_exp"], RULES["pick_from_selection"]],
+    "nll_from_selection": [RULES["pick_from_selection"]],
 }
 
 

@@ -17,6 +17,7 @@ from arignote.ops.elementwise import (
     ElementwiseOp as ElementwiseOp,
     common_pattern as common_pattern,
     common_shape as common_shape,
+    computed_dtypes as computed_dtypes,
     fit as fit,
     prepare_beside as prepare_beside,
 )
@@ -168,6 +169,11 @@ from arignote.ops.nnet import (
     log_softmax_op as log_softmax_op,
     softmax_op as softmax_op,
 )
+from arignote.ops.pick import (
+    pick_op as pick_op,
+    place as place,
+    place_op as place_op,
+)
 from arignote.ops.nll import (
     nll_gradient_op as nll_gradient_op,
     nll_op as nll_op,
@@ -190,6 +196,7 @@ from arignote.ops.program import (
     Instruction as Instruction,
     Program as Program,
     Result as Result,
+    call_is_native as call_is_native,
     is_native as is_native,
     op_is_native as op_is_native,
     program_op as program_op,
