@@ -7,11 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from arignote.bench import seeds
+from arignote.bench.apart import apart
 from arignote.bench.report import as_json, describe_conditions, describe_machine, print_table
 from arignote.bench.result import Result
 from arignote.bench.roofline import Machine
@@ -48,18 +47,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def limit_threads(count: int) -> None:
-    """Let arignote, NumPy's BLAS and whatever is imported later use `count` threads.
+    """Let arignote, and every library in the processes that are started later, use `count` threads.
 
-    Libraries count the cores of the process when they start. A BLAS that has started already needs
-    ``threadpoolctl``.
+    Libraries count the cores that are theirs when they start.
     """
     config.threads = count
+    os.environ["ARIGNOTE_FLAGS"] = f"{os.environ.get('ARIGNOTE_FLAGS', '')},threads={count}"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-    if find_spec("threadpoolctl"):
-        import_module("threadpoolctl").threadpool_limits(count)
-    else:
-        sys.stdout.write("NumPy's BLAS keeps its own threads: threadpoolctl is not installed.\n")
 
 
 def run(groups: Mapping[str, Sequence[Workload]], options: argparse.Namespace) -> None:
@@ -80,5 +75,6 @@ def bench(options: argparse.Namespace) -> int:
     """Measure the four seeds' training steps, natively and as their NumPy reference."""
     if options.threads:
         limit_threads(options.threads)
-    run({"The seeds' training steps": seeds.workloads()}, options)
+    workloads = [apart(workload, seeds.workloads) for workload in seeds.workloads()]
+    run({"The seeds' training steps": workloads}, options)
     return 0
