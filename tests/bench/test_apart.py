@@ -51,10 +51,10 @@ def test_a_contender_stands_still_until_it_is_asked(start: Callable[[str], Conte
     assert isinstance(contender, Apart)
     stat = Path(f"/proc/{contender.pid}/stat")
     for _ in range(2):
+        contender.seconds(1)
         deadline = time.monotonic() + 5
         while stat.read_text().rpartition(")")[2].split()[0] != "T":
             assert time.monotonic() < deadline
-        contender.seconds(1)
 
 
 def test_a_closed_contender_has_ended(start: Callable[[str], Contender]) -> None:
@@ -74,8 +74,9 @@ def test_a_closed_contender_has_ended(start: Callable[[str], Contender]) -> None
     ],
 )
 def test_failures_are_told(start: Callable[[str], Contender], name: str, text: str) -> None:
+    contender = start(name)
     with pytest.raises(ContenderError, match=text):
-        start(name)
+        contender.seconds(1)
 
 
 def test_who_fails_or_computes_something_else_is_left_out() -> None:

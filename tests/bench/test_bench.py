@@ -249,7 +249,7 @@ def test_durations_have_three_digits(seconds: float, text: str) -> None:
 def test_a_run_prints_a_table_and_writes_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = argparse.Namespace(quick=True, json=tmp_path / "figures.json")
+    options = argparse.Namespace(quick=True, patience=0.0, json=tmp_path / "figures.json")
     workloads = [workload.among(["NumPy"]) for workload in TINY if workload.work.bytes][:2]
     command.run({"Some": workloads}, options)
     printed = capsys.readouterr().out
@@ -297,6 +297,15 @@ def test_a_number_of_threads_must_be_positive(
     assert "--threads" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "long"])
+def test_patience_must_be_a_number_of_seconds(
+    seconds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--patience", seconds])
+    assert "--patience" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("file", "text"),
     [
@@ -316,7 +325,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_measuring(
 @pytest.mark.slow
 def test_the_seeds_are_measured_from_the_command_line(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    options = ["bench", "--quick", "--threads", "1", "--json", str(file)]
+    options = ["bench", "--quick", "--patience", "0", "--threads", "1", "--json", str(file)]
     subprocess.run([sys.executable, "-m", "arignote", *options], check=True, capture_output=True)
     figures = json.loads(file.read_text())
     assert figures["conditions"]["threads"] == 1

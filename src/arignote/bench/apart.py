@@ -52,7 +52,10 @@ def apart(workload: Workload, source: Source, tiny: bool = False) -> Workload:
 
 
 class Apart:
-    """A contender in another process, which stands still while no answer is awaited."""
+    """A contender in another process, which stands still while no answer is awaited.
+
+    It is set up while others are, and may fail to be when it is first asked.
+    """
 
     def __init__(self, origin: _Origin) -> None:
         # Not a copy of this process: it has threads that the copy would lack.
@@ -61,11 +64,7 @@ class Apart:
         self._process = context.Process(target=_serve, args=(theirs, origin))
         self._process.start()
         theirs.close()
-        try:
-            self._answer()
-        except BaseException:
-            self.close()
-            raise
+        self._is_set_up = False
 
     @property
     def pid(self) -> int:
@@ -95,6 +94,9 @@ class Apart:
         self._pipe.close()
 
     def _ask(self, *request: Any) -> Any:
+        if not self._is_set_up:
+            self._answer()
+            self._is_set_up = True
         self._pipe.send(request)
         self._signal(signal.SIGCONT)
         return self._answer()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from arignote.bench import seeds
@@ -23,6 +25,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1: {number}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be finite and not negative: {text}")
     return number
 
 
@@ -43,6 +52,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer and shorter rounds")
     add("--threads", type=_positive, metavar="N", help="of each contender; default: all cores")
+    add(
+        "--patience",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="that each workload may wait while other processes want the cores; default: 30",
+    )
     add("--json", type=_output_file, metavar="FILE", help="write all figures here, too")
 
 
@@ -59,7 +75,7 @@ def limit_threads(count: int) -> None:
 
 def run(groups: Mapping[str, Sequence[Workload]], options: argparse.Namespace) -> None:
     """Measure groups of workloads, print a table for each, and write the JSON if asked for."""
-    effort = QUICK if options.quick else FULL
+    effort = replace(QUICK if options.quick else FULL, patience=options.patience)
     machine = Machine()
     results: dict[str, list[Result]] = {}
     sys.stdout.write(f"{describe_conditions()}\n")

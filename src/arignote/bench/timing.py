@@ -43,8 +43,8 @@ class Effort:
     pause: float = 0.01
 
 
-FULL = Effort(rounds=31, turn=0.008, budget=15.0, patience=60.0)
-QUICK = Effort(rounds=7, turn=0.005, budget=2.0, patience=20.0)
+FULL = Effort(rounds=31, turn=0.008, budget=15.0)
+QUICK = Effort(rounds=7, turn=0.005, budget=2.0)
 
 # A call that takes longer than this is not made twice to see whether it was disturbed.
 _LONG = 0.1
@@ -74,24 +74,32 @@ def _set_up(workload: Workload, stack: ExitStack) -> tuple[dict[str, Contender],
     """Return the contenders, which `stack` closes, and why others are left out."""
     contenders: dict[str, Contender] = {}
     left_out: dict[str, str] = {}
-    values: dict[str, Sequence[Array]] = {}
     for name, setup in workload.setups.items():
-        try:
-            contender = setup()
-            stack.callback(contender.close)
+        with _leaving_out(name, left_out):
+            contenders[name] = setup()
+            stack.callback(contenders[name].close)
+    ours: Sequence[Array] = ()
+    for name, contender in contenders.items():
+        with _leaving_out(name, left_out):
             contender.seconds(1)
-            values[name] = contender.values()
-        except Exception as error:
-            if name == OURS:
-                raise
-            left_out[name] = _reason(error)
-            continue
-        wrong = difference(values[name], values[OURS]) if values[name] else None
-        if wrong:
-            left_out[name] = f"computes something else: {wrong}"
-        else:
-            contenders[name] = contender
-    return contenders, left_out
+            values = contender.values()
+            ours = values if name == OURS else ours
+            wrong = difference(values, ours) if values else None
+            if wrong:
+                left_out[name] = f"computes something else: {wrong}"
+    kept = {name: each for name, each in contenders.items() if name not in left_out}
+    return kept, left_out
+
+
+@contextmanager
+def _leaving_out(name: str, left_out: dict[str, str]) -> Iterator[None]:
+    """Note why a contender fails; if ours does, so does the measurement."""
+    try:
+        yield
+    except Exception as error:
+        if name == OURS:
+            raise
+        left_out[name] = _reason(error)
 
 
 def _reason(error: Exception) -> str:
