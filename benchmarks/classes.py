@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-import arignote
-import arignote.tensor as T
-from arignote.bench.result import Goal, at_least_of_roofline, at_most_of_best_peer
+from arignote.bench.dialect import Dialect, dialects, one_call
+from arignote.bench.result import (
+    Goal,
+    at_least_of_rate,
+    at_most_beside,
+    at_most_of_best_peer,
+)
 from arignote.bench.workload import OURS, Case, Setup, Work, Workload
 from arignote.graph.dtypes import Array
-from benchmarks import peers_jax, peers_torch
+from benchmarks import peers_jax, peers_pytensor, peers_torch
+
+PRODUCTS = "NumPy's products"
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Scored:
     for_x
         Whether the gradient by the rows is computed, too.
     chunk
-        Rows that NumPy takes at a time.
+        Rows that NumPy and PyTorch by hand take at a time.
     """
 
     rows: int
@@ -42,31 +47,83 @@ class Scored:
         w = rng.standard_normal((self.features, self.classes), np.float32)
         return x / np.float32(np.sqrt(self.features)), rng.integers(0, self.classes, self.rows), w
 
-    def workload(self, name: str, *goals: Goal) -> Workload:
-        """Return the workload: a product for the scores and one for each gradient."""
+    @property
+    def work(self) -> Work:
+        """A product for the scores and one for each gradient."""
         products = 3 if self.for_x else 2
         size = self.rows * self.features * self.classes
         weights = 2 * self.features * self.classes
-        rows = products * self.rows * self.features
-        setups: dict[str, Setup] = {
-            OURS: partial(ours, self),
+        return Work(4 * (weights + products * self.rows * self.features), 2 * products * size)
+
+    @property
+    def data(self) -> int:
+        """Bytes of rows, labels, weights and gradients."""
+        gradients = 2 if self.for_x else 1
+        weights = 2 * self.features * self.classes
+        return 4 * (weights + gradients * self.rows * self.features) + 8 * self.rows
+
+    @property
+    def few(self) -> int:
+        """Bytes that a call may need beside the data: 48 MB, and some numbers a row and a class."""
+        return 48_000_000 + 16 * (self.rows + self.classes)
+
+    @property
+    def sizes(self) -> str:
+        """Rows, features and classes in a workload's name."""
+        return f"{self.rows:,} × {self.features:,} → {self.classes:,}"
+
+    @property
+    def setups(self) -> dict[str, Setup]:
+        """Contenders that compute loss and gradients."""
+        return {
+            OURS: partial(program, dialects()[OURS], self),
             "NumPy in chunks": partial(by_hand, self),
             "JAX": partial(in_jax, self),
             "PyTorch autograd": partial(in_torch, self),
+            "PyTorch in chunks": partial(in_torch_by_hand, self),
+            "torch.compile": partial(in_torch, self, compiled=True),
         }
-        return Workload(name, setups, Work(4 * (weights + rows), 2 * products * size), goals)
 
 
-def _case(call: Callable[[], Any]) -> Case:
-    return Case(call, lambda: [np.asarray(value) for value in call()])
+def probe(scored: Scored, *goals: Goal) -> Workload:
+    """Return the gradient of a layer over features that are given, beside its products alone."""
+    pytensor = peers_pytensor.C
+    setups: dict[str, Setup] = {
+        **scored.setups,
+        pytensor: lambda: program(peers_pytensor.dialect(pytensor), scored),
+        PRODUCTS: partial(products, scored),
+    }
+    name = f"linear probe, {scored.sizes}"
+    return Workload(name, setups, scored.work, goals, asides=frozenset({PRODUCTS}))
 
 
-def ours(scored: Scored) -> Case:
-    x, y, w = T.fmatrix("x"), T.lvector("y"), T.fmatrix("w")
-    log_p = T.log(T.nnet.softmax(T.dot(x, w)))
-    cost = -T.mean(log_p[T.arange(y.shape[0]), y])
-    f = arignote.function([x, y, w], [cost, *T.grad(cost, [w, x] if scored.for_x else [w])])
-    return _case(partial(f, *scored.draw()))
+def vocabulary(scored: Scored, *goals: Goal) -> Workload:
+    """Return the gradients of a language model's last layer, with the memory that they take."""
+    goals = (*goals, at_most_beside(scored.few))
+    name = f"vocabulary, {scored.sizes}"
+    return Workload(name, scored.setups, scored.work, goals, data=scored.data)
+
+
+def program(own: Dialect, scored: Scored) -> Case:
+    tensor = own.tensor
+    x, y, w = tensor.fmatrix("x"), tensor.lvector("y"), tensor.fmatrix("w")
+    log_p = tensor.log(own.softmax(tensor.dot(x, w)))
+    cost = -tensor.mean(log_p[tensor.arange(y.shape[0]), y])
+    outputs = [cost, *own.grad(cost, [w, x] if scored.for_x else [w])]
+    return one_call(partial(own.function([x, y, w], outputs), *scored.draw()))
+
+
+def products(scored: Scored) -> Case:
+    """The products alone, which are most of the work; their results are of no use to others."""
+    x, _, w = scored.draw()
+    scores = np.empty((scored.rows, scored.classes), np.float32)
+    gw = np.empty_like(w)
+
+    def call() -> None:
+        np.dot(x, w, out=scores)
+        np.dot(x.T, scores, out=gw)
+
+    return Case(call)
 
 
 def by_hand(scored: Scored) -> Case:
@@ -74,11 +131,11 @@ def by_hand(scored: Scored) -> Case:
     x, y, w = scored.draw()
     chunk = min(scored.chunk, scored.rows)
     scores = np.empty((chunk, scored.classes), np.float32)
+    product = np.empty_like(w) if chunk < scored.rows else None
     scale = np.float32(1 / scored.rows)
 
     def call() -> list[Array]:
-        cost, gw, product = 0.0, np.zeros_like(w), np.empty_like(w)
-        gx = np.empty_like(x)
+        cost, gw, gx = 0.0, np.zeros_like(w), np.empty_like(x)
         for start in range(0, scored.rows, chunk):
             part, labels = x[start : start + chunk], y[start : start + chunk]
             z, own = scores[: len(part)], np.arange(len(part))
@@ -90,60 +147,93 @@ def by_hand(scored: Scored) -> Case:
             cost += float(np.sum(np.log(total[:, 0]) - true))
             np.multiply(z, scale / total, out=z)
             z[own, labels] -= scale
-            np.dot(part.T, z, out=product)
-            np.add(gw, product, out=gw)
+            if product is None:
+                np.dot(part.T, z, out=gw)
+            else:
+                np.add(gw, np.dot(part.T, z, out=product), out=gw)
             if scored.for_x:
                 np.dot(z, w.T, out=gx[start : start + chunk])
-        return [np.float32(cost) * scale, gw, *([gx] if scored.for_x else [])]
+        return [np.asarray(np.float32(cost) * scale), gw, *([gx] if scored.for_x else [])]
 
-    return _case(call)
+    return one_call(call)
 
 
 def in_jax(scored: Scored) -> Case:
     jax = peers_jax.load()
-    jnp = jax.numpy
-    x, y, w = map(jnp.asarray, scored.draw())
+    x, y, w = map(jax.numpy.asarray, scored.draw())
+    by = (0, 1) if scored.for_x else (0,)
 
     def cost(w: Any, x: Any) -> Any:
-        log_p = jax.nn.log_softmax(x @ w)
-        return -jnp.mean(log_p[jnp.arange(scored.rows), y])
+        return peers_jax.negative_log_likelihood(x @ w, y)
 
-    by = (0, 1) if scored.for_x else (0,)
-    both = peers_jax.jitted(jax.value_and_grad(cost, argnums=by))
+    both = jax.jit(jax.value_and_grad(cost, argnums=by))
 
     def call() -> list[Any]:
-        value, gradients = both(w, x)
+        value, gradients = jax.block_until_ready(both(w, x))
         return [value, *gradients]
 
-    return _case(call)
+    return one_call(call)
 
 
-def in_torch(scored: Scored) -> Case:
+def in_torch(scored: Scored, compiled: bool = False) -> Case:
     torch = peers_torch.load()
     x, y, w = map(torch.from_numpy, scored.draw())
     by = [w.requires_grad_(), *([x.requires_grad_()] if scored.for_x else [])]
 
+    def loss(x: Any, y: Any, w: Any) -> Any:
+        return torch.nn.functional.cross_entropy(x @ w, y)
+
+    computed = torch.compile(loss) if compiled else loss
+
     def call() -> list[Any]:
-        cost = torch.nn.functional.cross_entropy(x @ w, y)
+        cost = computed(x, y, w)
         return [cost.detach(), *torch.autograd.grad(cost, by)]
 
-    return _case(call)
+    return peers_torch.case(call)
+
+
+def in_torch_by_hand(scored: Scored) -> Case:
+    """So many rows at a time, whose gradients are added up where they are kept."""
+    torch = peers_torch.load()
+    x, y, w = map(torch.from_numpy, scored.draw())
+    chunk = min(scored.chunk, scored.rows)
+    scores = torch.empty(chunk, scored.classes)
+    scale = 1 / scored.rows
+    minus = torch.full((chunk, 1), -scale)
+
+    def call() -> list[Any]:
+        cost, gw, gx = torch.zeros(()), torch.zeros_like(w), torch.empty_like(x)
+        for part, labels, out in zip(
+            *(rows.split(chunk) for rows in (x, y[:, None], gx)), strict=True
+        ):
+            z = scores[: len(part)]
+            torch.mm(part, w, out=z)
+            z.sub_(z.amax(1, keepdim=True))
+            true = z.gather(1, labels)
+            total = z.exp_().sum(1, keepdim=True)
+            cost += (total.log() - true).sum()
+            z.mul_(scale / total).scatter_add_(1, labels, minus[: len(part)])
+            gw.addmm_(part.T, z)
+            if scored.for_x:
+                torch.mm(z, w.T, out=out)
+        return [cost * scale, gw, *([gx] if scored.for_x else [])]
+
+    return peers_torch.case(call)
 
 
 def workloads(tiny: bool) -> list[Workload]:
     """Return a linear probe and two vocabularies."""
     if tiny:
         return [
-            Scored(9, 5, 7, for_x=False).workload("linear probe"),
-            Scored(9, 5, 11, chunk=4).workload("vocabulary"),
+            probe(Scored(9, 5, 7, for_x=False, chunk=9)),
+            vocabulary(Scored(9, 5, 11, chunk=4)),
         ]
-    fast = (at_most_of_best_peer(0.85),)
     return [
-        Scored(1024, 2048, 1000, for_x=False, chunk=1024).workload(
-            "linear probe, 1,024 × 2,048 → 1,000",
+        probe(
+            Scored(1024, 2048, 1000, for_x=False, chunk=1024),
             at_most_of_best_peer(0.93),
-            at_least_of_roofline(0.85),
+            at_least_of_rate(PRODUCTS, 0.85),
         ),
-        Scored(2048, 512, 32_000).workload("vocabulary, 2,048 × 512 → 32,000", *fast),
-        Scored(1024, 1024, 128_256).workload("vocabulary, 1,024 × 1,024 → 128,256", *fast),
+        vocabulary(Scored(2048, 512, 32_000), at_most_of_best_peer(0.85)),
+        vocabulary(Scored(1024, 1024, 128_256), at_most_of_best_peer(0.85)),
     ]

@@ -13,8 +13,9 @@ from importlib.util import find_spec
 import numpy as np
 
 from arignote.bench import seeds
+from arignote.bench.dialect import Dialect, dialects
 from arignote.bench.result import at_most
-from arignote.bench.seeds import Dialect, Digits
+from arignote.bench.seeds import Digits
 from arignote.bench.workload import OURS, Case, SelfTimed, Setup, Workload
 from arignote.graph.dtypes import Array
 from benchmarks import peers_jax, peers_pytensor, peers_torch
@@ -79,12 +80,12 @@ def compile_time(tiny: bool) -> Workload:
     digits = Digits(batches=2, rows=7, features=11, classes=3) if tiny else Digits(batches=2)
 
     def pytensor() -> Case:
-        own = peers_pytensor.dialect("PyTensor C")
+        own = peers_pytensor.dialect(peers_pytensor.C)
         return _compiling(partial(seeds.softmax_step, own, digits))
 
     setups: dict[str, Setup] = {
-        OURS: partial(_compiling, partial(seeds.softmax_step, seeds.dialects()[OURS], digits)),
-        "PyTensor C": pytensor,
+        OURS: partial(_compiling, partial(seeds.softmax_step, dialects()[OURS], digits)),
+        peers_pytensor.C: pytensor,
         "JAX": lambda: _compiling(partial(peers_jax.softmax_step, digits), with_first_call=True),
     }
     return Workload("build and compile the softmax step", setups, goals=(at_most(0.025),))
@@ -107,7 +108,7 @@ def scalar_call() -> Workload:
         return Case(partial(operator.add, value, 1), lambda: [np.asarray(value + 1)])
 
     def pytensor(contender: str) -> Case:
-        return _increment(peers_pytensor.dialect(contender), value)
+        return _increment(peers_pytensor.dialect(contender, uses_blas=False), value)
 
     def jax() -> Case:
         call = partial(peers_jax.jitted(lambda x: x + 1), value)
@@ -118,9 +119,9 @@ def scalar_call() -> Workload:
         return Case(partial(operator.add, tensor, 1), lambda: [np.asarray(tensor + 1)])
 
     setups: dict[str, Setup] = {
-        OURS: lambda: _increment(seeds.dialects()[OURS], value),
+        OURS: lambda: _increment(dialects()[OURS], value),
         "NumPy": numpy,
-        **{name: partial(pytensor, name) for name in peers_pytensor.LINKERS},
+        **{name: partial(pytensor, name) for name in peers_pytensor.CONTENDERS},
         "JAX": jax,
         "PyTorch": torch,
     }

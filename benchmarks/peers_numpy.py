@@ -12,10 +12,12 @@ from arignote.graph.dtypes import Array
 
 
 def softmax_step(digits: Digits) -> Case:
+    """Scores and weights lie class by class: sums over classes go along whole vectors."""
     images, labels = digits.images, digits.labels
-    w = np.zeros((digits.features, digits.classes), digits.dtype)
-    b = np.zeros(digits.classes, digits.dtype)
-    z = np.empty((digits.rows, digits.classes), digits.dtype)
+    w = np.zeros((digits.classes, digits.features), digits.dtype)
+    b = np.zeros((digits.classes, 1), digits.dtype)
+    scores = np.empty((digits.rows, digits.classes), digits.dtype)
+    z = np.empty((digits.classes, digits.rows), digits.dtype)
     gw = np.empty_like(w)
     rows = np.arange(digits.rows)
     scale = z.dtype.type(digits.rate / digits.rows)
@@ -24,22 +26,21 @@ def softmax_step(digits: Digits) -> Case:
     def step() -> Array:
         start = next(turns) * digits.rows
         x, y = images[start : start + digits.rows], labels[start : start + digits.rows]
-        np.dot(x, w, out=z)
-        np.add(z, b, out=z)
-        np.subtract(z, z.max(axis=1, keepdims=True), out=z)
-        own = z[rows, y]
+        np.dot(x, w.T, out=scores)
+        np.add(scores.T, b, out=z)
+        np.subtract(z, z.max(axis=0), out=z)
+        own = z[y, rows]
         np.exp(z, out=z)
-        total = z.sum(axis=1, keepdims=True)
-        cost = np.mean(np.log(total[:, 0]) - own)
-        np.divide(z, total, out=z)
-        z[rows, y] -= 1
-        np.multiply(z, scale, out=z)
-        np.dot(x.T, z, out=gw)
+        total = z.sum(axis=0)
+        cost = np.mean(np.log(total) - own)
+        np.multiply(z, scale / total, out=z)
+        z[y, rows] -= scale
+        np.dot(z, x, out=gw)
         np.subtract(w, gw, out=w)
-        np.subtract(b, z.sum(axis=0), out=b)
+        np.subtract(b, z.sum(axis=1, keepdims=True), out=b)
         return np.asarray(cost)
 
-    return Case(step, lambda: [step(), w, b])
+    return Case(step, lambda: [step(), w.T.copy(), b[:, 0].copy()])
 
 
 def logistic_step(points: Points, with_rows: bool) -> Case:

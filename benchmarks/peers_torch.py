@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from itertools import cycle
@@ -14,8 +15,7 @@ from arignote.bench.report import available_cores
 from arignote.bench.seeds import Digits, Line, Points
 from arignote.bench.workload import Case, Setup
 
-Way: TypeAlias = Callable[[Any, Callable[..., Any], Callable[..., Any]], Callable[..., Any]]
-"""From the module, a step that uses autograd and one by hand to the step that is timed."""
+Step: TypeAlias = Callable[..., tuple[Any, ...]]
 
 
 def load() -> Any:
@@ -25,31 +25,25 @@ def load() -> Any:
     return torch
 
 
-def without_gradients(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the function; its call records nothing for autograd."""
-    wrapped: Callable[..., Any] = load().inference_mode()(function)
-    return wrapped
+@dataclass(frozen=True)
+class Way:
+    """How a step comes about; by hand, its parameters are plain tensors."""
+
+    autograd: bool = False
+    compiled: bool = False
+
+    def choose(self, by_autograd: Step, by_hand: Step) -> Step:
+        """Return the step that is timed."""
+        if self.autograd:
+            return by_autograd
+        compiled: Step = load().compile(by_hand) if self.compiled else by_hand
+        return compiled
 
 
-def _autograd(torch: Any, by_autograd: Callable[..., Any], by_hand: object) -> Callable[..., Any]:
-    del torch, by_hand
-    return by_autograd
-
-
-def _by_hand(torch: Any, by_autograd: object, by_hand: Callable[..., Any]) -> Callable[..., Any]:
-    del by_autograd
-    wrapped: Callable[..., Any] = torch.no_grad()(by_hand)
-    return wrapped
-
-
-def _compiled(torch: Any, by_autograd: object, by_hand: Callable[..., Any]) -> Callable[..., Any]:
-    return _by_hand(torch, by_autograd, torch.compile(by_hand))
-
-
-WAYS: dict[str, Way] = {
-    "PyTorch autograd": _autograd,
-    "PyTorch by hand": _by_hand,
-    "torch.compile": _compiled,
+WAYS = {
+    "PyTorch autograd": Way(autograd=True),
+    "PyTorch by hand": Way(),
+    "torch.compile": Way(compiled=True),
 }
 
 
@@ -58,98 +52,103 @@ def setups(step: Callable[..., Case], *arguments: Any) -> dict[str, Setup]:
     return {name: partial(step, way, *arguments) for name, way in WAYS.items()}
 
 
-def _case(call: Callable[[], Any], *parameters: Any) -> Case:
+def case(call: Callable[[], Any], *parameters: Any) -> Case:
+    """Return a case whose values are a call's and the parameters."""
+
     def values() -> list[Any]:
         return [np.asarray(value.detach()).copy() for value in (*call(), *parameters)]
 
     return Case(call, values)
 
 
-def softmax_step(way: Way, digits: Digits) -> Case:
+def descend(cost: Any, parameters: tuple[Any, ...], rate: float) -> None:
+    """Move parameters against the gradient of a cost, which autograd finds."""
+    torch = load()
+    gradients = torch.autograd.grad(cost, parameters)
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.sub_(gradient, alpha=rate)
+
+
+def minibatches(digits: Digits, step: Step) -> Callable[[], tuple[Any, ...]]:
+    """Return a call that steps to the next minibatch; its images and labels are views."""
     torch = load()
     images, labels = torch.from_numpy(digits.images), torch.from_numpy(digits.labels).long()
-    w = torch.zeros((digits.features, digits.classes), dtype=images.dtype, requires_grad=True)
-    b = torch.zeros(digits.classes, dtype=images.dtype, requires_grad=True)
-    rows = torch.arange(digits.rows)
-    turns = cycle(range(digits.batches))
+    views = cycle(zip(images.split(digits.rows), labels.split(digits.rows), strict=True))
+    return lambda: step(*next(views))
 
-    def by_autograd(x: Any, y: Any) -> Any:
-        cost = torch.nn.functional.cross_entropy(torch.addmm(b, x, w), y)
-        gw, gb = torch.autograd.grad(cost, (w, b))
-        with torch.no_grad():
-            w.sub_(gw, alpha=digits.rate)
-            b.sub_(gb, alpha=digits.rate)
+
+def softmax_step(way: Way, digits: Digits) -> Case:
+    """Weights lie as in ``torch.nn.Linear``, class by class: the products are faster so."""
+    torch = load()
+    functional = torch.nn.functional
+    zeros = partial(torch.zeros, dtype=getattr(torch, digits.dtype), requires_grad=way.autograd)
+    w, b = zeros((digits.classes, digits.features)), zeros(digits.classes)
+    minus = torch.full((digits.rows, 1), -1.0, dtype=w.dtype)
+    scale = digits.rate / digits.rows
+
+    def by_autograd(x: Any, y: Any) -> tuple[Any, ...]:
+        cost = functional.cross_entropy(functional.linear(x, w, b), y)
+        descend(cost, (w, b), digits.rate)
         return (cost,)
 
-    def by_hand(x: Any, y: Any) -> Any:
-        log_p = torch.log_softmax(torch.addmm(b, x, w), 1)
-        cost = -log_p[rows, y].mean()
-        dz = log_p.exp_()
-        dz[rows, y] -= 1
-        scale = digits.rate / digits.rows
-        w.addmm_(x.T, dz, alpha=-scale)
+    def by_hand(x: Any, y: Any) -> tuple[Any, ...]:
+        log_p = torch.log_softmax(functional.linear(x, w, b), 1)
+        cost = functional.nll_loss(log_p, y)
+        dz = log_p.exp_().scatter_add_(1, y[:, None], minus)
+        w.addmm_(dz.T, x, alpha=-scale)
         b.sub_(dz.sum(0), alpha=scale)
         return (cost,)
 
-    step = way(torch, by_autograd, by_hand)
-
-    def call() -> Any:
-        start = next(turns) * digits.rows
-        return step(images[start : start + digits.rows], labels[start : start + digits.rows])
-
-    return _case(call, w, b)
+    return case(minibatches(digits, way.choose(by_autograd, by_hand)), w.T, b)
 
 
 def logistic_step(way: Way, points: Points, with_rows: bool) -> Case:
     torch = load()
     x, y, w = map(torch.from_numpy, points.draw())
-    w = w.requires_grad_()
-    b = torch.zeros((), dtype=x.dtype, requires_grad=True)
+    w.requires_grad_(way.autograd)
+    b = torch.zeros(1, dtype=x.dtype, requires_grad=way.autograd)
     cross_entropy = torch.nn.functional.binary_cross_entropy_with_logits
+    rate, per_row = points.rate, points.rate / points.rows
 
-    def by_autograd(x: Any, y: Any) -> Any:
+    def by_autograd(x: Any, y: Any) -> tuple[Any, ...]:
         z = x @ w + b
         xent = cross_entropy(z, y, reduction="none")
-        cost = xent.mean() + points.decay * (w * w).sum()
-        gw, gb = torch.autograd.grad(cost, (w, b))
-        with torch.no_grad():
-            w.sub_(gw, alpha=points.rate)
-            b.sub_(gb, alpha=points.rate)
+        cost = xent.mean() + points.decay * w.dot(w)
+        descend(cost, (w, b), rate)
         return (z > 0, xent) if with_rows else (cost,)
 
-    def by_hand(x: Any, y: Any) -> Any:
-        z = x @ w + b
+    def by_hand(x: Any, y: Any) -> tuple[Any, ...]:
+        z = x.mv(w).add_(b)
         xent = cross_entropy(z, y, reduction="none")
         outputs = (z > 0, xent) if with_rows else (xent.mean() + points.decay * w.dot(w),)
-        dz = (torch.sigmoid(z) - y) / points.rows
-        gw = dz @ x + (2 * points.decay) * w
-        w.sub_(gw, alpha=points.rate)
-        b.sub_(dz.sum(), alpha=points.rate)
+        dz = z.sigmoid_().sub_(y)
+        w.mul_(1 - 2 * rate * points.decay).addmv_(x.T, dz, alpha=-per_row)
+        b.sub_(dz.sum(), alpha=per_row)
         return outputs
 
-    return _case(partial(way(torch, by_autograd, by_hand), x, y), w, b)
+    return case(partial(way.choose(by_autograd, by_hand), x, y), w, b.view(()))
 
 
 def line_step(way: Way, line: Line) -> Case:
+    """Parameters are vectors of one element: the compiler loses updates of scalars."""
     torch = load()
     x, y = map(torch.from_numpy, line.draw())
-    m = torch.zeros((), dtype=x.dtype, requires_grad=True)
-    c = torch.zeros((), dtype=x.dtype, requires_grad=True)
-    points = len(x)
+    zeros = partial(torch.zeros, 1, dtype=x.dtype, requires_grad=way.autograd)
+    m, c = zeros(), zeros()
+    per_point = line.rate / len(x)
 
-    def by_autograd(x: Any, y: Any) -> Any:
-        cost = ((x * m + c - y) ** 2).sum() / (2 * points)
-        gm, gc = torch.autograd.grad(cost, (m, c))
-        with torch.no_grad():
-            m.sub_(gm, alpha=line.rate)
-            c.sub_(gc, alpha=line.rate)
-        return (cost,)
-
-    def by_hand(x: Any, y: Any) -> Any:
+    def by_autograd(x: Any, y: Any) -> tuple[Any, ...]:
         residual = x * m + c - y
-        cost = residual.dot(residual) / (2 * points)
-        m.sub_(residual.dot(x), alpha=line.rate / points)
-        c.sub_(residual.sum(), alpha=line.rate / points)
+        cost = residual.dot(residual) / (2 * len(x))
+        descend(cost, (m, c), line.rate)
         return (cost,)
 
-    return _case(partial(way(torch, by_autograd, by_hand), x, y), m, c)
+    def by_hand(x: Any, y: Any) -> tuple[Any, ...]:
+        residual = torch.addcmul(c, x, m).sub_(y)
+        cost = residual.dot(residual) / (2 * len(x))
+        m.sub_(residual.dot(x), alpha=per_point)
+        c.sub_(residual.sum(), alpha=per_point)
+        return (cost,)
+
+    return case(partial(way.choose(by_autograd, by_hand), x, y), m.view(()), c.view(()))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
 
 from arignote.bench import seeds
+from arignote.bench.apart import apart
 from arignote.bench.report import as_json, describe_conditions, describe_machine, print_table
 from arignote.bench.result import Result
 from arignote.bench.roofline import Machine
@@ -24,6 +25,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1: {number}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be finite and not negative: {text}")
     return number
 
 
@@ -44,27 +52,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer and shorter rounds")
     add("--threads", type=_positive, metavar="N", help="of each contender; default: all cores")
+    add(
+        "--patience",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="that each workload may wait while other processes want the cores; default: 30",
+    )
     add("--json", type=_output_file, metavar="FILE", help="write all figures here, too")
 
 
 def limit_threads(count: int) -> None:
-    """Let arignote, NumPy's BLAS and whatever is imported later use `count` threads.
+    """Let arignote, and every library in the processes that are started later, use `count` threads.
 
-    Libraries count the cores of the process when they start. A BLAS that has started already needs
-    ``threadpoolctl``.
+    Libraries count the cores that are theirs when they start.
     """
     config.threads = count
+    os.environ["ARIGNOTE_FLAGS"] = f"{os.environ.get('ARIGNOTE_FLAGS', '')},threads={count}"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-    if find_spec("threadpoolctl"):
-        import_module("threadpoolctl").threadpool_limits(count)
-    else:
-        sys.stdout.write("NumPy's BLAS keeps its own threads: threadpoolctl is not installed.\n")
 
 
 def run(groups: Mapping[str, Sequence[Workload]], options: argparse.Namespace) -> None:
     """Measure groups of workloads, print a table for each, and write the JSON if asked for."""
-    effort = QUICK if options.quick else FULL
+    effort = replace(QUICK if options.quick else FULL, patience=options.patience)
     machine = Machine()
     results: dict[str, list[Result]] = {}
     sys.stdout.write(f"{describe_conditions()}\n")
@@ -80,5 +91,6 @@ def bench(options: argparse.Namespace) -> int:
     """Measure the four seeds' training steps, natively and as their NumPy reference."""
     if options.threads:
         limit_threads(options.threads)
-    run({"The seeds' training steps": seeds.workloads()}, options)
+    workloads = [apart(workload, seeds.workloads) for workload in seeds.workloads()]
+    run({"The seeds' training steps": workloads}, options)
     return 0

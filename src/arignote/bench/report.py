@@ -19,9 +19,10 @@ from arignote.run import native
 
 Row: TypeAlias = tuple[str, ...]
 
-HEADINGS: Row = ("workload", "by", "time", "±", "× best peer", "of roofline", "goals")
+HEADINGS: Row = ("workload", "by", "time", "±", "× best peer", "of roofline", "extra MB", "goals")
+_MEMORY = HEADINGS.index("extra MB")
 # Wide enough for a row where nobody looks at a terminal.
-_LEAST_WIDTH = 120
+_LEAST_WIDTH = 140
 
 
 def rows(result: Result) -> list[Row]:
@@ -30,6 +31,7 @@ def rows(result: Result) -> list[Row]:
     table: list[Row] = []
     for name, sample in result.samples.items():
         share = result.share_of_floor(name)
+        memory = result.memory.get(name)
         table.append(
             (
                 "",
@@ -38,6 +40,7 @@ def rows(result: Result) -> list[Row]:
                 f"{sample.spread:.0%}",
                 f"{result.ratio(name, best):.3g}" if best else "",
                 "" if share is None else f"{share:.0%}",
+                "" if memory is None else f"{max(memory, 0) / 1e6:.0f}",
                 "",
             )
         )
@@ -52,13 +55,21 @@ def _verdict(goal: Goal, result: Result) -> str:
 
 def print_table(title: str, results: Sequence[Result]) -> None:
     """Print results under a title, with ``rich`` where it is installed."""
-    table = [rows(result) for result in results]
+    with_memory = any(result.memory for result in results)
+    headings, *table = (
+        row if with_memory else (*row[:_MEMORY], *row[_MEMORY + 1 :])
+        for row in (HEADINGS, *(row for result in results for row in rows(result)))
+    )
     if find_spec("rich"):
-        _print_rich(title, table)
+        _print_rich(title, headings, table)
     else:
-        sys.stdout.write(plain_table(title, [row for group in table for row in group]))
+        sys.stdout.write(plain_table(title, headings, table))
     for reason in sorted({text for result in results for text in _left_out(result)}):
         sys.stdout.write(f"left out: {reason}\n")
+    for result in results:
+        if result.company:
+            share = f"{result.company:.0%} of its turns"
+            sys.stdout.write(f"disturbed: {result.workload.name} (others ran during {share})\n")
     sys.stdout.flush()
 
 
@@ -66,35 +77,36 @@ def _left_out(result: Result) -> list[str]:
     return [f"{name} ({reason})" for name, reason in result.left_out.items()]
 
 
-def plain_table(title: str, table: Sequence[Row]) -> str:
+def plain_table(title: str, headings: Row, table: Sequence[Row]) -> str:
     """Return a table as text, its figures flush right.
 
-    >>> print(plain_table("title", [("sum", "NumPy", "1 µs", "2%", "1.00", "", "")]), end="")
+    >>> headings = ("workload", "by", "time", "goals")
+    >>> print(plain_table("title", headings, [("sum", "NumPy", "1 µs", "")]), end="")
     title
-    workload  by     time   ±  × best peer  of roofline  goals
-    sum       NumPy  1 µs  2%         1.00
+    workload  by     time  goals
+    sum       NumPy  1 µs
     """
-    columns = list(zip(HEADINGS, *table, strict=True))
+    columns = list(zip(headings, *table, strict=True))
     widths = [max(map(len, column)) for column in columns]
     lines = [
         "  ".join(
             cell.rjust(width) if 2 <= k < len(row) - 1 else cell.ljust(width)
             for k, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
-        for row in (HEADINGS, *table)
+        for row in (headings, *table)
     ]
     return "\n".join([title, *lines]) + "\n"
 
 
-def _print_rich(title: str, table: Sequence[Sequence[Row]]) -> None:
+def _print_rich(title: str, headings: Row, table: Sequence[Row]) -> None:
     rich_table = import_module("rich.table").Table(title=title, title_justify="left")
-    for k, heading in enumerate(HEADINGS):
-        numeric = 2 <= k < len(HEADINGS) - 1
+    for k, heading in enumerate(headings):
+        numeric = 2 <= k < len(headings) - 1
         rich_table.add_column(heading, justify="right" if numeric else "left", no_wrap=numeric)
-    for group in table:
-        for row in group:
-            rich_table.add_row(*row)
-        rich_table.add_section()
+    for row in table:
+        if row[0]:
+            rich_table.add_section()
+        rich_table.add_row(*row)
     console = import_module("rich.console").Console()
     console.width = max(console.width, _LEAST_WIDTH)
     console.print(rich_table)
@@ -155,6 +167,7 @@ def _entry(result: Result) -> dict[str, Any]:
     return {
         "workload": result.workload.name,
         "floor_s": result.floor,
+        "company": result.company,
         "best_peer": best,
         "contenders": {
             name: {
@@ -163,6 +176,7 @@ def _entry(result: Result) -> dict[str, Any]:
                 "spread": sample.spread,
                 "times_best_peer": result.ratio(name, best) if best else None,
                 "of_roofline": result.share_of_floor(name),
+                "extra_bytes": result.memory.get(name),
                 "rounds_s": sample.seconds,
             }
             for name, sample in result.samples.items()

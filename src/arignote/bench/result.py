@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from arignote.bench.workload import OURS, Workload
 
@@ -44,12 +44,18 @@ class Result:
         Why a contender has none.
     floor
         Seconds that the machine needs at least, 0 if unknown.
+    memory
+        Bytes that a call needs beside its data, by contender, where they were measured.
+    company
+        The share of turns that began while other processes wanted the cores.
     """
 
     workload: Workload
     samples: Mapping[str, Sample]
     left_out: Mapping[str, str]
     floor: float
+    memory: Mapping[str, int] = field(default_factory=dict)
+    company: float = 0.0
 
     def ratio(self, contender: str, other: str) -> float:
         """Return the time of one contender over that of another, as the median over the rounds.
@@ -61,8 +67,8 @@ class Result:
 
     @property
     def best_peer(self) -> str | None:
-        """The fastest contender but ours."""
-        peers = [name for name in self.samples if name != OURS]
+        """The fastest contender that is neither ours nor aside."""
+        peers = [name for name in self.samples if name not in (OURS, *self.workload.asides)]
         return min(peers, key=lambda name: self.samples[name].median, default=None)
 
     def share_of_floor(self, contender: str = OURS) -> float | None:
@@ -93,12 +99,31 @@ def at_most(seconds: float) -> Goal:
     )
 
 
-def at_most_of(peer: str, share: float) -> Goal:
-    """Return the goal of a share of one peer's time."""
+def at_most_of(other: str, share: float, contender: str = OURS) -> Goal:
+    """Return the goal of a share of another's time."""
+    who = "" if contender == OURS else f"{contender} "
     return Goal(
-        f"≤ {share:g} × {peer}",
-        lambda result: result.ratio(OURS, peer) if peer in result.samples else None,
+        f"{who}≤ {share:g} × {other}",
+        lambda result: result.ratio(contender, other) if other in result.samples else None,
         lambda figure: figure <= share,
+    )
+
+
+def at_least_of_rate(part: str, share: float) -> Goal:
+    """Return the goal of a share of the speed at which a part of the work alone is done."""
+    return Goal(
+        f"≥ {share:.0%} of the rate of {part}",
+        lambda result: result.ratio(part, OURS) if part in result.samples else None,
+        lambda figure: figure >= share,
+    )
+
+
+def at_most_beside(size: int) -> Goal:
+    """Return the goal of so many bytes beside the data."""
+    return Goal(
+        f"≤ {size / 1e6:.0f} MB beside the data",
+        lambda result: result.memory.get(OURS),
+        lambda figure: figure <= size,
     )
 
 

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import cycle
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-import arignote
-import arignote.tensor as T
-from arignote.bench.workload import OURS, Case, Setup, Work, Workload
+from arignote.bench.dialect import Dialect, call_by_call, one_call, setups
+from arignote.bench.workload import Case, Work, Workload
 from arignote.graph.dtypes import Array
 
 Float = Literal["float32", "float64"]
-REFERENCE = "reference"
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """A library that speaks Theano's language."""
-
-    tensor: Any
-    function: Callable[..., Any]
-    shared: Callable[..., Any]
-    grad: Callable[..., Any]
-    softmax: Callable[[Any], Any]
-
-
-def dialects() -> dict[str, Dialect]:
-    """Return arignote itself, and with every function run as its NumPy reference."""
-    reference = partial(arignote.function, mode="reference")
-    return {
-        name: Dialect(T, function, arignote.shared, T.grad, T.nnet.softmax)
-        for name, function in ((OURS, arignote.function), (REFERENCE, reference))
-    }
-
-
-def setups(program: Callable[..., Case], *arguments: Any) -> dict[str, Setup]:
-    """Return how a program is set up in each of our dialects."""
-    return {name: partial(program, own, *arguments) for name, own in dialects().items()}
+Step: TypeAlias = tuple[Any, Sequence[Any]]
+"""A compiled function, and the shared variables that it updates."""
 
 
 # --- seed 000: softmax regression on minibatches of a shared data set
@@ -49,7 +24,13 @@ def setups(program: Callable[..., Case], *arguments: Any) -> dict[str, Setup]:
 
 @dataclass(frozen=True)
 class Digits:
-    """Random images and labels, as many minibatches of them as asked for."""
+    """Random images and labels, as many minibatches of them as asked for.
+
+    Attributes
+    ----------
+    in_bytes
+        Whether images are kept as pixels from 0 to 255, in bytes, and scaled in each step.
+    """
 
     batches: int = 83
     rows: int = 600
@@ -57,10 +38,11 @@ class Digits:
     classes: int = 10
     dtype: Float = "float32"
     rate: float = 0.13
+    in_bytes: bool = False
 
     @property
     def images(self) -> Array:
-        """Pixels between 0 and 1, rows × features for each minibatch."""
+        """Pixels, rows × features for each minibatch; between 0 and 1 unless kept in bytes."""
         return _digits(self)[0]
 
     @property
@@ -72,7 +54,7 @@ class Digits:
     def work(self) -> Work:
         """X once, W and its gradient; two products."""
         item = np.dtype(self.dtype).itemsize
-        own = self.rows * self.features * item
+        own = self.rows * self.features * (1 if self.in_bytes else item)
         weights = 2 * self.features * self.classes * item
         flops = 4 * self.rows * self.features * self.classes
         return Work(own + weights, flops, self.dtype, self.batches * own)
@@ -82,43 +64,49 @@ class Digits:
 def _digits(digits: Digits) -> tuple[Array, Array]:
     rng = np.random.default_rng(0)
     count = digits.batches * digits.rows
-    images = rng.random((count, digits.features), np.float32).astype(digits.dtype, copy=False)
-    return images, rng.integers(0, digits.classes, count, np.int32)
+    images = rng.integers(0, 256, (count, digits.features), np.uint8)
+    labels = rng.integers(0, digits.classes, count, np.int32)
+    return images if digits.in_bytes else _scaled(images, digits.dtype), labels
 
 
-def softmax_training(own: Dialect, digits: Digits) -> tuple[Any, list[Any]]:
-    """Return softmax regression's step, a function of the number of a minibatch, and W and b."""
+def _scaled(pixels: Array, dtype: Float) -> Array:
+    scaled = pixels.astype(dtype)
+    scaled /= 255
+    return scaled
+
+
+def softmax_training(own: Dialect, digits: Digits) -> Step:
+    """Return softmax regression's step, a function of the number of a minibatch."""
     tensor, dtype = own.tensor, digits.dtype
     images = own.shared(digits.images, borrow=True)
     labels = own.shared(digits.labels, borrow=True)
     w = own.shared(np.zeros((digits.features, digits.classes), dtype), name="W")
     b = own.shared(np.zeros(digits.classes, dtype), name="b")
-    x, y, index = tensor.matrix("x", dtype=dtype), tensor.ivector("y"), tensor.lscalar("index")
-    p = own.softmax(tensor.dot(x, w) + b)
+    x = tensor.matrix("x", dtype=digits.images.dtype.name)
+    y, index = tensor.ivector("y"), tensor.lscalar("index")
+    scaled = tensor.cast(x, dtype) / np.asarray(255, dtype) if digits.in_bytes else x
+    p = own.softmax(tensor.dot(scaled, w) + b)
     cost = -tensor.mean(tensor.log(p)[tensor.arange(y.shape[0]), y])
-    rate = np.asarray(digits.rate, dtype)
-    updates = [(v, v - rate * g) for v, g in zip((w, b), own.grad(cost, [w, b]), strict=True)]
+    updates = own.descent(cost, [w, b], np.asarray(digits.rate, dtype))
     rows = slice(index * digits.rows, (index + 1) * digits.rows)
-    train = own.function([index], cost, updates=updates, givens={x: images[rows], y: labels[rows]})
-    return train, [w, b]
+    givens = {x: images[rows], y: labels[rows]}
+    return own.function([index], cost, updates=updates, givens=givens), [w, b]
 
 
 def softmax_step(own: Dialect, digits: Digits) -> Case:
     """Set up softmax regression: a call takes the number of a minibatch and returns its cost."""
     train, parameters = softmax_training(own, digits)
     turns = cycle(range(digits.batches))
-    return Case(
-        lambda: train(next(turns)),
-        lambda: [np.asarray(train(next(turns))), *(p.get_value() for p in parameters)],
-    )
+    return one_call(lambda: train(next(turns)), parameters)
 
 
 def softmax_epoch(own: Dialect, digits: Digits, in_one: bool = True) -> Case:
     """Set up softmax regression: an epoch, in one call or in many, gives all minibatches' costs."""
     train, parameters = softmax_training(own, digits)
     indices = np.arange(digits.batches)
-    call = partial(train.map, indices) if in_one else lambda: np.array([*map(train, indices)])
-    return Case(call, lambda: [call(), *(p.get_value() for p in parameters)])
+    if in_one:
+        return one_call(partial(train.map, indices), parameters)
+    return call_by_call(train, [(index,) for index in indices], parameters)
 
 
 def softmax_regression(digits: Digits = Digits()) -> Workload:
@@ -156,27 +144,47 @@ class Points:
         return Work(size * np.dtype(self.dtype).itemsize, 4 * size, self.dtype)
 
 
-def logistic_step(own: Dialect, points: Points, with_rows: bool) -> Case:
-    """Set up logistic regression in the textbook's form.
+def logistic_training(own: Dialect, points: Points, with_rows: bool, held: bool = False) -> Step:
+    """Return the step of logistic regression in the textbook's form.
 
-    A call returns the prediction and the loss of each row, or else the cost alone.
+    A call returns the prediction and the loss of each row, or else the cost alone. It takes the
+    points, or else the function holds them.
     """
     tensor, dtype = own.tensor, points.dtype
-    data, target, start = points.draw()
+    *data, start = points.draw()
     x, y = tensor.matrix("x", dtype=dtype), tensor.vector("y", dtype=dtype)
     w, b = own.shared(start, name="w"), own.shared(np.zeros((), dtype), name="b")
-    one, decay, rate = (np.asarray(number, dtype) for number in (1, points.decay, points.rate))
+    one, decay = np.asarray(1, dtype), np.asarray(points.decay, dtype)
     p = one / (one + tensor.exp(-tensor.dot(x, w) - b))
     xent = -y * tensor.log(p) - (one - y) * tensor.log(one - p)
     cost = xent.mean() + decay * (w**2).sum()
-    gradients = own.grad(cost, [w, b])
-    updates = [(v, v - rate * g) for v, g in zip((w, b), gradients, strict=True)]
+    updates = own.descent(cost, [w, b], np.asarray(points.rate, dtype))
     outputs = [p > np.asarray(0.5, dtype), xent] if with_rows else [cost]
-    train = own.function([x, y], outputs, updates=updates)
-    return Case(
-        partial(train, data, target),
-        lambda: [*map(np.asarray, train(data, target)), w.get_value(), b.get_value()],
-    )
+    inputs, givens = _arguments(own, [x, y], data, held)
+    return own.function(inputs, outputs, updates=updates, givens=givens), [w, b]
+
+
+def logistic_step(own: Dialect, points: Points, with_rows: bool) -> Case:
+    """Set up logistic regression."""
+    train, parameters = logistic_training(own, points, with_rows)
+    return one_call(partial(train, *points.draw()[:2]), parameters)
+
+
+def logistic_loop(own: Dialect, points: Points, steps: int, in_one: bool = True) -> Case:
+    """Set up logistic regression: so many steps, in one call or in many, give all their rows."""
+    train, parameters = logistic_training(own, points, with_rows=True, held=True)
+    if in_one:
+        return one_call(partial(train.repeat, steps), parameters)
+    return call_by_call(train, [()] * steps, parameters)
+
+
+def _arguments(
+    own: Dialect, variables: list[Any], data: Sequence[Array], held: bool
+) -> tuple[list[Any], dict[Any, Any]]:
+    """Return a function's inputs and givens: it takes the data, or holds them."""
+    if not held:
+        return variables, {}
+    return [], {v: own.shared(values) for v, values in zip(variables, data, strict=True)}
 
 
 def binary_logistic(points: Points = Points()) -> Workload:
@@ -207,36 +215,30 @@ class Line:
         return np.array(x.split(), np.float64), np.array(y.split(), np.float64)
 
 
-def line_training(own: Dialect, line: Line, held: bool = False) -> tuple[Any, list[Any]]:
-    """Return the step of linear regression, and m and c; the function holds the points if asked."""
+def line_training(own: Dialect, line: Line, held: bool = False) -> Step:
+    """Return the step of linear regression; it takes the points, or else holds them."""
     tensor = own.tensor
     x, y = tensor.dvector("x"), tensor.dvector("y")
     m, c = own.shared(np.zeros(()), name="m"), own.shared(np.zeros(()), name="c")
     data = line.draw()
     cost = tensor.sum((tensor.dot(x, m) + c - y) ** 2) / (2 * len(data[0]))
-    gm, gc = own.grad(cost, [m, c])
-    updates = [(m, m - line.rate * gm), (c, c - line.rate * gc)]
-    points = {v: own.shared(values) for v, values in zip((x, y), data, strict=True)}
-    inputs, givens = ([], points) if held else ([x, y], None)
+    updates = own.descent(cost, [m, c], line.rate)
+    inputs, givens = _arguments(own, [x, y], data, held)
     return own.function(inputs, cost, updates=updates, givens=givens), [m, c]
 
 
 def line_step(own: Dialect, line: Line) -> Case:
     """Set up linear regression: a call returns the cost."""
     train, parameters = line_training(own, line)
-    call = partial(train, *line.draw())
-    return Case(call, lambda: [np.asarray(call()), *(p.get_value() for p in parameters)])
+    return one_call(partial(train, *line.draw()), parameters)
 
 
 def line_loop(own: Dialect, line: Line, steps: int, in_one: bool = True) -> Case:
     """Set up linear regression: so many steps, in one call or in many, give their costs."""
     train, parameters = line_training(own, line, held=True)
-    call = (
-        partial(train.repeat, steps)
-        if in_one
-        else lambda: np.array([train() for _ in range(steps)])
-    )
-    return Case(call, lambda: [call(), *(p.get_value() for p in parameters)])
+    if in_one:
+        return one_call(partial(train.repeat, steps), parameters)
+    return call_by_call(train, [()] * steps, parameters)
 
 
 def linear_regression(line: Line = Line()) -> Workload:
@@ -244,6 +246,13 @@ def linear_regression(line: Line = Line()) -> Workload:
     return Workload("linear regression, float64, 16 points", setups(line_step, line))
 
 
-def workloads() -> Sequence[Workload]:
-    """Return the four seeds' steps."""
+def workloads(tiny: bool = False) -> Sequence[Workload]:
+    """Return the four seeds' steps, on data for a test if asked for."""
+    if tiny:
+        return [
+            softmax_regression(Digits(batches=2, rows=7, features=11, classes=3)),
+            binary_logistic(Points(rows=9, features=5)),
+            notebook(Points(rows=9, features=5, dtype="float32")),
+            linear_regression(),
+        ]
     return [softmax_regression(), binary_logistic(), notebook(), linear_regression()]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from time import perf_counter, sleep
 
+from arignote.bench.agreement import difference
+from arignote.bench.apart import ContenderError
+from arignote.bench.company import Company
 from arignote.bench.result import Result, Sample
 from arignote.bench.roofline import Machine
-from arignote.bench.workload import OURS, Case, Workload
+from arignote.bench.workload import OURS, Contender, Workload
+from arignote.graph.dtypes import Array
 
 
 @dataclass(frozen=True)
@@ -23,9 +27,11 @@ class Effort:
     rounds
         Turns of every contender.
     turn
-        Seconds of one turn, at least one call.
+        Seconds of one turn, at least one call. One of several calls warms up for as long.
     budget
         Seconds for all rounds of a workload; at least three rounds are made whatever they take.
+    patience
+        Seconds to wait in all rounds together while other processes want the cores.
     pause
         Seconds before a turn: the threads of the contender before may spin for so long.
     """
@@ -33,65 +39,117 @@ class Effort:
     rounds: int
     turn: float
     budget: float
+    patience: float = 0.0
     pause: float = 0.01
 
 
-FULL = Effort(rounds=31, turn=0.004, budget=15.0)
-QUICK = Effort(rounds=7, turn=0.002, budget=2.0)
+FULL = Effort(rounds=31, turn=0.008, budget=15.0)
+QUICK = Effort(rounds=7, turn=0.005, budget=2.0)
+
+# A call that takes longer than this is not made twice to see whether it was disturbed.
+_LONG = 0.1
 
 
 def measure(workload: Workload, effort: Effort, machine: Machine) -> Result:
     """Set the contenders up, time them in turns, and the machine before and after.
 
-    A peer that is not installed, or does not work as it is installed, is left out.
+    A peer that is not installed, does not work as it is installed, or computes something else than
+    ours is left out.
     """
-    cases: dict[str, Case] = {}
+    with _undisturbed(), ExitStack() as stack:
+        contenders, left_out = _set_up(workload, stack)
+        sleep(effort.pause)
+        machine.probe(workload.work)
+        company = Company(effort.patience)
+        samples = time_in_turns(contenders, effort, company)
+        sleep(effort.pause)
+        machine.probe(workload.work)
+        sizes = {name: contender.extra_memory() for name, contender in contenders.items()}
+    memory = {name: size for name, size in sizes.items() if size is not None}
+    floor = machine.floor(workload.work)
+    return Result(workload, samples, left_out, floor, memory, company.share)
+
+
+def _set_up(workload: Workload, stack: ExitStack) -> tuple[dict[str, Contender], dict[str, str]]:
+    """Return the contenders, which `stack` closes, and why others are left out."""
+    contenders: dict[str, Contender] = {}
     left_out: dict[str, str] = {}
     for name, setup in workload.setups.items():
-        try:
-            case = setup()
-            case.call()
-            cases[name] = case
-        except Exception as error:
-            if name == OURS:
-                raise
-            left_out[name] = f"{type(error).__name__}: {error}".splitlines()[0]
-    with _undisturbed():
-        sleep(effort.pause)
-        machine.probe(workload.work)
-        samples = time_in_turns(cases, effort)
-        sleep(effort.pause)
-        machine.probe(workload.work)
-    return Result(workload, samples, left_out, machine.floor(workload.work))
+        with _leaving_out(name, left_out):
+            contenders[name] = setup()
+            stack.callback(contenders[name].close)
+    ours: Sequence[Array] = ()
+    for name, contender in contenders.items():
+        with _leaving_out(name, left_out):
+            contender.seconds(1)
+            values = contender.values()
+            ours = values if name == OURS else ours
+            wrong = difference(values, ours) if values else None
+            if wrong:
+                left_out[name] = f"computes something else: {wrong}"
+    kept = {name: each for name, each in contenders.items() if name not in left_out}
+    return kept, left_out
 
 
-def time_in_turns(cases: Mapping[str, Case], effort: Effort) -> dict[str, Sample]:
-    """Return seconds per call of each case, one figure a round."""
-    counts = {name: _calls_per_turn(case, effort.turn) for name, case in cases.items()}
-    start = perf_counter()
+@contextmanager
+def _leaving_out(name: str, left_out: dict[str, str]) -> Iterator[None]:
+    """Note why a contender fails; if ours does, so does the measurement."""
+    try:
+        yield
+    except Exception as error:
+        if name == OURS:
+            raise
+        left_out[name] = _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    """Return an error's first line, under its own name if it is from another process."""
+    text = str(error) if isinstance(error, ContenderError) else f"{type(error).__name__}: {error}"
+    return text.splitlines()[0]
+
+
+def time_in_turns(
+    contenders: Mapping[str, Contender], effort: Effort, company: Company
+) -> dict[str, Sample]:
+    """Return seconds per call of each contender, one figure a round."""
+    counts: dict[str, int] = {}
+    for name, contender in contenders.items():
+        company.wait()
+        counts[name] = _calls_per_turn(contender, effort.turn)
+    taken = 0.0
     rounds: list[dict[str, float]] = []
     while len(rounds) < effort.rounds:
-        if len(rounds) >= 3 and perf_counter() - start > effort.budget:
+        if len(rounds) >= 3 and taken > effort.budget:
             break
-        rounds.append({name: _turn(cases[name], n, effort) for name, n in counts.items()})
-    return {name: Sample(tuple(turn[name] for turn in rounds)) for name in cases}
+        rounds.append({})
+        for name, contender in contenders.items():
+            sleep(effort.pause)
+            company.wait()
+            start = perf_counter()
+            rounds[-1][name] = _turn(contender, counts[name])
+            taken += perf_counter() - start
+    return {name: Sample(tuple(turn[name] for turn in rounds)) for name in contenders}
 
 
-def _calls_per_turn(case: Case, turn: float) -> int:
+def _calls_per_turn(contender: Contender, turn: float) -> int:
     """Warm up, and return how many calls fill a turn."""
-    count, taken = 1, case.seconds(1)
+    count, taken = 1, contender.seconds(1)
+    if taken < _LONG:
+        taken = min(taken, contender.seconds(1), contender.seconds(1))
     while taken < turn / 2:
         count = math.ceil(count * min(10.0, turn / max(taken, 1e-9)))
-        taken = case.seconds(count)
+        taken = contender.seconds(count)
     return max(1, round(count * turn / taken))
 
 
-def _turn(case: Case, count: int, effort: Effort) -> float:
-    """Return seconds per call, after the calls that bring caches and threads back to the work."""
-    sleep(effort.pause)
+def _turn(contender: Contender, count: int) -> float:
+    """Return seconds per call, after the calls that bring caches and threads back to the work.
+
+    The first calls after a rest take up to three times as long where libraries wake threads.
+    """
     if count > 1:
-        case.seconds(1 + count // 4)
-    return case.seconds(count) / count
+        contender.seconds(count)
+    return contender.seconds(count) / count
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from arignote.graph.dtypes import Array
 
@@ -16,9 +16,25 @@ if TYPE_CHECKING:
 OURS = "arignote"
 
 
+class Contender(Protocol):
+    """Who takes part in a measurement, in this process or in one of its own."""
+
+    def seconds(self, count: int) -> float:
+        """Return how long `count` calls take."""
+
+    def values(self) -> Sequence[Array]:
+        """Call once more and return what must agree with ours after as many calls, if anything."""
+
+    def extra_memory(self) -> int | None:
+        """Let everything go; return the bytes that a call needed beside its data, if measured."""
+
+    def close(self) -> None:
+        """End what was started for it."""
+
+
 @dataclass(frozen=True)
 class Case:
-    """A contender that has been set up.
+    """A contender in this process.
 
     Attributes
     ----------
@@ -39,6 +55,12 @@ class Case:
             call()
         return perf_counter() - start
 
+    def extra_memory(self) -> None:
+        """Return nothing: what other contenders hold cannot be told from its own."""
+
+    def close(self) -> None:
+        """Leave everything to the collector."""
+
 
 @dataclass(frozen=True)
 class SelfTimed(Case):
@@ -51,8 +73,8 @@ class SelfTimed(Case):
         return sum(self.call() for _ in range(count))
 
 
-Setup: TypeAlias = Callable[[], Case]
-"""Makes a case; ImportError where the contender is not installed."""
+Setup: TypeAlias = Callable[[], Contender]
+"""Makes a contender; ImportError where it is not installed."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +102,23 @@ class Work:
 
 @dataclass(frozen=True)
 class Workload:
-    """One computation: its contenders, ours first, the work it is, and what should be reached."""
+    """One computation: its contenders, ours first, the work it is, and what should be reached.
+
+    Attributes
+    ----------
+    asides
+        Contenders that are no peers: another way of ours, or a part of the work.
+    data
+        Bytes of a call's arguments, parameters and results. Where it is given, the memory that a
+        contender needs beside them is measured, too.
+    """
 
     name: str
     setups: Mapping[str, Setup]
     work: Work = field(default_factory=Work)
     goals: tuple[Goal, ...] = ()
+    asides: frozenset[str] = frozenset()
+    data: int = 0
 
     def against(self, peers: Mapping[str, Setup], *goals: Goal) -> Workload:
         """Return the workload with more contenders and goals."""

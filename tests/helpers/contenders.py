@@ -1,0 +1,57 @@
+"""A source of workloads for tests of contenders in processes of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from arignote.bench.workload import OURS, Case, Workload
+from arignote.graph.dtypes import Array
+
+HOARD = 50_000_000
+RESULT = 20_000_000
+
+
+def workloads(tiny: bool) -> Sequence[Workload]:
+    """Return a workload whose contenders do what is told of them by their names."""
+    setups = {
+        OURS: lambda: _case(np.arange(5.0)),
+        "same": lambda: _case(np.arange(5.0)),
+        "other": lambda: _case(np.arange(5.0) + 1),
+        "slow": lambda: _Slow(lambda: None),
+        "absent": _absent,
+        "dies": lambda: os._exit(3),
+    }
+    return [Workload("tasks", setups), memory(HOARD if tiny else 1)]
+
+
+def memory(hoard: int) -> Workload:
+    """Return a workload whose contenders return much, and one of which needs more than that."""
+
+    def result() -> Array:
+        return np.ones(RESULT, np.uint8)
+
+    def hoarding() -> Array:
+        buffer = np.ones(hoard, np.uint8)
+        return buffer[:RESULT].copy()
+
+    setups = {
+        OURS: lambda: Case(result),
+        "hoarder": lambda: Case(hoarding),
+    }
+    return Workload("memory", setups, data=RESULT)
+
+
+class _Slow(Case):
+    def seconds(self, count: int) -> float:
+        return 7.0 * count
+
+
+def _case(value: Array) -> Case:
+    return Case(lambda: value, lambda: [value])
+
+
+def _absent() -> Case:
+    raise ModuleNotFoundError("No module named 'absent'")
