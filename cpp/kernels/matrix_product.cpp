@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/buffer.hpp"
 #include "core/parallel.hpp"
 
 namespace arignote {
@@ -13,16 +14,12 @@ constexpr std::int64_t kBlockBytes = 4 << 20;
 constexpr std::int64_t kBlockLineBytes = 8 << 10;
 // Of a tile: what it reads of the block at a time stays in the second cache, and the part of out
 // that it computes in a third.
-#ifndef TLB
-#define TLB (2 << 10)
-#endif
-constexpr std::int64_t kTileLineBytes = TLB;
+constexpr std::int64_t kTileLineBytes = 2 << 10;
 constexpr std::int64_t kTileOtherBytes = 2 << 10;
 // Multiplications that are worth a tile, and tiles that let threads end at the same time.
 constexpr std::int64_t kTileMultiplications = 1 << 20;
 constexpr std::int64_t kManyTiles = 32;
-constexpr double kPerMultiplication = 0.01;  // nanoseconds
-constexpr double kPerPacked = 0.2;
+constexpr double kPackNanoseconds = 0.2;  // of one element
 
 template <class T>
 constexpr std::int64_t count_of(std::int64_t bytes) {
@@ -38,6 +35,12 @@ constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_di
 constexpr std::int64_t even_part(std::int64_t length, std::int64_t most, std::int64_t unit = 1) {
   const std::int64_t parts = std::max<std::int64_t>(1, ceil_div(length, most));
   return std::max(unit, round_up(ceil_div(length, parts), unit));
+}
+
+// Not on the stack, which may be small.
+std::byte* strip_memory() {
+  alignas(kAlignment) thread_local std::byte memory[kStripBytes * kMostTileDepth];
+  return memory;
 }
 
 }  // namespace
@@ -117,7 +120,7 @@ void MatrixProduct<T>::pack(const Factor<T>& a, const Factor<T>& b,
     }
   };
   parallel_for(ceil_div(block.lines, tile_lines_) * block.chunks, pack_tile,
-               static_cast<double>(tile_lines_ * start_of(1)) * kPerPacked);
+               static_cast<double>(tile_lines_ * start_of(1)) * kPackNanoseconds);
 }
 
 // Tiles that read the same lines of the operand that is not packed follow one another.
@@ -147,12 +150,13 @@ void MatrixProduct<T>::multiply(const Factor<T>& a, const Factor<T>& b, const Re
            .next = chunk + 1 < block.chunk + block.chunks ? other_at(start_of(chunk + 1))
                                                           : Factor<T>{nullptr, 0, 0},
            .out = {out.data + row * out.row_step + column, out.row_step},
-           .adds = adds || chunk > block.chunk});
+           .adds = adds || chunk > block.chunk,
+           .strip = reinterpret_cast<T*>(strip_memory())});
     }
   };
   const std::int64_t depth = start_of(block.chunk + block.chunks) - start_of(block.chunk);
   parallel_for(tiles_of_block * ceil_div(others(), tile_others_), multiply_tile,
-               static_cast<double>(tile_lines_ * tile_others_ * depth) * kPerMultiplication);
+               static_cast<double>(tile_lines_ * tile_others_ * depth) * functions_.nanoseconds);
 }
 
 template class MatrixProduct<float>;

@@ -47,9 +47,33 @@ struct PanelProduct {
   std::int64_t ahead_step;
 };
 
-template <class T>
-HWY_INLINE void prefetch_second(const T* address) {
-  __builtin_prefetch(address, 0, 2);
+template <bool kAdds, class T, class V, int kCount, int kWide>
+HWY_INLINE void put(const V (&sums)[kCount][kWide], Result<T> out) {
+  const hn::ScalableTag<T> d;
+  for (const auto& row : sums) {
+    for (int v = 0; v < kWide; ++v) {
+      T* const to = out.data + v * kLanes<T>;
+      hn::StoreU(kAdds ? hn::Add(hn::LoadU(d, to), row[v]) : row[v], d, to);
+    }
+    out.data += out.row_step;
+  }
+}
+
+// Of the last vector of each row there are some lanes only.
+template <class T, class V, int kCount, int kWide>
+HWY_NOINLINE void put_part(const V (&sums)[kCount][kWide], const PanelProduct<T>& p) {
+  const hn::ScalableTag<T> d;
+  const auto count = static_cast<std::size_t>(p.last_lanes);
+  for (int r = 0; r < kCount; ++r) {
+    T* const out = p.out.data + r * p.out.row_step;
+    for (int v = 0; v < kWide - 1; ++v) {
+      T* const to = out + v * kLanes<T>;
+      hn::StoreU(p.adds ? hn::Add(hn::LoadU(d, to), sums[r][v]) : sums[r][v], d, to);
+    }
+    T* const last = out + (kWide - 1) * kLanes<T>;
+    const V sum = sums[r][kWide - 1];
+    store_first(p.adds ? hn::Add(load_first(d, last, count, T{0}), sum) : sum, d, last, count);
+  }
 }
 
 template <class T, int kCount, int kWide>
@@ -69,7 +93,7 @@ void multiply_panels(const PanelProduct<T>& p) {
   const T* b = p.b;
   const T* ahead = p.ahead;
   for (std::int64_t k = 0; k < p.depth; ++k) {
-    prefetch_second(ahead);
+    __builtin_prefetch(ahead, 0, 2);  // into the second cache
     V columns[kWide];
     for (int v = 0; v < kWide; ++v) columns[v] = in_register(hn::LoadU(d, b + v * kLanes<T>));
     for (int r = 0; r < kCount; ++r) {
@@ -80,18 +104,10 @@ void multiply_panels(const PanelProduct<T>& p) {
     b += p.b_step;
     ahead += p.ahead_step;
   }
-  for (int r = 0; r < kCount; ++r) {
-    for (int v = 0; v < kWide; ++v) {
-      T* const out = p.out.data + r * p.out.row_step + v * kLanes<T>;
-      if (kLanes<T> == 1 || v < kWide - 1 || p.last_lanes == kLanes<T>) {
-        hn::StoreU(p.adds ? hn::Add(hn::LoadU(d, out), sums[r][v]) : sums[r][v], d, out);
-      } else {
-        const auto count = static_cast<std::size_t>(p.last_lanes);
-        const V sum = p.adds ? hn::Add(load_first(d, out, count, T{0}), sums[r][v]) : sums[r][v];
-        store_first(sum, d, out, count);
-      }
-    }
+  if constexpr (kLanes<T> > 1) {
+    if (p.last_lanes < kLanes<T>) return put_part(sums, p);
   }
+  p.adds ? put<true>(sums, p.out) : put<false>(sums, p.out);
 }
 
 template <class T>
@@ -134,9 +150,23 @@ class Ahead {
   std::int64_t step_ = 0;
 };
 
-// Both operands have been packed, or b_step is not 0 and whole panels of b are read where they are.
+// Columns that have been packed, or whole panels of them that are read where they are.
 template <class T>
-void multiply_packed(const MatrixTile<T>& tile, const T* a, const T* b, std::int64_t b_step,
+struct Columns {
+  const T* data;
+  std::int64_t depth;
+  std::int64_t step;  // from one depth to the next; for packed ones it is a panel's width
+  bool is_packed;
+
+  const T* from(std::int64_t column) const { return data + column * (is_packed ? depth : 1); }
+  // Of those that are not packed.
+  Lines<T> panel(std::int64_t column, std::int64_t end) const {
+    return {data + column, 1, step, std::min(kColumns<T>, end - column), depth};
+  }
+};
+
+template <class T>
+void multiply_packed(const MatrixTile<T>& tile, const T* a, const Columns<T>& b,
                      const Lines<T>& next) {
   const RowPanels panels(tile.rows);
   Ahead<T> ahead(next);
@@ -145,13 +175,14 @@ void multiply_packed(const MatrixTile<T>& tile, const T* a, const T* b, std::int
     const std::int64_t width = whole(columns, kLanes<T>);
     PanelProduct<T> product{.depth = tile.depth,
                             .a = a,
-                            .b = b + column * (b_step != 0 ? 1 : tile.depth),
-                            .b_step = b_step != 0 ? b_step : width,
+                            .b = b.from(column),
+                            .b_step = b.is_packed ? width : b.step,
                             .out = {tile.out.data + column, tile.out.row_step},
                             .last_lanes = columns - width + kLanes<T>,
                             .adds = tile.adds,
                             .ahead = nullptr,
                             .ahead_step = 0};
+    if (!b.is_packed) ahead = Ahead<T>(b.panel(column + columns, tile.columns));
     const auto& functions = kPanelFunctions<T>[static_cast<std::size_t>(width / kLanes<T> - 1)];
     for (std::int64_t panel = 0; panel < panels.count; ++panel) {
       const std::int64_t rows = panels.rows(panel);
@@ -163,17 +194,8 @@ void multiply_packed(const MatrixTile<T>& tile, const T* a, const T* b, std::int
   }
 }
 
-// Of an operand that is packed just before it is multiplied: it stays in the second cache.
-constexpr std::int64_t kStripBytes = 512;
 template <class T>
 constexpr std::int64_t kStrip = kStripBytes / static_cast<std::int64_t>(sizeof(T));
-
-// Not on the stack, which may be small.
-template <class T>
-T* strip_memory() {
-  alignas(kAlignment) thread_local std::byte memory[kStripBytes * kMostTileDepth];
-  return reinterpret_cast<T*>(memory);
-}
 
 // visit(first, strip, next) for strips of lines, next being the one that follows.
 template <class T, class Visit>
@@ -225,49 +247,55 @@ MatrixTile<T> rows_from(MatrixTile<T> tile, std::int64_t first, std::int64_t cou
   return tile;
 }
 
+// With few rows, packing would take longer than it saves, unless the rows of b lie so far apart
+// that most of them are not in a cache.
+template <class T>
+bool reads_in_place(const MatrixTile<T>& tile) {
+  constexpr std::int64_t kFewRows = 5 * kRows;
+  constexpr std::int64_t kNear = (16 << 10) / sizeof(T);
+  return tile.rows <= kFewRows && tile.other.column_step == 1 && tile.other.row_step <= kNear &&
+         tile.other.row_step >= -kNear;
+}
+
 template <class T>
 void multiply_packed_rows(const MatrixTile<T>& tile) noexcept {
-  // With few rows, packing would take longer than it saves.
-  constexpr std::int64_t kFewRows = 2 * kRows;
-  T* const strip = strip_memory<T>();
-  std::int64_t start = 0;
-  if (tile.rows <= kFewRows && tile.other.column_step == 1) {
-    start = tile.columns / kColumns<T> * kColumns<T>;
-    multiply_packed(columns_from(tile, 0, start), tile.packed, tile.other.data, tile.other.row_step,
-                    Lines<T>{});
-  }
+  const std::int64_t start = reads_in_place(tile) ? tile.columns / kColumns<T> * kColumns<T> : 0;
+  multiply_packed<T>(columns_from(tile, 0, start), tile.packed,
+                     {tile.other.data, tile.depth, tile.other.row_step, false}, {});
   const MatrixTile<T> rest = columns_from(tile, start, tile.columns - start);
   for_each_strip(columns_of(rest.other, rest.columns, tile.depth), kStrip<T>,
                  columns_of(tile.next, tile.next.data != nullptr ? tile.columns : 0, tile.depth),
                  [&](std::int64_t first, const Lines<T>& columns, const Lines<T>& next) HWY_ATTR {
-                   pack_column_panels(columns, strip);
-                   multiply_packed(columns_from(rest, first, columns.count), tile.packed, strip, 0,
-                                   next);
+                   pack_column_panels(columns, tile.strip);
+                   multiply_packed<T>(columns_from(rest, first, columns.count), tile.packed,
+                                      {tile.strip, tile.depth, 0, true}, next);
                  });
 }
 
 template <class T>
 void multiply_packed_columns(const MatrixTile<T>& tile) noexcept {
-  T* const strip = strip_memory<T>();
   for_each_strip(rows_of(tile.other, tile.rows, tile.depth), kStrip<T> / kRows * kRows,
                  rows_of(tile.next, tile.next.data != nullptr ? tile.rows : 0, tile.depth),
                  [&](std::int64_t first, const Lines<T>& rows, const Lines<T>& next) HWY_ATTR {
-                   pack_row_panels(rows, strip);
-                   multiply_packed(rows_from(tile, first, rows.count), strip, tile.packed, 0, next);
+                   pack_row_panels(rows, tile.strip);
+                   multiply_packed<T>(rows_from(tile, first, rows.count), tile.strip,
+                                      {tile.packed, tile.depth, 0, true}, next);
                  });
+}
+
+template <class T>
+MatrixFunctions<T> functions() {
+  return {.pack_rows = &pack_rows<T>,
+          .multiply_packed_rows = &multiply_packed_rows<T>,
+          .pack_columns = &pack_columns<T>,
+          .multiply_packed_columns = &multiply_packed_columns<T>,
+          .nanoseconds = 0.16 / static_cast<double>(kLanes<T>)};
 }
 
 }  // namespace
 
-MatrixFunctions<float> functions_f32() {
-  return {&pack_rows<float>, &multiply_packed_rows<float>, &pack_columns<float>,
-          &multiply_packed_columns<float>};
-}
-
-MatrixFunctions<double> functions_f64() {
-  return {&pack_rows<double>, &multiply_packed_rows<double>, &pack_columns<double>,
-          &multiply_packed_columns<double>};
-}
+MatrixFunctions<float> functions_f32() { return functions<float>(); }
+MatrixFunctions<double> functions_f64() { return functions<double>(); }
 
 }  // namespace arignote::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -18,6 +18,10 @@ inline constexpr std::int64_t kMostTileDepth = 256;
 // room as if there were such a number.
 inline constexpr std::int64_t kPanelBytes = 128;
 
+// Of an operand that is packed just before it is multiplied, a strip at a time: so many bytes of
+// each depth, in memory that stays in the second cache.
+inline constexpr std::int64_t kStripBytes = 512;
+
 // rows x columns of out = a * b, or added to out. The depth is at most kMostTileDepth. One operand
 // has been packed.
 template <class T>
@@ -30,6 +34,7 @@ struct MatrixTile {
   Factor<T> next;  // what will be `other` after this; null if that is not known
   Result<T> out;
   bool adds;
+  T* strip;  // kStripBytes * kMostTileDepth bytes
 };
 
 template <class T>
@@ -39,6 +44,7 @@ struct MatrixFunctions {
   void (*pack_columns)(const Factor<T>& b, std::int64_t columns, std::int64_t depth,
                        T* packed) noexcept;
   void (*multiply_packed_columns)(const MatrixTile<T>& tile) noexcept;
+  double nanoseconds;  // of one multiplication, roughly
 };
 
 template <class T>

@@ -73,7 +73,7 @@ LAYOUTS: list[Place] = [np.ascontiguousarray, by_columns, backwards, with_gaps]
 
 
 # One more and one less than panels, their halves and vectors of any target have.
-LENGTHS = [2, 3, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 28, 29, 31, 32, 33, 63, 65]
+LENGTHS = [1, 2, 3, 5, 6, 7, 8, 9, 13, 14, 15, 16, 17, 28, 29, 31, 32, 33, 63, 65]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -121,13 +121,20 @@ def test_many_blocks(dtype: str, target: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_few_lines_of_great_depth(dtype: str, target: str) -> None:
+    f = compiled(dtype)
+    for m, k, n in [(40, 70_001, 3), (3, 70_001, 40)]:
+        a, b = draw(dtype, m, k, n)
+        assert_product(f(with_gaps(a), with_gaps(b)), a, b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_repeated_lines(dtype: str, target: str) -> None:
     f = compiled(dtype)
-    a, b = draw(dtype, 1, 300, 1)
-    for left, right in itertools.product([(40, 300), (300, 40)], repeat=2):
-        x = np.broadcast_to(a if left[1] == 300 else a.T, left)
-        y = np.broadcast_to(b.T if right[1] == 300 else b, right)
-        if x.shape[1] == y.shape[0]:
+    for m, k, n in [(20, 300, 90), (90, 20, 300), (300, 90, 100)]:
+        a, b = draw(dtype, m, k, n)
+        for left, right in itertools.product([a, a[:1], a[:, :1]], [b, b[:1], b[:, :1]]):
+            x, y = np.broadcast_to(left, (m, k)), np.broadcast_to(right, (k, n))
             assert_product(f(x, y), x, y)
 
 
