@@ -9,8 +9,8 @@
 
 namespace arignote {
 
-// float16 and the complex types exist so that buffers of them can be carried to a host step;
-// no kernel computes in them.
+// No kernel computes in float16 and the complex types: their elements are moved, those of float16
+// also converted, and host steps take buffers of them.
 enum class DType : std::uint8_t {
   kBool,
   kInt8,

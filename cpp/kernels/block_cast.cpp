@@ -1,6 +1,8 @@
 // Conversions between any two dtypes, with the results NumPy gives on x86: integers wrap, floating
 // point truncates, and what does not fit becomes what the processor's conversion makes of it.
+// float16 is converted by way of float, which is exact, or rounds what comes out right.
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -13,6 +15,7 @@
 #include "hwy/highway.h"
 
 #include "kernels/block_loops-inl.hpp"
+#include "kernels/half-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace arignote::HWY_NAMESPACE {
@@ -73,6 +76,71 @@ constexpr BlockFn cast_loop() {
   }
 }
 
+// Floats on their way from or to float16.
+constexpr std::size_t kChunk = 256;
+
+// NumPy takes 64 bits of a float16 that does not fit, not 32 as of other floats.
+struct CastLow {
+  template <class To, class From>
+  static HWY_INLINE To apply(From a) {
+    return static_cast<To>(truncate<std::int64_t>(a));
+  }
+};
+
+template <class To>
+constexpr BlockFn loop_from_float() {
+  if constexpr (std::is_same_v<To, std::uint32_t>) return &map1<CastLow, To, float>;
+  return cast_loop<To, float>();
+}
+
+template <class From>
+constexpr BlockFn loop_to_float() {
+  if constexpr (std::is_same_v<From, double>) return &map1<RoundToOdd, float, double>;
+  return cast_loop<float, From>();
+}
+
+template <class To>
+void from_half(const void* const* in, void* out, std::size_t count) noexcept {
+  const auto* from = static_cast<const std::uint16_t*>(in[0]);
+  auto* to = static_cast<Stored<To>*>(out);
+  if constexpr (std::is_same_v<To, float>) {
+    widen(from, to, count);
+  } else {
+    HWY_ALIGN float floats[kChunk];
+    for (std::size_t i = 0; i < count; i += kChunk) {
+      const std::size_t some = count - i < kChunk ? count - i : kChunk;
+      widen(from + i, floats, some);
+      const void* source = floats;
+      loop_from_float<To>()(&source, to + i, some);
+    }
+  }
+}
+
+template <class From>
+void to_half(const void* const* in, void* out, std::size_t count) noexcept {
+  const auto* from = static_cast<const Stored<From>*>(in[0]);
+  auto* to = static_cast<std::uint16_t*>(out);
+  if constexpr (std::is_same_v<From, float>) {
+    narrow(from, to, count);
+  } else {
+    HWY_ALIGN float floats[kChunk];
+    for (std::size_t i = 0; i < count; i += kChunk) {
+      const std::size_t some = count - i < kChunk ? count - i : kChunk;
+      const void* source = from + i;
+      loop_to_float<From>()(&source, floats, some);
+      narrow(floats, to + i, some);
+    }
+  }
+}
+
+template <class... T>
+void add_half_casts(BlockTable& table, Types<T...>) {
+  constexpr DType kHalf = DType::kFloat16;
+  table.add("cast", {kHalf}, kHalf, &map1<Cast, std::uint16_t, std::uint16_t>, 1.0F);
+  (table.add("cast", {kHalf}, dtype_of<T>(), &from_half<T>, 3.0F), ...);
+  (table.add("cast", {dtype_of<T>()}, kHalf, &to_half<T>, 6.0F), ...);
+}
+
 template <class From, class... To>
 void add_casts_from(BlockTable& table, Types<To...>) {
   (table.add("cast", {dtype_of<From>()}, dtype_of<To>(), cast_loop<To, From>(), 2.0F), ...);
@@ -85,7 +153,10 @@ void add_casts(BlockTable& table, Types<From...> types) {
 
 }  // namespace
 
-void list_cast(BlockTable& table) { add_casts(table, AllTypes{}); }
+void list_cast(BlockTable& table) {
+  add_casts(table, AllTypes{});
+  add_half_casts(table, AllTypes{});
+}
 
 }  // namespace arignote::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -7,9 +7,8 @@
 namespace arignote {
 namespace {
 
-bool computable(DType dtype) {
-  return dtype <= DType::kUInt64 || dtype == DType::kFloat32 || dtype == DType::kFloat64;
-}
+// float16 is one of them, though it is only converted.
+bool has_block_operations(DType dtype) { return dtype <= DType::kFloat64; }
 
 // Takes the integers one after the other; past the end it gives -1, which is valid nowhere.
 class Reader {
@@ -61,8 +60,8 @@ class Decoder {
       if (spec_.input_ndims[i] != program_.ndim) {
         return Status::bad_plan("inputs must have the same number of axes");
       }
-      if (!computable(spec_.input_dtypes[i])) {
-        return Status::bad_plan("inputs must be of a dtype that kernels compute in");
+      if (!has_block_operations(spec_.input_dtypes[i])) {
+        return Status::bad_plan("inputs must be of a dtype that has block operations");
       }
     }
     return {};

@@ -350,6 +350,18 @@ def softmax_of_bytes(of: Setting) -> Program:
 
 
 @_model
+def softmax_of_halves(of: Setting) -> Program:
+    """Selected rows of float16, scaled."""
+    x, y, scores, parameters = _classifier(of)
+    cost = likelihood(scores, y)
+    data = theano.shared((255 * of.x).astype("float16"), "data")
+    chosen = T.lvector("chosen")
+    scaled = T.cast(data[chosen], of.dtype) / np.asarray(255, of.dtype)
+    order = np.random.default_rng(3).permutation(of.rows)
+    return Program([chosen, y], cost, [order, of.labels], descent(cost, parameters), {x: scaled})
+
+
+@_model
 def hidden_layer(of: Setting) -> Program:
     x, y = of.matrix(), T.lvector("y")
     w, b, v = of.shared("W", of.features, 4), of.shared("b", 4), of.shared("V", 4, CLASSES)

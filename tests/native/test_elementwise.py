@@ -68,7 +68,8 @@ class RandomProgram:
 
     def __init__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> None:
         self.shape = shape
-        self.dtypes = [str(rng.choice(["float64", "float32", "int32", "uint8"])) for _ in range(3)]
+        dtypes = ["float64", "float32", "float16", "int32", "uint8"]
+        self.dtypes = [str(rng.choice(dtypes)) for _ in range(3)]
         self.arrays = []
         for dtype in self.dtypes:
             own = tuple(1 if rng.random() < 0.15 else length for length in shape)

@@ -71,6 +71,7 @@ JOINED = {
     "softmax_of_a_selection": f"[take dot elementwise {LIKELIHOOD}]",
     "softmax_of_columns": SOFTMAX,
     "softmax_of_bytes": f"[elementwise dot elementwise {LIKELIHOOD}]",
+    "softmax_of_halves": f"[take elementwise dot elementwise {LIKELIHOOD}]",
     "hidden_layer": (
         "[dot elementwise dot elementwise nll_with_gradient elementwise dot elementwise dot dot]"
     ),
@@ -182,10 +183,6 @@ APART: dict[str, tuple[Callable[[], Any], list[str]]] = {
     "a constant for each row": (
         lambda: T.dot(MATRIX, WEIGHTS) + np.ones((4, 3)),
         ["dot", "elementwise"],
-    ),
-    "numbers of 16 bits": (
-        lambda: T.dot(T.cast(T.cast(MATRIX, "float16"), "float64"), WEIGHTS) + 1,
-        ["cast_float16", "cast_float64", "[dot elementwise]"],
     ),
     "complex numbers": (
         lambda: T.tanh(T.dot(T.cast(MATRIX, "complex128"), WEIGHTS)),

@@ -251,7 +251,26 @@ MARKS = [
     case("drop_gradient_mark", op("consider_constant"), lambda x: x),
     case("drop_gradient_mark", lambda x: ops.grad_clip(x, -1, 1), lambda x: x),
 ]
-CASES = [*CANONICAL, *STABLE, *MARKS]
+
+
+def through_float(op: Callable[..., Variable]) -> Build:
+    """Return what computes an op of float16 in float32."""
+    return lambda *operands: ops.cast(op(*(ops.cast(x, "float32") for x in operands)), "float16")
+
+
+HALVES = [
+    case("half_as_float", ops.add, through_float(ops.add), "float16 nn", "float16 nn"),
+    case("half_as_float", ops.add, through_float(ops.add), "float16 nn", "int8 nn"),
+    case("half_as_float", ops.lt,
+         lambda x, y: ops.lt(ops.cast(x, "float32"), ops.cast(y, "float32")),
+         "float16 nn", "float16 nn"),
+    case("half_as_float", lambda x: ops.max_(x, 1), through_float(lambda x: ops.max_(x, 1)),
+         "float16 nn"),
+    stable("half_as_float", lambda x, y: ops.dot_op(x, ops.transpose(y)),
+           through_float(lambda x, y: ops.dot_op(x, ops.transpose(y))),
+           "float16 nn", "float16 nn"),
+]  # fmt: skip
+CASES = [*CANONICAL, *STABLE, *MARKS, *HALVES]
 
 
 def same_graph(first: Variable, second: Variable) -> bool:

@@ -17,6 +17,7 @@ from arignote.ops.elementwise import (
     ElementwiseOp as ElementwiseOp,
     common_pattern as common_pattern,
     common_shape as common_shape,
+    computed_dtypes as computed_dtypes,
     fit as fit,
     prepare_beside as prepare_beside,
 )
@@ -190,6 +191,7 @@ from arignote.ops.program import (
     Instruction as Instruction,
     Program as Program,
     Result as Result,
+    call_is_native as call_is_native,
     is_native as is_native,
     op_is_native as op_is_native,
     program_op as program_op,

@@ -218,6 +218,15 @@ def run_scalar(op: ElementwiseOp, call: Call, arrays: Sequence[Array]) -> Array:
         return np.asarray(op.scalar(*operands)).astype(result, copy=False)
 
 
+def computed_dtypes(node: Apply) -> tuple[str, ...]:
+    """Return the dtypes that the operands of an elementwise node have when it computes."""
+    assert isinstance(node.op, ElementwiseOp)
+    computed, result = node.op.rule(tuple(item.dtype for item in node.inputs))
+    dtype = node.outputs[0].dtype
+    # Integers divide to what floatX was when the node was built.
+    return computed if result == dtype else (dtype,) * len(computed)
+
+
 def _gradient(
     node: Apply, cotangent: Variable | None, partials: Partials
 ) -> Sequence[Variable | None]:

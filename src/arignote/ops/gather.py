@@ -194,7 +194,9 @@ put_op = Op(
     gradient=_put_gradient,
     kernel="put",
     encode=lambda call: Attributes(ints=(len(call.input_types) - 2, int(call.params["increment"]))),
-    supports=lambda call: call.input_types[0].dtype in dtypes.NATIVE,
+    supports=lambda call: (
+        not call.params["increment"] or call.input_types[0].dtype in dtypes.NATIVE
+    ),
     reuse=((0, 0),),
     fallible=True,
     family="AdvancedIncSubtensor",

@@ -128,12 +128,20 @@ def op_is_native(op: Op) -> bool:
     return op.supports(_NO_CALL)
 
 
+def call_is_native(op: Op, computed: Sequence[str], result: str) -> bool:
+    """Return whether an elementwise op has a block operation of these dtypes."""
+    known = dtypes.CONVERTED if op.name.startswith("cast_") else dtypes.NATIVE
+    return op_is_native(op) and all(dtype in known for dtype in (*computed, result))
+
+
 def is_native(program: Program) -> bool:
     """Return whether every register and instruction has a block operation."""
-    used = {*program.input_dtypes, *(item.dtype for item in program.instructions)}
-    if not used <= set(dtypes.NATIVE):
+    if not set(program.input_dtypes) <= set(dtypes.CONVERTED):
         return False
-    return all(op_is_native(op_named(item.op)) for item in program.instructions)
+    return all(
+        call_is_native(op_named(item.op), [program.dtype_of(s) for s in item.sources], item.dtype)
+        for item in program.instructions
+    )
 
 
 _NO_CALL: Final = Call(Params({}), (), ())

@@ -52,12 +52,12 @@ class Unit:
 
 def iterated_pattern(node: Apply) -> tuple[bool, ...] | None:
     """Return the broadcast pattern a node iterates over, None if it cannot be fused."""
-    variables = (*node.inputs, *node.outputs)
-    if any(item.dtype not in dtypes.NATIVE for item in variables):
-        return None
     if isinstance(node.op, ops.ElementwiseOp):
-        return node.outputs[0].broadcastable if ops.op_is_native(node.op) else None
-    if node.op in ops.REDUCTIONS:
+        output = node.outputs[0]
+        reads = all(item.dtype in dtypes.CONVERTED for item in node.inputs)
+        native = ops.call_is_native(node.op, ops.computed_dtypes(node), output.dtype)
+        return output.broadcastable if reads and native else None
+    if node.op in ops.REDUCTIONS and node.inputs[0].dtype in dtypes.NATIVE:
         return node.inputs[0].broadcastable
     return None
 
@@ -277,16 +277,12 @@ class ProgramWriter:
             self.results[output] = ops.Result(source, node.op.name, node.params["axis"])
             return
         assert isinstance(node.op, ops.ElementwiseOp)
-        computed, result = node.op.rule(tuple(item.dtype for item in node.inputs))
-        if result != output.dtype:
-            # Integers divide to what floatX was when the node was built.
-            computed = (output.dtype,) * len(computed)
         if node.op.name.startswith("cast_"):
             register = self._register(node.inputs[0], output.dtype)
         else:
             sources = tuple(
                 self._register(item, dtype)
-                for item, dtype in zip(node.inputs, computed, strict=True)
+                for item, dtype in zip(node.inputs, ops.computed_dtypes(node), strict=True)
             )
             register = self._emit(node.op.name, sources, output.dtype)
         self.registers[output, output.dtype] = register

@@ -1,10 +1,15 @@
-"""Rules that apply only when a function is compiled: they drop what mattered to gradients alone."""
+"""Rules that apply only when a function is compiled.
+
+They drop what mattered to gradients alone, and bring into native form what the dtypes keep out.
+"""
 
 from __future__ import annotations
 
+from arignote import ops
 from arignote.graph.op import op_named
-from arignote.graph.variable import Apply
+from arignote.graph.variable import Apply, Variable
 from arignote.rewrite.engine import Replacement, Rule, rule
+from arignote.rewrite.match import through_dimshuffle
 
 
 @rule(*(op_named(n) for n in ("disconnected_grad", "zero_grad", "consider_constant", "grad_clip")))
@@ -13,4 +18,42 @@ def drop_gradient_mark(node: Apply) -> Replacement:
     return node.inputs[0]
 
 
-RULES: tuple[Rule, ...] = (drop_gradient_mark,)
+def _widened(x: Variable, dtype: str) -> Variable:
+    """Return an operand as float32 where a dtype asks for float16."""
+    if dtype != "float16":
+        return ops.cast(x, dtype)
+    source, order = through_dimshuffle(x)
+    # A matrix and its transpose are one.
+    wide = ops.cast(ops.cast(source, dtype), "float32")
+    return wide if order is None else ops.dimshuffle(wide, order)
+
+
+@rule()
+def half_as_float(node: Apply) -> Replacement:
+    """f(float16) -> f(float32), rounded to float16, as NumPy does"""
+    if isinstance(node.op, ops.ElementwiseOp):
+        if node.op.name.startswith("cast_") or not ops.op_is_native(node.op):
+            return None
+        computed = ops.computed_dtypes(node)
+    elif node.op in _COMPUTING:
+        computed = tuple(item.dtype for item in node.inputs)
+    else:
+        return None
+    if "float16" not in computed:
+        return None
+    operands = [_widened(item, dtype) for item, dtype in zip(node.inputs, computed, strict=True)]
+    (result,) = node.op.make(operands, node.params).outputs
+    return ops.cast(result, node.outputs[0].dtype)
+
+
+# Ops that are not elementwise, have one output, and compute rather than move.
+_COMPUTING = frozenset(
+    (
+        *ops.REDUCTIONS,
+        *(ops.argmax_op, ops.argmin_op, ops.dot_op, ops.softmax_op, ops.log_softmax_op),
+        *(ops.nll_op, ops.nll_gradient_op),
+    )
+)
+
+
+RULES: tuple[Rule, ...] = (drop_gradient_mark, half_as_float)

@@ -1,0 +1,139 @@
+"""float16: converted natively with NumPy's rounding, and computed in float32 as NumPy does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import arignote as theano
+import arignote.tensor as T
+import helpers.samples_other  # noqa: F401 (completes SAMPLES)
+from arignote.graph import dtypes
+from arignote.graph.op import OPS
+from arignote.plan.by_rows import body_of
+from arignote.run.compare import compare
+from arignote.run.function import Function
+from arignote.run.mode import Mode
+from helpers.evaluate import expected
+from helpers.samples import dtypes_of, samples_of
+from helpers.values import Array, Values
+
+HALVES: Array = np.arange(1 << 16, dtype="uint16").view("float16")
+WIDER = ("float32", "float64")
+
+
+def cast(source: str, dtype: str) -> Function:
+    x = T.vector("x", dtype=source)
+    f = theano.function([x], T.cast(x, dtype))
+    assert [step.host for step in f.plan.steps] == [False]
+    return f
+
+
+def assert_same_bits(found: Array, wanted: Array) -> None:
+    """Hold all bits but those of NaNs."""
+    assert found.dtype == wanted.dtype
+    numbers = ~np.isnan(wanted)
+    np.testing.assert_array_equal(np.isnan(found), ~numbers)
+    np.testing.assert_array_equal(found[numbers], wanted[numbers])
+    np.testing.assert_array_equal(np.signbit(found[numbers]), np.signbit(wanted[numbers]))
+
+
+@pytest.mark.parametrize("dtype", WIDER)
+def test_every_half_is_widened(dtype: str, target: str) -> None:
+    assert_same_bits(cast("float16", dtype)(HALVES), HALVES.astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", WIDER)
+def test_every_half_comes_back(dtype: str, target: str) -> None:
+    assert_same_bits(cast(dtype, "float16")(HALVES.astype(dtype)), HALVES)
+
+
+@pytest.mark.parametrize("dtype", WIDER)
+def test_rounding_where_it_changes(dtype: str, target: str) -> None:
+    """At what ties between two halves, and at its neighbours: also where float32 would tie."""
+    finite = np.sort(HALVES[np.isfinite(HALVES)].astype("float64"))
+    beyond = [65520.0, 1e6, float(np.finfo("float32").max), np.inf]
+    tiny = [float(np.finfo(dtype).tiny), float(np.finfo(dtype).smallest_subnormal)]
+    edges = np.array([*beyond, *tiny])
+    ties = np.concatenate([(finite[1:] + finite[:-1]) / 2, edges, -edges]).astype(dtype)
+    infinity = np.asarray(np.inf, dtype)
+    with np.errstate(all="ignore"):
+        values = np.concatenate([ties, np.nextafter(ties, infinity), np.nextafter(ties, -infinity)])
+        wanted = values.astype("float16")
+    assert_same_bits(cast(dtype, "float16")(values), wanted)
+
+
+def test_what_only_float64_holds_overflows(target: str) -> None:
+    found = cast("float64", "float16")(np.array([1e300, -1e300, 1e-300, -1e-300]))
+    assert_same_bits(found, np.array([np.inf, -np.inf, 0.0, -0.0], "float16"))
+
+
+@pytest.mark.parametrize("length", [1, 7, 255, 256, 257, 1000])
+@pytest.mark.parametrize("dtype", dtypes.NATIVE)
+def test_any_length(dtype: str, length: int, target: str) -> None:
+    values = Values(length)
+    forth, back = values(dtype, length), values("float16", length)
+    with np.errstate(all="ignore"):
+        assert_same_bits(cast(dtype, "float16")(forth), forth.astype("float16"))
+        np.testing.assert_array_equal(cast("float16", dtype)(back), back.astype(dtype))
+
+
+def test_every_target_gives_the_same_bits_of_nans(target: str) -> None:
+    """Quiet, and the rest of the bits as they were."""
+    nans = HALVES[np.isnan(HALVES)]
+    wide = cast("float16", "float32")(nans)
+    bits = nans.view("uint16").astype("uint32")
+    wanted = (bits & 0x8000) << 16 | 0x7FC00000 | (bits & 0x3FF) << 13
+    np.testing.assert_array_equal(wide.view("uint32"), wanted)
+    np.testing.assert_array_equal(cast("float32", "float16")(wide).view("uint16"), bits | 0x200)
+
+
+# --- arithmetic
+
+# What float16 does in NumPy even so: ops without kernels, increments element by element, and those
+# that a rewrite makes only of other floats.
+ON_HOST = {"real", "imag", "conj", "print", "map_rows", "put", "slice_update"}
+ON_HOST |= {"arange", "nonzero", "nll_with_gradient", "cast_complex64", "cast_complex128"}
+# In the formulas that define these, float16 overflows on the way to a result that it holds.
+BETTER = {"sigmoid", "nll_gradient"}
+
+
+@pytest.mark.parametrize("name", [name for name, op in OPS.items() if "float16" in dtypes_of(op)])
+def test_arithmetic_is_native_and_that_of_numpy(name: str) -> None:
+    op = OPS[name]
+    for special in (False, True):
+        for sample in samples_of(op, Values(0, special), "float16"):
+            f = sample.function(Mode())
+            assert name in ON_HOST or not any(step.host for step in f.plan.steps), sample.label
+            # By a rule that Theano has, too, x / x is one.
+            if name in BETTER or (name, sample.label) == ("true_div", "of itself"):
+                continue
+            results = zip(f(*sample.arrays), *expected(sample), strict=True)
+            for found, wanted, bound in results:
+                text = compare(found, wanted, bound)
+                assert text is None, f"{sample.label}: {text}"
+
+
+def test_what_overflows_on_the_way_does_not() -> None:
+    x = T.vector("x", dtype="float16")
+    found = theano.function([x], T.nnet.sigmoid(x))(np.array([-15, 15], "float16"))
+    np.testing.assert_array_equal(found, np.array([3.059e-07, 1], "float16"))
+
+
+def test_a_training_step_of_halves_is_native() -> None:
+    x, y = T.matrix("x", dtype="float16"), T.lvector("y")
+    w = theano.shared(np.zeros((5, 3), "float16"), "w")
+    cost = -T.mean(T.log(T.nnet.softmax(T.dot(x, w)))[T.arange(y.shape[0]), y])
+    f = theano.function([x, y], cost, updates=[(w, w - T.grad(cost, w))])
+    assert not any(step.host for step in f.plan.steps)
+    (block,) = (step for step in f.plan.steps if step.op == "by_rows")
+    body = body_of(block.params)
+    assert body is not None
+    # The data are converted once for both products.
+    assert [x for step in body.steps for x in step.inputs].count("x") == 1
+    data = np.random.default_rng(1).normal(size=(50, 5)).astype("float16")
+    labels = np.arange(50) % 3
+    assert f(data, labels) == np.float16(np.log(3))
+    wanted = data.astype("float64").T @ (np.eye(3)[labels] - 1 / 3) / 50
+    np.testing.assert_allclose(w.get_value(), wanted, atol=2e-4)
+    assert w.get_value().dtype == "float16"
