@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "kernels/index_operand.hpp"
+#include "kernels/row_positions.hpp"
 #include "kernels/softmax_rows.hpp"
 #include "kernels/tables.hpp"
 #include "kernels/transfer.hpp"
@@ -16,7 +16,7 @@
 namespace arignote {
 namespace {
 
-constexpr std::int64_t kGroup = 64;  // rows whose labels and sums are on the stack together
+constexpr std::int64_t kGroup = RowPositions::kGroup;
 constexpr std::int64_t kTaskElements = 1 << 14;
 
 // Rows without gaps inside them, scored classes in each: x, or its packed copy.
@@ -69,15 +69,12 @@ class Labelled : public Kernel {
  public:
   explicit Labelled(const StepSpec& spec)
       : scores_(spec.input_dtypes[0]),
-        labels_(std::span(spec.input_dtypes).subspan(1, 1)),
+        labels_(spec.input_dtypes[1]),
         functions_(softmax_rows(spec.input_dtypes[0])) {}
 
  protected:
   bool plan(const Layout& x, const Layout& y) {
-    Layout row{.dtype = x.dtype, .ndim = 1};
-    row.shape[0] = x.shape[1];
-    row.strides[0] = scores_.item();
-    if (!labels_.plan({&y, 1}, row) || labels_.count() > x.shape[0]) return false;
+    if (!labels_.plan(y, x.shape[1], scores_.item()) || labels_.count() > x.shape[0]) return false;
     scores_.plan(x, labels_.count());
     return true;
   }
@@ -89,18 +86,7 @@ class Labelled : public Kernel {
   // visit(first, rows, label offsets) for groups of rows; fails at the first label out of range.
   template <class Visit>
   Status for_each_group(std::byte* y, Visit&& visit) const noexcept {
-    FirstBad bad;
-    const std::span<std::byte* const> operand(&y, 1);
-    parallel_ranges(labels_.count(), scores_.grain(), [&](std::int64_t first, std::int64_t last) {
-      std::int64_t offsets[kGroup];
-      for (; first < last; first += kGroup) {
-        const std::int64_t rows = std::min(kGroup, last - first);
-        const std::int64_t position = labels_.resolve(operand, first, first + rows, offsets);
-        if (position != IndexOperands::kNone) return bad.note(position);
-        visit(first, rows, offsets);
-      }
-    });
-    return bad.found() ? labels_.error_at(operand, bad.position()) : Status{};
+    return labels_.for_each_group(y, scores_.grain(), visit);
   }
 
   RowBlock block_of(const std::byte* x, std::int64_t first, std::int64_t rows) const {
@@ -119,7 +105,7 @@ class Labelled : public Kernel {
   }
 
   Scores scores_;
-  IndexOperands labels_;
+  RowPositions labels_;
   SoftmaxRows functions_;
 };
 

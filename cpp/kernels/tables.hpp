@@ -12,6 +12,7 @@ std::span<const KernelEntry> elementwise_kernels();
 std::span<const KernelEntry> shape_kernels();
 std::span<const KernelEntry> index_kernels();
 std::span<const KernelEntry> put_kernels();
+std::span<const KernelEntry> pick_kernels();
 std::span<const KernelEntry> argmax_kernels();
 std::span<const KernelEntry> nnet_kernels();
 std::span<const KernelEntry> nll_kernels();

@@ -69,7 +69,7 @@ class CheckModeError(AssertionError):
 
 def selection_error(op: str, position: int, value: int, length: int) -> IndexRangeError:
     """Return the error of an index array that holds, at a flat position, what is out of range."""
-    where = "a selection" if op in ("take", "put") else "the labels"
+    where = "a selection" if op in ("take", "put", "pick", "place") else "the labels"
     return IndexRangeError(
         f"[{op}] index out of bounds, index {value} is out of bounds for size {length}: "
         f"element {position} of {where}"

@@ -6,7 +6,7 @@ and adds its own rounding. Where a comparison or a cut may come out otherwise, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -18,13 +18,14 @@ from helpers.values import Array
 
 # Beyond the accuracy of a kernel: what the reference itself rounds.
 _ROUNDINGS = 4
-# Ops that move elements of their data inputs, which are the first so many.
-_MOVING = {
-    **dict.fromkeys(("dimshuffle", "reshape", "rebroadcast", "specify_shape", "copy", "alloc"), 1),
-    **dict.fromkeys(("broadcast_like", "subtensor", "take", "diagonal"), 1),
-    **dict.fromkeys(("disconnected_grad", "zero_grad", "consider_constant", "grad_clip"), 1),
-    **dict.fromkeys(("slice_update", "put"), 2),
-    "join": 99,
+# Ops that move elements, with the numbers of the inputs whose elements these are.
+_MOVING: dict[str, Collection[int]] = {
+    **dict.fromkeys(("dimshuffle", "reshape", "rebroadcast", "specify_shape", "copy"), (0,)),
+    **dict.fromkeys(("alloc", "broadcast_like", "subtensor", "take", "pick", "diagonal"), (0,)),
+    **dict.fromkeys(("disconnected_grad", "zero_grad", "consider_constant", "grad_clip"), (0,)),
+    **dict.fromkeys(("slice_update", "put"), (0, 1)),
+    "place": (0, 2),
+    "join": range(99),
 }
 
 Bounded = tuple[Array, Array]
@@ -64,9 +65,12 @@ def _elementwise(node: Apply, inputs: Sequence[Bounded], value: Array) -> Array:
 
 
 def _moving(node: Apply, inputs: Sequence[Bounded], value: Array) -> Array:
-    count = min(_MOVING[node.op.name], len(inputs))
-    operands = [b.astype("float64") for _, b in inputs[:count]]
-    result = node.op.reference(Call.of(node), *operands, *(a for a, _ in inputs[count:]))
+    moved = _MOVING[node.op.name]
+    operands = [
+        bound.astype("float64") if position in moved else array
+        for position, (array, bound) in enumerate(inputs)
+    ]
+    result = node.op.reference(Call.of(node), *operands)
     return np.asarray(result, "float64") + rounding(node.op, value)
 
 

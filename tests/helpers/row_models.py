@@ -278,6 +278,53 @@ def smoothed_labels(of: Setting) -> Program:
     return _losses(of, loss)
 
 
+def _of_label(values: Any, y: Any) -> Any:
+    return values[T.arange(y.shape[0]), y]
+
+
+@_model
+def crammer_singer(of: Setting) -> Program:
+    """A hinge for each class, that of the label included."""
+
+    def loss(z: Any, y: Any) -> Any:
+        return T.sum(T.maximum(0, 1 + z - _of_label(z, y)[:, None]), axis=1)
+
+    return _losses(of, loss)
+
+
+@_model
+def weston_watkins(of: Setting) -> Program:
+    """A hinge for each class but that of the label."""
+
+    def loss(z: Any, y: Any) -> Any:
+        hinges = T.maximum(0, 1 + z - _of_label(z, y).dimshuffle(0, "x"))
+        return T.sum(T.set_subtensor(_of_label(hinges, y), 0), axis=1)
+
+    return _losses(of, loss)
+
+
+@_model
+def largest_other(of: Setting) -> Program:
+    """A hinge of the best class that is not the label's."""
+
+    def loss(z: Any, y: Any) -> Any:
+        others = T.set_subtensor(_of_label(z, y), np.asarray(-np.inf, of.dtype))
+        return T.maximum(0, 1 + T.max(others, axis=1) - _of_label(z, y))
+
+    return _losses(of, loss)
+
+
+@_model
+def sigmoid_rows(of: Setting) -> Program:
+    """Probabilities that are no softmax."""
+
+    def loss(z: Any, y: Any) -> Any:
+        p = T.nnet.sigmoid(z)
+        return -_of_label(T.log(p / p.sum(axis=1, keepdims=True)), y)
+
+    return _losses(of, loss)
+
+
 @_model
 def weighted_rows(of: Setting) -> Program:
     x, y, scores, parameters = _classifier(of)

@@ -40,6 +40,35 @@ def labelled(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     yield sample("many rows", values(dtype, 1030, 3), values.below(3, 1030, dtype="uint8"))
 
 
+@samples("pick", "place")
+def picked(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
+    def sample(label: str, x: Array, y: Array, one: bool = False) -> Iterator[Sample]:
+        if op is ops.pick_op:
+            yield Sample(label, ops.pick_op, (x, y))
+            return
+        for increment in (False, True):
+            value, patterns = values(dtype, len(y)), ()
+            if one:
+                value, patterns = values(dtype, 1), ((False,) * 2, (False,), (True,))
+            yield Sample(
+                f"{'increment' if increment else 'set'} {label}",
+                lambda x, y, v, increment=increment: ops.place(x, y, v, increment),
+                (x, y, value),
+                patterns,
+            )
+
+    n, k = values.lengths(5, 7)
+    x = values(dtype, n, k)
+    for kind in ("int64", "int8", "uint16"):
+        yield from sample(f"by {kind}", x, values.below(min(k, 100), n, dtype=kind))
+    yield from sample("by one value", x, values.below(k, n), one=True)
+    yield from sample("fewer positions than rows", x, values.below(k, n // 2))
+    yield from sample("no row", values(dtype, 0, k), values.below(k, 0))
+    yield from sample("no column", values(dtype, n, 0), values.below(k, 0))
+    yield from sample("one column", values(dtype, n, 1), values.below(1, n))
+    yield from sample("many rows", values(dtype, 1030, 3), values.below(3, 1030, dtype="uint8"))
+
+
 # --- row blocks
 
 

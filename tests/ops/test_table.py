@@ -35,10 +35,10 @@ ALWAYS_ON_HOST |= {"cast_complex64", "cast_complex128"}
 HOST_DTYPES = {"float16", "complex64", "complex128"}
 MOVING = {
     *("alloc", "broadcast_like", "copy", "diagonal", "dimshuffle", "ifelse", "join", "rebroadcast"),
-    *("reshape", "shape", "shape_i", "specify_shape", "subtensor", "take"),
+    *("reshape", "shape", "shape_i", "specify_shape", "subtensor", "take", "pick"),
     *("consider_constant", "disconnected_grad", "grad_clip", "zero_grad"),
 }
-UPDATES = {"put", "slice_update"}
+UPDATES = {"put", "place", "slice_update"}
 # or converts them.
 CASTS = {name for name in OPS if name.startswith("cast_")}
 

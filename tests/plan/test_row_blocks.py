@@ -67,6 +67,19 @@ JOINED = {
         "[dot elementwise log_softmax elementwise elementwise elementwise elementwise softmax "
         "elementwise dot]"
     ),
+    "crammer_singer": "[dot elementwise pick elementwise elementwise place dot elementwise]",
+    "weston_watkins": (
+        "[dot elementwise pick place elementwise place elementwise elementwise place dot "
+        "elementwise]"
+    ),
+    "largest_other": (
+        "[dot elementwise place elementwise pick elementwise elementwise place place dot "
+        "elementwise]"
+    ),
+    "sigmoid_rows": (
+        "[dot elementwise elementwise elementwise place elementwise pick elementwise elementwise "
+        "dot]"
+    ),
     "softmax_of_a_slice": SOFTMAX,
     "softmax_of_a_selection": f"[take dot elementwise {LIKELIHOOD}]",
     "softmax_of_columns": SOFTMAX,

@@ -109,7 +109,17 @@ def label_scores(x: Variable, y: Variable) -> Variable:
 
 
 def row_losses(x: Variable, y: Variable) -> Variable:
-    return ops.nll_op(ops.transpose(x), ops.specify_shape(labels(y), numbers(y).owner.inputs[2:]))
+    return ops.nll_op(ops.transpose(x), known_labels(y))
+
+
+def known_labels(y: Variable) -> Variable:
+    """Return as many labels as there are numbers."""
+    return ops.specify_shape(labels(y), numbers(y).owner.inputs[2:])
+
+
+def placed(x: Variable, y: Variable) -> Variable:
+    zeros = ops.zeros_like(ops.transpose(x))
+    return ops.place(zeros, labels(y), ops.constant([2.0]), increment=True)
 
 
 def labels(y: Variable) -> Variable:
@@ -245,6 +255,27 @@ STABLE = [
            row_losses, "float64 nn", "int64 n"),
 ]  # fmt: skip
 
+SELECTIONS = [
+    case("pick_from_selection", label_scores,
+         lambda x, y: ops.pick_op(ops.transpose(x), known_labels(y)), "float64 nn", "int64 n"),
+    *(case("place_from_update",
+           lambda x, y, more=more: ops.put(ops.transpose(x), ops.constant(2.0),
+                                           [numbers(y), labels(y)], more),
+           lambda x, y, more=more: ops.place(ops.transpose(x), known_labels(y),
+                                             ops.constant([2.0]), more),
+           "float64 nn", "int64 n")
+      for more in (False, True)),
+    case("add_placed", lambda x, y: ops.add(ops.transpose(x), placed(x, y)),
+         lambda x, y: ops.place(ops.transpose(x), labels(y), ops.constant([2.0]), True),
+         "float64 nn", "int64 n"),
+    case("add_placed", lambda x, y: ops.add(placed(x, y), ops.transpose(x)),
+         lambda x, y: ops.place(ops.transpose(x), labels(y), ops.constant([2.0]), True),
+         "float64 nn", "int64 n"),
+    case("add_placed", lambda x, y: ops.sub(ops.transpose(x), placed(x, y)),
+         lambda x, y: ops.place(ops.transpose(x), labels(y), ops.constant([-2.0]), True),
+         "float64 nn", "int64 n"),
+]  # fmt: skip
+
 MARKS = [
     case("drop_gradient_mark", op("disconnected_grad"), lambda x: x),
     case("drop_gradient_mark", op("zero_grad"), lambda x: x),
@@ -270,7 +301,7 @@ HALVES = [
            through_float(lambda x, y: ops.dot_op(x, ops.transpose(y))),
            "float16 nn", "float16 nn"),
 ]  # fmt: skip
-CASES = [*CANONICAL, *STABLE, *MARKS, *HALVES]
+CASES = [*CANONICAL, *STABLE, *SELECTIONS, *MARKS, *HALVES]
 
 
 def same_graph(first: Variable, second: Variable) -> bool:
@@ -305,7 +336,8 @@ def test_rule_gives_the_form_that_its_description_says(item: Case) -> None:
 # Rules whose pattern holds what another one makes.
 AFTER = {
     "log_softmax_from_logsumexp": [RULES["log_of_sum_of_exp"]],
-    "nll_from_logsumexp": [RULES["log_of_sum_of_exp"]],
+    "nll_from_logsumexp": [RULES["log_of_sum_of_exp"], RULES["pick_from_selection"]],
+    "nll_from_selection": [RULES["pick_from_selection"]],
 }
 
 

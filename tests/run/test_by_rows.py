@@ -172,22 +172,32 @@ def test_rows_that_do_not_fit() -> None:
 @pytest.mark.usefixtures("all_threads")
 @pytest.mark.parametrize("threads", [1, 7])
 @pytest.mark.parametrize("label", [3, -4, 2**40])
-def test_a_label_out_of_range(label: int, threads: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "op", "place"),
+    [
+        ("softmax", "nll_with_gradient", "the labels"),
+        ("crammer_singer", "pick", "a selection"),
+        ("largest_other", "place", "a selection"),
+    ],
+)
+def test_a_label_out_of_range(name: str, op: str, place: str, label: int, threads: int) -> None:
     config.threads = threads
-    item = ROW_MODELS["softmax"](Setting(5000, 40))
+    item = ROW_MODELS[name](Setting(5000, 40))
     f, before = item.function(), item.values()
     x, y = item.arguments
     for first in (0, 17, 4321, 4999):
         labels = y.copy()
         labels[first] = labels[-1] = label
         message = (
-            rf"\[nll_with_gradient\] index out of bounds, index {label} is out of bounds for "
-            rf"size 3: element {first} of the labels"
+            rf"\[{op}\] index out of bounds, index {label} is out of bounds for size 3: "
+            rf"element {first} of {place}"
         )
         with pytest.raises(IndexError, match=message) as caught:
             f(x, labels)
         notes = "".join(getattr(caught.value, "__notes__", [str(caught.value)]))
-        assert "Plan step: nll_with_gradient " in notes
+        assert f"Plan step: {op} " in notes
+        assert "The node was built at: " in notes
+        assert "row_models.py" in notes
         for value, old in zip(item.values(), before, strict=True):
             np.testing.assert_array_equal(value, old)
     f(x, y)

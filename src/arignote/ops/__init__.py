@@ -169,6 +169,11 @@ from arignote.ops.nnet import (
     log_softmax_op as log_softmax_op,
     softmax_op as softmax_op,
 )
+from arignote.ops.pick import (
+    pick_op as pick_op,
+    place as place,
+    place_op as place_op,
+)
 from arignote.ops.nll import (
     nll_gradient_op as nll_gradient_op,
     nll_op as nll_op,

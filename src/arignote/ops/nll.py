@@ -12,13 +12,14 @@ import numpy as np
 
 from arignote import ops
 from arignote.graph import dtypes
-from arignote.graph.dim import Shape, build
+from arignote.graph.dim import Shape
 from arignote.graph.dtypes import Array
 from arignote.graph.op import Accuracy, Call, Op, Params, ShapeContext, Types
 from arignote.graph.type import TensorType
 from arignote.graph.variable import Apply, Variable
 from arignote.ops import rows
 from arignote.ops.nnet import log_softmax_reference, softmax_gradient, softmax_reference
+from arignote.ops.pick import check_positions, pick_op, require_rows
 
 
 def _check(op: Op, types: Types) -> None:
@@ -29,33 +30,18 @@ def _check(op: Op, types: Types) -> None:
         raise op.type_error(f"y must be a vector of integers: {y}")
 
 
-def _require_rows(context: ShapeContext, shapes: Sequence[Shape]) -> None:
-    """Demand a row for the last label, if there is one."""
-    count, labels = shapes[0][0], shapes[1][0]
-    last = build("max", labels - 1, 0)
-    context.require_index(
-        last,
-        build("max", count, build("eq", labels, 0)),
-        "index {found} is out of bounds for the {expected} rows of x: y must not have more labels",
-    )
-
-
-def _check_labels(op: Op, x: Array, y: Array) -> None:
-    ops.check_range(op, x.T, (y,))
-
-
 def _infer(params: Params, types: Types) -> Types:
     _check(nll_op, types)
     return (TensorType(types[0].dtype, types[1].broadcastable),)
 
 
 def _shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
-    _require_rows(context, shapes)
+    require_rows(context, shapes)
     return (shapes[1],)
 
 
 def _reference(call: Call, x: Array, y: Array) -> Array:
-    _check_labels(nll_op, x, y)
+    check_positions(nll_op, x, y)
     with np.errstate(all="ignore"):
         return np.asarray(0 - log_softmax_reference(x)[np.arange(len(y)), y])
 
@@ -97,7 +83,7 @@ def _weighted(op: Op, types: Types) -> Types:
 
 
 def _gradient_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
-    _require_rows(context, shapes)
+    require_rows(context, shapes)
     context.require_equal(
         shapes[2][0], shapes[1][0], "g must be as long as y: {found} != {expected}"
     )
@@ -105,7 +91,7 @@ def _gradient_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape])
 
 
 def _gradient_reference(call: Call, x: Array, y: Array, g: Array) -> Array:
-    _check_labels(nll_gradient_op, x, y)
+    check_positions(nll_gradient_op, x, y)
     count = len(y)
     result = np.zeros_like(x)
     with np.errstate(all="ignore"):
@@ -134,7 +120,7 @@ def _gradient_gradient(
     softmax = ops.softmax_op.node(x)
     (by_x,) = softmax_gradient(softmax, (ops.mul(c, weights),))
     expected = ops.sum_(ops.mul(c, softmax.outputs[0]), axis=1)
-    by_g = ops.sub(ops.take_op(expected, labels), ops.take_op(c, labels, y))
+    by_g = ops.sub(ops.take_op(expected, labels), pick_op(c, y))
     return (by_x, None, by_g)
 
 
@@ -166,7 +152,7 @@ def _both_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> 
 
 
 def _both_reference(call: Call, x: Array, y: Array, g: Array) -> tuple[Array, Array]:
-    _check_labels(nll_with_gradient_op, x, y)
+    check_positions(nll_with_gradient_op, x, y)
     return _gradient_reference(call, x, y, g), _reference(call, x, y)
 
 

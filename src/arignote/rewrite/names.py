@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
-from arignote.rewrite import canonical, specialize, stable
+from arignote.rewrite import canonical, selection, specialize, stable
 from arignote.rewrite.pipeline import RULE_NAMES
 
 # What is no rule, but can be left out: joining elementwise ops, running products and what follows
@@ -18,7 +18,7 @@ NAMES: Final = RULE_NAMES | {FUSION, BY_ROWS, INPLACE}
 
 # Theano's groups, and its single rules with the ones of ours that do the same.
 _GROUPS: Final = {
-    "canonicalize": frozenset(rule.name for rule in canonical.RULES),
+    "canonicalize": frozenset(rule.name for rule in (*canonical.RULES, *selection.RULES)),
     "stabilize": frozenset(rule.name for rule in stable.RULES),
     "specialize": frozenset(rule.name for rule in specialize.RULES) | {"power_by_multiplying"},
     "fast_compile": NAMES,

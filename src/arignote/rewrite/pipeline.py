@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from arignote.graph.variable import Variable
-from arignote.rewrite import canonical, specialize, stable
+from arignote.rewrite import canonical, selection, specialize, stable
 from arignote.rewrite.engine import Log, Rewriter, Rule
 
 
@@ -24,7 +24,7 @@ class Phase:
     rules: tuple[Rule, ...]
 
 
-STABILIZE: Final = Phase("stabilize", (*canonical.RULES, *stable.RULES))
+STABILIZE: Final = Phase("stabilize", (*canonical.RULES, *selection.RULES, *stable.RULES))
 SPECIALIZE: Final = Phase("specialize", (*specialize.RULES, *canonical.RULES))
 PHASES: Final = (STABILIZE, SPECIALIZE)
 RULE_NAMES: Final = frozenset(rule.name for phase in PHASES for rule in phase.rules)

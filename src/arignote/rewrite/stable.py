@@ -20,7 +20,10 @@ def _float_of(x: Variable, output: Variable) -> bool:
 
 
 # Ops that only move or select elements of their first input.
-_MOVES = (ops.take_op, ops.subtensor_op, ops.dimshuffle_op, ops.reshape_op, ops.rebroadcast_op)
+_MOVES = (
+    *(ops.take_op, ops.pick_op, ops.subtensor_op),
+    *(ops.dimshuffle_op, ops.reshape_op, ops.rebroadcast_op),
+)
 
 
 def _through_moves(variable: Variable) -> tuple[Variable, list[Apply]]:
@@ -114,29 +117,12 @@ def log_of_selection(node: Apply) -> Replacement:
     return _moved(ops.log(item), moves) if made_by(item, ops.softmax_op) is not None else None
 
 
-def _label_scores(variable: Variable) -> tuple[Variable, Variable] | None:
-    """Return a matrix and labels if the variable is ``x[arange(len(labels)), labels]``."""
-    operands = made_by(variable, ops.take_op)
-    if operands is None or len(operands) != 3 or operands[0].ndim != 2:
-        return None
-    x, numbers, y = operands
-    ends = made_by(numbers, ops.arange_op)
-    if ends is None or y.ndim != 1 or y.broadcastable[0]:
-        return None
-    start, step, length = ends
-    if not (is_number(start, 0) and is_number(step, 1)):
-        return None
-    return x, ops.specify_shape(y, (length,))
-
-
-@rule(ops.take_op)
+@rule(ops.pick_op)
 def nll_from_selection(node: Apply) -> Replacement:
     """log_softmax(x)[arange(len(y)), y] -> -nll(x, y)"""
-    selected = _label_scores(node.outputs[0])
-    inner = None if selected is None else made_by(selected[0], ops.log_softmax_op)
-    if selected is None or inner is None:
-        return None
-    return ops.neg(ops.nll_op(inner[0], selected[1]))
+    logs, y = node.inputs
+    inner = made_by(logs, ops.log_softmax_op)
+    return None if inner is None else ops.neg(ops.nll_op(inner[0], y))
 
 
 @rule(ops.log)
@@ -285,7 +271,7 @@ def log_softmax_from_logsumexp(node: Apply) -> Replacement:
 def nll_from_logsumexp(node: Apply) -> Replacement:
     """logsumexp(x) - x[arange(len(y)), y] -> nll(x, y)"""
     value, score = node.inputs
-    selected = _label_scores(score)
+    selected = made_by(score, ops.pick_op)
     if selected is None or not _float_of(score, node.outputs[0]):
         return None
     x, y = selected
