@@ -80,6 +80,16 @@ def _smoothed(scores: Any, y: Any, weights: Any) -> Any:
     return T.mean(-(1 - eps) * log_p[T.arange(y.shape[0]), y] - eps * log_p.mean(axis=1))
 
 
+def _of_all_classes(scores: Any, y: Any, weights: Any) -> Any:
+    return -T.mean(T.nnet.logsoftmax(scores))
+
+
+def _weighted_classes(scores: Any, y: Any, weights: Any) -> Any:
+    """Each class counts by a constant of its own."""
+    row = T.cast(1 + T.arange(scores.shape[1]) % 3, scores.dtype)
+    return -T.mean(T.sum(row * T.nnet.logsoftmax(scores), axis=1))
+
+
 LOSSES: Final[dict[str, Callable[[Any, Any, Any], Any]]] = {
     "mean": _mean,
     "categorical_crossentropy": _cross_entropy,
@@ -87,6 +97,8 @@ LOSSES: Final[dict[str, Callable[[Any, Any, Any], Any]]] = {
     "mask": _masked,
     "labels out of range": _ignoring,
     "label smoothing": _smoothed,
+    "all classes": _of_all_classes,
+    "weighted classes": _weighted_classes,
 }
 
 
@@ -100,11 +112,19 @@ def compiled(loss: str, dtype: str, gradients: bool, mode: Any = None) -> Functi
     return theano.function([x, y, weights, w, b], outputs, mode=mode, on_unused_input="ignore")
 
 
+def _targets(loss: str, label: int, classes: int) -> Array:
+    """Return what the logarithms of one row's softmax are weighted with."""
+    if loss == "weighted classes":
+        return 1.0 + np.arange(classes) % 3
+    rest = {"label smoothing": SMOOTHING, "all classes": 1.0}.get(loss, 0.0)
+    targets = np.full(classes, rest / classes)
+    targets[label] += 1 - rest
+    return targets
+
+
 def by_hand(loss: str, problem: Problem) -> list[Array]:
     """Return the loss and its gradients by W, b and x."""
     x, w, b = (array.astype("float64") for array in (problem.x, problem.w, problem.b))
-    classes = len(b)
-    eps = SMOOTHING if loss == "label smoothing" else 0.0
     each = problem.weights.astype("float64") if loss == "weights" else np.ones(len(x))
     if loss in ("mask", "labels out of range"):
         each = (problem.labels % 5 != 0).astype("float64")
@@ -113,10 +133,9 @@ def by_hand(loss: str, problem: Problem) -> list[Array]:
         scores = x[i] @ w + b
         scores -= scores.max()
         log_p = scores - np.log(np.exp(scores).sum())
-        cost -= weight * ((1 - eps) * log_p[label] + eps * log_p.mean())
-        by_scores = np.exp(log_p) - eps / classes
-        by_scores[label] -= 1 - eps
-        by_scores *= weight
+        targets = _targets(loss, label, len(b))
+        cost -= weight * (targets @ log_p)
+        by_scores = weight * (np.exp(log_p) * targets.sum() - targets)
         gw += np.outer(x[i], by_scores)
         gb += by_scores
         gx[i] = w @ by_scores

@@ -60,12 +60,11 @@ JOINED = {
     **dict.fromkeys(("weighted_rows", "ignored_labels", "scores_in_columns"), SOFTMAX),
     **dict.fromkeys(("categorical_crossentropy", "logsumexp", "logsumexp_with_maximum"), LOSSES),
     "smoothed_labels": (
-        "[dot elementwise elementwise nll_with_gradient log_softmax elementwise elementwise "
-        "elementwise softmax elementwise elementwise dot]"
+        "[dot elementwise pick elementwise elementwise elementwise elementwise place dot "
+        "elementwise]"
     ),
     "one_hot_labels": (
-        "[dot elementwise log_softmax elementwise elementwise elementwise elementwise softmax "
-        "elementwise dot]"
+        "[elementwise dot elementwise elementwise elementwise elementwise elementwise dot]"
     ),
     "crammer_singer": "[dot elementwise pick elementwise elementwise place dot elementwise]",
     "weston_watkins": (
@@ -129,6 +128,16 @@ def test_operands_are_cut_along_the_axis_of_their_rows() -> None:
 def test_rows_that_are_made_for_the_product_are_pulled_in() -> None:
     x, w = T.dmatrix("x"), T.dmatrix("w")
     assert ops_of(compiled(T.dot(T.exp(x), w), x, w)) == ["[elementwise dot]"]
+
+
+def test_rows_are_pulled_in_with_their_sums() -> None:
+    x, w = T.dmatrix("x"), T.dmatrix("w")
+    for total in (x.sum(axis=1, keepdims=True), x.max(axis=1).dimshuffle(0, "x")):
+        assert ops_of(compiled(T.dot(x / total, w), x, w)) == ["[elementwise elementwise dot]"]
+    assert ops_of(compiled(T.dot(x / x.sum(axis=0), w), x, w)) == [
+        "elementwise",
+        "[elementwise dot]",
+    ]
 
 
 def test_but_not_if_something_else_needs_them() -> None:

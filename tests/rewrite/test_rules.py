@@ -255,6 +255,37 @@ STABLE = [
            row_losses, "float64 nn", "int64 n"),
 ]  # fmt: skip
 
+
+def class_sums(x: Variable, t: Variable | None, count: Variable) -> Variable:
+    """Return the sums of rows of ``t * log_softmax(x)``, of which ``count`` is that of t."""
+    difference = ops.sub(x, ops.disconnected_grad(ops.upper_bound(x, (1,))))
+    none = ops.cast(ops.eq(ops.length(x, 1), 0), x.dtype)
+    total = ops.add(ops.sum_(ops.exp(difference), axis=1), none)
+    weighted = difference if t is None else ops.mul(t, difference)
+    return ops.sub(ops.sum_(weighted, axis=1), ops.mul(count, ops.log(total)))
+
+
+def classes_of(x: Variable) -> Variable:
+    return ops.cast(ops.length(x, 1), x.dtype)
+
+
+CLASS_SUMS = [
+    stable("sum_of_log_softmax", lambda x: ops.sum_(ops.log_softmax_op(x), axis=1),
+           lambda x: class_sums(x, None, classes_of(x))),
+    stable("sum_of_log_softmax", lambda x: ops.sum_(ops.log_softmax_op(x)),
+           lambda x: ops.sum_(class_sums(x, None, classes_of(x)), axis=0)),
+    stable("sum_of_log_softmax", lambda x, t: ops.sum_(ops.mul(t, ops.log_softmax_op(x)), axis=1),
+           lambda x, t: class_sums(x, t, ops.sum_(t, axis=1)), "float64 nn", "float64 1n"),
+    stable("sum_of_log_softmax", lambda x, t: ops.sum_(ops.mul(ops.log_softmax_op(x), t), axis=1),
+           lambda x, t: class_sums(x, t, ops.sum_(t, axis=1)), "float64 nn", "float64 nn"),
+    stable("sum_of_log_softmax", lambda x, t: ops.sum_(ops.mul(t, ops.log_softmax_op(x)), axis=1),
+           lambda x, t: class_sums(x, t, ops.mul(ops.dimshuffle(t, (0,)), classes_of(x))),
+           "float64 nn", "float64 n1"),
+    stable("sum_of_log_softmax", lambda x: ops.sum_(ops.neg(ops.log_softmax_op(x)), axis=1),
+           lambda x: class_sums(x, ops.constant([[-1.0]]), ops.mul(ops.constant([-1.0]),
+                                                                  classes_of(x)))),
+]  # fmt: skip
+
 SELECTIONS = [
     case("pick_from_selection", label_scores,
          lambda x, y: ops.pick_op(ops.transpose(x), known_labels(y)), "float64 nn", "int64 n"),
@@ -301,7 +332,7 @@ HALVES = [
            through_float(lambda x, y: ops.dot_op(x, ops.transpose(y))),
            "float16 nn", "float16 nn"),
 ]  # fmt: skip
-CASES = [*CANONICAL, *STABLE, *SELECTIONS, *MARKS, *HALVES]
+CASES = [*CANONICAL, *STABLE, *CLASS_SUMS, *SELECTIONS, *MARKS, *HALVES]
 
 
 def same_graph(first: Variable, second: Variable) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from arignote.config import config
 from arignote.plan.by_rows import body_of
+from arignote.plan.plan import Temp
 from arignote.run.mode import Mode
 from helpers.many_classes import LOSSES, by_hand, compiled, draw
 
@@ -81,9 +82,25 @@ def test_the_scores_stay_inside_of_one_row_block(loss: str, gradients: bool) -> 
     (block,) = (step for step in plan.steps if step.op == "by_rows")
     body = body_of(block.params)
     assert body is not None
-    assert {step.op for step in plan.steps} == {"by_rows", "elementwise"}
+    assert {step.op for step in plan.steps} <= {"by_rows", "elementwise", "arange"}
     assert [step.op for step in body.steps].count("dot") == (3 if gradients else 1)
     assert not any(body.buffer(name).type.ndim == 2 for name in body.outputs[:1])
+
+
+@pytest.mark.parametrize("gradients", [False, True], ids=["loss", "gradients"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_one_matrix_of_scores_is_enough(loss: str, gradients: bool) -> None:
+    """Whatever else has a score's place takes its memory: more rows fit a block."""
+    plan = compiled(loss, "float32", gradients).plan
+    (body,) = filter(None, (body_of(step.params) for step in plan.steps))
+    classes = body.buffer("W").shape[1]
+    scores = [
+        buffer
+        for buffer in body.buffers
+        if isinstance(buffer, Temp) and buffer.type.ndim == 2 and buffer.shape[1] == classes
+    ]
+    own = [item for item in scores if item.storage is None and item.name not in body.outputs]
+    assert len(own) == 1
 
 
 @pytest.mark.parametrize("sizes", [(600, 6, 40_000), (601, 35, 30_011)])

@@ -49,10 +49,9 @@ def permuted(node: Apply, known: Sequence[int | None], wanted: int | None) -> Ro
 def reduced(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
     """Rule of reductions that keep the rows apart."""
     axes: tuple[int, ...] = node.params["axis"]
-    axis = known[0]
-    if axis is None or axis in axes:
-        return None
-    return Rows((axis,), (axis - sum(1 for other in axes if other < axis),))
+    kept = [axis for axis in range(node.inputs[0].ndim) if axis not in axes]
+    axis = known[0] if known[0] is not None else None if wanted is None else kept[wanted]
+    return Rows((axis,), (kept.index(axis),)) if axis in kept else None
 
 
 def summed(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:

@@ -13,6 +13,7 @@ from arignote.graph.dim import Dim, Expr, Shape, product
 from arignote.graph.op import SUM, Call, Params, Strided
 from arignote.graph.variable import Apply, Constant, SharedVariable, Variable
 from arignote.plan.by_rows import by_rows_op, by_rows_params
+from arignote.plan.exponentials import share_exponentials
 from arignote.plan.guards import Guards, after_conditions, node_guards
 from arignote.plan.memory import place
 from arignote.plan.needs import needed_nodes, values_read
@@ -317,7 +318,8 @@ def lower(
         Takes sentences about what it did.
     """
     if choices.fusing:
-        paired = pair_likelihoods([*outputs, *(value for _, value in updates)])
+        shared = share_exponentials([*outputs, *(value for _, value in updates)])
+        paired = pair_likelihoods(shared)
         outputs = paired[: len(outputs)]
         updates = [(s, v) for (s, _), v in zip(updates, paired[len(outputs) :], strict=True)]
     lowering = _Lowering(inputs, outputs, updates)

@@ -278,7 +278,68 @@ def nll_from_logsumexp(node: Apply) -> Replacement:
     return ops.nll_op(x, y) if _logsumexp_of(value) is x else None
 
 
+def _weighted_log_softmax(variable: Variable) -> tuple[Variable, Variable | None] | None:
+    """Return ``x`` and ``t`` if the variable is ``t * log_softmax(x)``; no t stands for one."""
+    inner = made_by(variable, ops.log_softmax_op)
+    if inner is not None:
+        return inner[0], None
+    negated = made_by(variable, ops.neg)
+    if negated is not None:
+        minus = ops.pad_left(ops.constant(-1, dtype=variable.dtype), variable.ndim)
+        return _weighted(negated[0], minus)
+    first, second = made_by(variable, ops.mul) or (variable, variable)
+    return None if first is second else _weighted(first, second) or _weighted(second, first)
+
+
+def _weighted(variable: Variable, weight: Variable) -> tuple[Variable, Variable] | None:
+    found = _weighted_log_softmax(variable)
+    if found is None:
+        return None
+    x, other = found
+    return x, weight if other is None else ops.mul(other, weight)
+
+
+@rule(ops.sum_op)
+def sum_of_log_softmax(node: Apply) -> Replacement:
+    """sum(t * log_softmax(x)) -> sum(t * (x - m)) - sum(t) * log(sum(exp(x - m))), m = max(x)"""
+    (terms,) = node.inputs
+    last = terms.ndim - 1
+    found = _weighted_log_softmax(terms)
+    if found is None or last not in node.params["axis"]:
+        return None
+    x, weight = found
+    shifted, total = shifted_by_maximum(x)
+    weighted = shifted if weight is None else ops.mul(weight, shifted)
+    # Neither of the two is above zero, if no weight is below it: nothing cancels.
+    result = ops.sub(
+        ops.sum_(weighted, axis=last), ops.mul(_row_total(weight, x, terms), ops.log(total))
+    )
+    return ops.sum_(result, axis=[axis for axis in node.params["axis"] if axis != last])
+
+
+def shifted_by_maximum(x: Variable) -> tuple[Variable, Variable]:
+    """Return ``x - m`` and ``sum(exp(x - m))`` over the last axis, with m the maximum along it."""
+    last = x.ndim - 1
+    # The gradient of the shift cancels.
+    shifted = ops.sub(x, ops.disconnected_grad(ops.upper_bound(x, (last,))))
+    # Of no classes the sum is one, so that its logarithm is zero.
+    none = ops.cast(ops.eq(ops.length(x, last), 0), x.dtype)
+    return shifted, ops.add(ops.sum_(ops.exp(shifted), axis=last), none)
+
+
+def _row_total(weight: Variable | None, x: Variable, terms: Variable) -> Variable:
+    """Return the sum of the weights of each row of x; no weight stands for one."""
+    last = terms.ndim - 1
+    count = ops.cast(ops.length(x, last), terms.dtype)
+    if weight is None:
+        return count
+    if weight.broadcastable[last] and not terms.broadcastable[last]:
+        return ops.mul(ops.dimshuffle(weight, tuple(range(last))), count)
+    return ops.sum_(weight, axis=last)
+
+
 RULES: tuple[Rule, ...] = (
+    sum_of_log_softmax,
     sigmoid_from_exp,
     sigmoid_from_inverse,
     one_minus_sigmoid,
