@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <memory>
 #include <vector>
 
 #include "core/parallel.hpp"
-#include "kernels/transfer.hpp"
-#include "runtime/binding.hpp"
 #include "runtime/context.hpp"
+#include "runtime/row_lane.hpp"
+#include "runtime/row_sums.hpp"
 
 namespace arignote {
 namespace {
@@ -32,166 +33,12 @@ constexpr std::int64_t kRun = 16;
 // But not if the sums together are larger: each level of a tree has some of its own.
 constexpr std::size_t kMostTreeBytes = 1 << 20;
 
-// Instead of a number of rows: no input is cut.
-constexpr std::int64_t kAsTheyAre = -1;
-
-// Where a block's results go: one address for each output of the body.
-using Targets = std::vector<std::byte*>;
-
-// A kernel of the body that adds to a sum: in a form of its own, or if bytes is 0, that of the
-// output.
-struct Adder {
-  int step;
-  std::size_t output;  // of the body
-  std::size_t bytes;
-};
-
-// Sums that lie in memory together: those that the outputs cannot hold, one of each, or those of a
-// block that are yet to be added.
-enum class Together { kApart, kAll, kBlock };
-
-// The outputs that are sums. Some are summed up by the kernels that make them.
-class Sums {
- public:
-  void clear() { parts_.clear(); }
-  void append(std::size_t output, const Layout& layout, const Adder* adder) {
-    const std::size_t item = size_of(layout.dtype);
-    const bool is_own = adder != nullptr && adder->bytes != 0;
-    const std::size_t bytes =
-        is_own ? adder->bytes : static_cast<std::size_t>(layout.size()) * item;
-    parts_.push_back({output, static_cast<std::int64_t>(bytes / item),
-                      static_cast<std::int64_t>(item), adder != nullptr, is_own,
-                      run_of(Update::kAdd, layout.dtype)});
-  }
-  std::size_t bytes(Together together) const {
-    std::size_t bytes = 0;
-    for (const Part& part : parts_) bytes += part.bytes(together);
-    return bytes;
-  }
-
-  // Returns where the memory goes on.
-  std::byte* point(Targets& targets, std::byte* memory, Together together) const {
-    for (const Part& part : parts_) {
-      const std::size_t bytes = part.bytes(together);
-      if (bytes != 0) targets[part.output] = memory;
-      memory += bytes;
-    }
-    return memory;
-  }
-  void point_at_outputs(Targets& targets, std::span<std::byte* const> outputs) const {
-    for (const Part& part : parts_) {
-      if (!part.is_own) targets[part.output] = outputs[part.output];
-    }
-  }
-  // Makes a block's targets ready: kernels that add do so to the sums.
-  void start(const Targets& sums) const {
-    for (const Part& part : parts_) {
-      if (part.is_own) std::fill_n(sums[part.output], part.count * part.item, std::byte{0});
-    }
-  }
-  void share(Targets& targets, const Targets& sums) const {
-    for (const Part& part : parts_) {
-      if (part.adds) targets[part.output] = sums[part.output];
-    }
-  }
-  void add_block(const Targets& sums, const Targets& block) const {
-    for (const Part& part : parts_) {
-      if (!part.adds) add(part, sums, block);
-    }
-  }
-  void add(const Targets& to, const Targets& from) const {
-    for (const Part& part : parts_) add(part, to, from);
-  }
-
- private:
-  struct Part {
-    std::size_t output;
-    std::int64_t count;
-    std::int64_t item;
-    bool adds;    // its kernel does
-    bool is_own;  // in a form of its own
-    RunFn run;
-
-    std::size_t bytes(Together together) const {
-      const bool is_there = together == Together::kApart   ? is_own
-                            : together == Together::kBlock ? !adds
-                                                           : true;
-      return is_there ? align_up(static_cast<std::size_t>(count * item)) : 0;
-    }
-  };
-  static void add(const Part& part, const Targets& to, const Targets& from) {
-    part.run(to[part.output], part.item, from[part.output], part.item, part.count);
-  }
-
-  std::vector<Part> parts_;
-};
-
 // A kernel of the body that works out something once for all blocks.
 struct Prepared {
   int step;
   std::size_t input;  // of the kernel
   int number;         // of the body's input
   std::size_t bytes;
-};
-
-// Runs the body on one block after another.
-class Lane final : public Host {
- public:
-  Lane(const Program& body, std::span<const Layout> inputs, std::span<const std::int64_t> cut,
-       std::size_t levels)
-      : context_(body), layouts_(inputs.begin(), inputs.end()), cut_(cut), levels_(levels) {
-    for (Targets& targets : levels_) targets.resize(body.plan.outputs.size());
-    scratch_.resize(body.plan.outputs.size());
-    for (const Layout& layout : layouts_) {
-      sources_.push_back({.shape = layout.shape.data(), .strides = layout.strides.data()});
-    }
-  }
-
-  // Lays the body out for blocks of so many rows, or for the inputs as they are.
-  Status prepare(std::int64_t rows) {
-    set_rows(rows);
-    return context_.prepare(sources_);
-  }
-  Context& context() { return context_; }
-  const Context& context() const { return context_; }
-
-  Status run(std::span<std::byte* const> inputs, std::int64_t first, std::int64_t rows,
-             const Targets& targets) {
-    set_rows(rows);
-    for (std::size_t i = 0; i < sources_.size(); ++i) {
-      const std::int64_t start = cut_[i] < 0 ? 0 : first * layouts_[i].strides[cut_[i]];
-      sources_[i].data = inputs[i] + start;
-    }
-    targets_ = &targets;
-    return context_.run(sources_, *this, nullptr);
-  }
-
-  // Sums by their depth in the tree of blocks, and those of the block at work.
-  std::vector<Targets>& levels() { return levels_; }
-  Targets& scratch() { return scratch_; }
-
-  std::byte* output(int number, const Layout&) override { return (*targets_)[number]; }
-  std::byte* resized_state(int, const Layout&) override { return nullptr; }
-  void expect(double) override {}
-  Status call(const Context&, int) override { return Status::bad_plan("a body has no host steps"); }
-
- private:
-  void set_rows(std::int64_t rows) {
-    if (rows == kAsTheyAre || rows == rows_) return;
-    rows_ = rows;
-    for (std::size_t i = 0; i < layouts_.size(); ++i) {
-      if (cut_[i] >= 0) layouts_[i].shape[cut_[i]] = rows;
-    }
-  }
-
-  Context context_;
-  std::vector<Layout> layouts_;
-  std::vector<Source> sources_;
-  std::span<const std::int64_t> cut_;
-  std::int64_t rows_ = kAsTheyAre;
-  const Targets* targets_ = nullptr;
-  std::vector<Targets> levels_;
-  Targets scratch_;
 };
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }

@@ -1,0 +1,107 @@
+// The outputs of a row block that are sums over the rows.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/buffer.hpp"
+#include "core/view.hpp"
+#include "kernels/transfer.hpp"
+
+namespace arignote {
+
+// Where a block's results go: one address for each output of the body.
+using Targets = std::vector<std::byte*>;
+
+// A kernel of the body that adds to a sum: in a form of its own, or if bytes is 0, that of the
+// output.
+struct Adder {
+  int step;
+  std::size_t output;  // of the body
+  std::size_t bytes;
+};
+
+// Sums that lie in memory together: those that the outputs cannot hold, one of each, or those of a
+// block that are yet to be added.
+enum class Together { kApart, kAll, kBlock };
+
+// The outputs that are sums. Some are summed up by the kernels that make them.
+class Sums {
+ public:
+  void clear() { parts_.clear(); }
+  void append(std::size_t output, const Layout& layout, const Adder* adder) {
+    const std::size_t item = size_of(layout.dtype);
+    const bool is_own = adder != nullptr && adder->bytes != 0;
+    const std::size_t bytes =
+        is_own ? adder->bytes : static_cast<std::size_t>(layout.size()) * item;
+    parts_.push_back({output, static_cast<std::int64_t>(bytes / item),
+                      static_cast<std::int64_t>(item), adder != nullptr, is_own,
+                      run_of(Update::kAdd, layout.dtype)});
+  }
+  std::size_t bytes(Together together) const {
+    std::size_t bytes = 0;
+    for (const Part& part : parts_) bytes += part.bytes(together);
+    return bytes;
+  }
+
+  // Returns where the memory goes on.
+  std::byte* point(Targets& targets, std::byte* memory, Together together) const {
+    for (const Part& part : parts_) {
+      const std::size_t bytes = part.bytes(together);
+      if (bytes != 0) targets[part.output] = memory;
+      memory += bytes;
+    }
+    return memory;
+  }
+  void point_at_outputs(Targets& targets, std::span<std::byte* const> outputs) const {
+    for (const Part& part : parts_) {
+      if (!part.is_own) targets[part.output] = outputs[part.output];
+    }
+  }
+  // Makes a block's targets ready: kernels that add do so to the sums.
+  void start(const Targets& sums) const {
+    for (const Part& part : parts_) {
+      if (part.is_own) std::fill_n(sums[part.output], part.count * part.item, std::byte{0});
+    }
+  }
+  void share(Targets& targets, const Targets& sums) const {
+    for (const Part& part : parts_) {
+      if (part.adds) targets[part.output] = sums[part.output];
+    }
+  }
+  void add_block(const Targets& sums, const Targets& block) const {
+    for (const Part& part : parts_) {
+      if (!part.adds) add(part, sums, block);
+    }
+  }
+  void add(const Targets& to, const Targets& from) const {
+    for (const Part& part : parts_) add(part, to, from);
+  }
+
+ private:
+  struct Part {
+    std::size_t output;
+    std::int64_t count;
+    std::int64_t item;
+    bool adds;    // its kernel does
+    bool is_own;  // in a form of its own
+    RunFn run;
+
+    std::size_t bytes(Together together) const {
+      const bool is_there = together == Together::kApart   ? is_own
+                            : together == Together::kBlock ? !adds
+                                                           : true;
+      return is_there ? align_up(static_cast<std::size_t>(count * item)) : 0;
+    }
+  };
+  static void add(const Part& part, const Targets& to, const Targets& from) {
+    part.run(to[part.output], part.item, from[part.output], part.item, part.count);
+  }
+
+  std::vector<Part> parts_;
+};
+
+}  // namespace arignote
