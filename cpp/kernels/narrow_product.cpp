@@ -85,7 +85,7 @@ HWY_INLINE auto sum_of_blocks(D d, hn::Vec<D> v) {
 // The sums of the lanes of kCount vectors, as many together as fit into 16 bytes: that takes fewer
 // steps than one after the other. May write 16 bytes behind the last.
 template <int kCount, class D, class T = hn::TFromD<D>>
-HWY_INLINE void sum_lanes(D d, const hn::Vec<D>* vectors, T* sums) {
+HWY_INLINE void sum_lanes([[maybe_unused]] D d, const hn::Vec<D>* vectors, T* sums) {
 #if HWY_TARGET == HWY_SCALAR
   for (int i = 0; i < kCount; ++i) sums[i] = hn::GetLane(vectors[i]);
 #else
