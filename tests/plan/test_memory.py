@@ -106,6 +106,17 @@ def test_nor_one_of_another_shape_or_dtype() -> None:
     assert taken(f.plan) == {}
 
 
+def test_nor_one_that_its_taker_reduces() -> None:
+    """Over no axis, which leaves the shape as it is; rewriting would leave out the sum."""
+    x, w = T.dscalar("x"), theano.shared(2.0, "w")
+    literal = Mode(optimizer=None)
+    f = theano.function([x], (x * 2).sum() + 1, updates=[(w, w.sum())], mode=literal)
+    assert f(3) == 7
+    assert w.get_value() == 2
+    (reducing, _) = (step for step in f.plan.steps if "sum(" in str(step.params["program"]))
+    assert reducing.outputs[0] not in taken(f.plan)
+
+
 # What reads another window of the memory that it would overwrite.
 TWICE: dict[str, Callable[[Variable, Variable], Variable]] = {
     "its transpose": lambda t, i: t + t.T,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from arignote import ops
+from arignote.ops.program import Program
 from arignote.plan.plan import Plan, Reshaped, State, Step, Temp, View, sizes_read
 
 # Steps that cannot fail, and so may write states in place.
@@ -43,7 +44,7 @@ def may_overwrite(plan: Plan, step: Step, source: str, output: str) -> bool:
     It may if it reads it only once, as a whole, and its op permits it.
     """
     read = [name for name in step.inputs if plan.content(name).name == source]
-    permitted = step.op in COMMITTING or (output, source) in _permitted(step)
+    permitted = step.op == ops.copy_op.name or (output, source) in _permitted(step)
     return not read or (read == [source] and permitted and not step.host)
 
 
@@ -82,13 +83,14 @@ def _may_write(plan: Plan, step: Step, state: str, value: str) -> bool:
         and value not in plan.outputs
         and buffer.type.dtype == target.type.dtype
         and buffer.shape == target.shape
-        and _reads_elementwise(plan, step, state)
+        and _reads_elementwise(plan, step, state, value)
     )
 
 
-def _reads_elementwise(plan: Plan, step: Step, state: str) -> bool:
+def _reads_elementwise(plan: Plan, step: Step, state: str, value: str) -> bool:
     """Return whether a step reads a state only as a whole, element for element, if at all."""
-    return all(name == state or plan.root(name).name != state for name in step.inputs)
+    read = [name for name in step.inputs if plan.root(name).name == state]
+    return not read or (set(read) == {state} and value not in _reduced(step))
 
 
 def _read_by_others(plan: Plan, step: Step) -> bool:
@@ -153,8 +155,18 @@ def _reuse(plan: Plan, taken: set[str]) -> dict[str, str]:
 def _permitted(step: Step) -> list[tuple[str, str]]:
     """Return the pairs (output, input) of a step that may share memory."""
     if step.op == ops.program_op.name:
-        return [(output, source) for output in step.outputs for source in step.inputs]
+        whole = [output for output in step.outputs if output not in _reduced(step)]
+        return [(output, source) for output in whole for source in step.inputs]
     return [(step.outputs[o], step.inputs[i]) for o, i in step.record.reuse]
+
+
+def _reduced(step: Step) -> set[str]:
+    """Return the outputs of a step that are reductions, if over no axis."""
+    program = step.params.get("program")
+    if not isinstance(program, Program):
+        return set()
+    pairs = zip(step.outputs, program.results, strict=True)
+    return {output for output, result in pairs if result.reduction}
 
 
 def _dies(plan: Plan, source: str, output: str, position: int, last_use: dict[str, int]) -> bool:
