@@ -25,6 +25,8 @@ class Setting:
     rows: int = 20
     features: int = 5
     dtype: str = "float64"
+    # In the models of ROW_LOSSES: what becomes of the losses of all rows, instead of their mean.
+    cost: Callable[[Any], Any] | None = None
 
     def real(self, *shape: int, seed: int = 1) -> Array:
         """Return normally distributed numbers."""
@@ -44,6 +46,10 @@ class Setting:
         """Return a parameter."""
         return theano.shared(self.real(*shape, seed=len(name) + len(shape)), name)
 
+    def cost_of(self, losses: Any, usual: Callable[[Any], Any]) -> Any:
+        """Return the cost of the losses of all rows."""
+        return (self.cost or usual)(losses)
+
     def matrix(self, name: str = "x") -> Any:
         """Return an input for the data."""
         return T.matrix(name, dtype=self.dtype)
@@ -55,11 +61,18 @@ class Setting:
 
 Build = Callable[[Setting], Program]
 ROW_MODELS: Final[dict[str, Build]] = {}
+# Those whose setting tells what becomes of their losses.
+ROW_LOSSES: Final[dict[str, Build]] = {}
 
 
 def _model(build: Build) -> Build:
     ROW_MODELS[build.__name__] = build
     return build
+
+
+def _loss(build: Build) -> Build:
+    ROW_LOSSES[build.__name__] = build
+    return _model(build)
 
 
 def descent(
@@ -209,22 +222,22 @@ def softmax_with_penalties(of: Setting) -> Program:
 def _losses(of: Setting, loss: Callable[[Any, Any], Any], labels: Array | None = None) -> Program:
     """A classifier with a loss of scores and labels for each row."""
     x, y, scores, parameters = _classifier(of)
-    cost = T.mean(loss(scores, y))
+    cost = of.cost_of(loss(scores, y), T.mean)
     arguments = [of.x, of.labels if labels is None else labels]
     return Program([x, y], cost, arguments, descent(cost, parameters))
 
 
-@_model
+@_loss
 def log_of_selected(of: Setting) -> Program:
     return _losses(of, lambda z, y: -T.log(T.nnet.softmax(z)[T.arange(y.shape[0]), y]))
 
 
-@_model
+@_loss
 def log_softmax(of: Setting) -> Program:
     return _losses(of, lambda z, y: -T.nnet.logsoftmax(z)[T.arange(z.shape[0]), y])
 
 
-@_model
+@_loss
 def categorical_crossentropy(of: Setting) -> Program:
     def loss(z: Any, y: Any) -> Any:
         return T.nnet.categorical_crossentropy(T.nnet.softmax(z), y)
@@ -232,12 +245,12 @@ def categorical_crossentropy(of: Setting) -> Program:
     return _losses(of, loss, of.labels % CLASSES)
 
 
-@_model
+@_loss
 def logsumexp(of: Setting) -> Program:
     return _losses(of, lambda z, y: T.log(T.exp(z).sum(axis=1)) - z[T.arange(y.shape[0]), y])
 
 
-@_model
+@_loss
 def logsumexp_with_maximum(of: Setting) -> Program:
     def loss(z: Any, y: Any) -> Any:
         largest = z.max(axis=1, keepdims=True)
@@ -247,7 +260,7 @@ def logsumexp_with_maximum(of: Setting) -> Program:
     return _losses(of, loss)
 
 
-@_model
+@_loss
 def softmax_by_hand(of: Setting) -> Program:
     def loss(z: Any, y: Any) -> Any:
         e = T.exp(z - z.max(axis=1, keepdims=True))
@@ -256,7 +269,7 @@ def softmax_by_hand(of: Setting) -> Program:
     return _losses(of, loss)
 
 
-@_model
+@_loss
 def ignored_labels(of: Setting) -> Program:
     """A label below zero counts for nothing."""
 
@@ -268,7 +281,7 @@ def ignored_labels(of: Setting) -> Program:
     return _losses(of, loss)
 
 
-@_model
+@_loss
 def smoothed_labels(of: Setting) -> Program:
     def loss(z: Any, y: Any) -> Any:
         logs = T.nnet.logsoftmax(z)
@@ -335,11 +348,11 @@ def weighted_rows(of: Setting) -> Program:
     return Program([x, y, weights], cost, arguments, descent(cost, parameters))
 
 
-@_model
+@_loss
 def one_hot_labels(of: Setting) -> Program:
     x, _, scores, parameters = _classifier(of)
     targets = of.matrix("targets")
-    cost = T.mean(T.nnet.categorical_crossentropy(T.nnet.softmax(scores), targets))
+    cost = of.cost_of(T.nnet.categorical_crossentropy(T.nnet.softmax(scores), targets), T.mean)
     one_hot = np.eye(CLASSES, dtype=of.dtype)[of.labels]
     return Program([x, targets], cost, [of.x, one_hot], descent(cost, parameters))
 
@@ -422,11 +435,11 @@ def hidden_layer(of: Setting) -> Program:
 def _regression(of: Setting, loss: Callable[[Any, Any], Any], targets: Array) -> Program:
     x, t = of.matrix(), of.vector()
     w, b = of.shared("w", of.features), theano.shared(np.asarray(0.25, of.dtype), "b")
-    cost = _mean(loss(T.dot(x, w) + b, t))
+    cost = of.cost_of(loss(T.dot(x, w) + b, t), _mean)
     return Program([x, t], cost, [of.x, targets.astype(of.dtype)], descent(cost, [w, b]))
 
 
-@_model
+@_loss
 def logistic(of: Setting) -> Program:
     def loss(z: Any, t: Any) -> Any:
         p = 1 / (1 + T.exp(-z))
@@ -446,34 +459,34 @@ def logistic_with_outputs(of: Setting) -> Program:
     return Program([x, t], [p > 0.5, losses], arguments, descent(_mean(losses), [w]))
 
 
-@_model
+@_loss
 def cross_entropy(of: Setting) -> Program:
     return _regression(
         of, lambda z, t: T.nnet.binary_crossentropy(T.nnet.sigmoid(z), t), of.labels > 0
     )
 
 
-@_model
+@_loss
 def signed_labels(of: Setting) -> Program:
     return _regression(of, lambda z, t: T.log(1 + T.exp(-t * z)), np.sign(of.labels - 0.5))
 
 
-@_model
+@_loss
 def hinge(of: Setting) -> Program:
     return _regression(of, lambda z, t: T.maximum(0, 1 - t * z), np.sign(of.labels - 0.5))
 
 
-@_model
+@_loss
 def squares(of: Setting) -> Program:
     return _regression(of, lambda z, t: (z - t) ** 2, of.real(of.rows, seed=5))
 
 
-@_model
+@_loss
 def absolute(of: Setting) -> Program:
     return _regression(of, lambda z, t: abs(z - t), of.real(of.rows, seed=5))
 
 
-@_model
+@_loss
 def huber(of: Setting) -> Program:
     def loss(z: Any, t: Any) -> Any:
         half, error = np.asarray(0.5, of.dtype), abs(z - t)
@@ -482,19 +495,19 @@ def huber(of: Setting) -> Program:
     return _regression(of, loss, of.real(of.rows, seed=5))
 
 
-@_model
+@_loss
 def softplus(of: Setting) -> Program:
     return _regression(of, lambda z, t: T.nnet.softplus(z) - t * z, of.labels > 0)
 
 
-@_model
+@_loss
 def poisson(of: Setting) -> Program:
     return _regression(of, lambda z, t: T.exp(z) - t * z, np.abs(of.labels))
 
 
-@_model
+@_loss
 def squares_of_several(of: Setting) -> Program:
     x, t = of.matrix(), of.matrix("t")
     w = of.shared("W", of.features, CLASSES)
-    cost = _mean(T.sum((T.dot(x, w) - t) ** 2, axis=1))
+    cost = of.cost_of(T.sum((T.dot(x, w) - t) ** 2, axis=1), _mean)
     return Program([x, t], cost, [of.x, of.real(of.rows, CLASSES, seed=5)], descent(cost, [w]))

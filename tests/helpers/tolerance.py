@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,29 @@ def assert_close(found: Array, wanted: Array, scale: float = 0) -> None:
         near = np.abs(found - wanted) <= rewritten_bound(wanted, scale)
     same = near | (found == wanted) | (np.isnan(found) & np.isnan(wanted))
     assert np.all(same), f"{found} instead of {wanted}"
+
+
+# Sums of the same rows in another order, in units in the last place of the largest element.
+REORDERED = 64
+
+
+def assert_reordered(
+    found: Iterable[npt.ArrayLike], wanted: Iterable[npt.ArrayLike], scale: float = 1
+) -> None:
+    """Hold arrays within their bound; what is no float, or not finite, must be equal.
+
+    ``scale`` is the magnitude at which terms cancel.
+    """
+    for a, b in zip(map(np.asarray, found), map(np.asarray, wanted), strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        if b.dtype.kind != "f":
+            np.testing.assert_array_equal(a, b)
+            continue
+        finite = np.isfinite(b)
+        np.testing.assert_array_equal(a[~finite], b[~finite])
+        largest = max(scale, float(np.max(np.abs(b[finite]), initial=0)))
+        bound = REORDERED * float(np.finfo(b.dtype).eps) * largest
+        assert np.all(np.abs(a[finite] - b[finite]) <= bound), f"{a} instead of {b}"
 
 
 # Formulas of the surface against NumPy's, in units in the last place.

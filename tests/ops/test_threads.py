@@ -28,7 +28,7 @@ def test_any_number_of_threads_gives_the_same_bits(name: str) -> None:
         for sample in samples_of(op, Values(3, scale=10_000), dtype):
             call = sample.function(Mode(optimizer=None))
             results = []
-            for count in (1, 2, 3, 7):
+            for count in (1, 2, 3, 7, 16):
                 config.threads = count
                 results.append([as_bytes(array) for array in call(*sample.arrays)])
             for found in results[1:]:
