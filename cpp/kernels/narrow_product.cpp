@@ -314,14 +314,43 @@ HWY_NOINLINE void backward_rows(const Backward<T>& b, std::int64_t row) {
   }
 }
 
+// The sums of so many features at a time start from zero, and are added to those of other rows at
+// the end: one chain of additions through many rows would lose digits.
+template <class T>
+constexpr std::int64_t kTogether = (8 << 10) / sizeof(T);
+
+template <class T>
+void add_sums(const T* from, std::int64_t count, T* to) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t i = 0; i < count; i += lanes) {
+    hn::Store(hn::Add(hn::Load(d, to + i), hn::Load(d, from + i)), d, to + i);
+  }
+}
+
 template <class T>
 void backward_few(const Backward<T>& b) {
-  with_count<1>(b.shape.columns, [&](auto count) HWY_ATTR {
-    constexpr int kCount = std::min<int>(decltype(count)::value, kFewColumns);
-    for_rows<8 / kCount>(0, b.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
-      backward_rows<decltype(rows)::value, kCount>(b, row);
+  HWY_ALIGN T sums[kFewColumns * kTogether<T>];
+  Backward<T> part = b;
+  part.sums = sums;
+  part.shape.step = kTogether<T>;
+  for (std::int64_t feature = 0; feature < b.shape.features; feature += kTogether<T>) {
+    part.x = b.x + feature;
+    part.shape.features = std::min(kTogether<T>, b.shape.features - feature);
+    const std::int64_t length = narrow_step<T>(part.shape.features);
+    for (std::int64_t c = 0; c < b.shape.columns; ++c) {
+      std::fill_n(sums + c * kTogether<T>, length, T{0});
+    }
+    with_count<1>(b.shape.columns, [&](auto count) HWY_ATTR {
+      constexpr int kCount = std::min<int>(decltype(count)::value, kFewColumns);
+      for_rows<8 / kCount>(0, b.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
+        backward_rows<decltype(rows)::value, kCount>(part, row);
+      });
     });
-  });
+    for (std::int64_t c = 0; c < b.shape.columns; ++c) {
+      add_sums(sums + c * kTogether<T>, part.shape.features, b.sums + c * b.shape.step + feature);
+    }
+  }
 }
 
 template <class T>

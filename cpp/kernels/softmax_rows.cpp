@@ -20,7 +20,8 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Sums are kept in float64.
+// Sums are kept in float64: of float32, those of the lower and the upper half of the lanes; of
+// float64, those of all lanes and what rounding has taken from them.
 template <class T>
 class Sum {
  public:
@@ -40,9 +41,16 @@ class Sum {
 #endif
     }
   }
+  // Carefully, however often.
   HWY_INLINE void add(const Sum& other) {
-    low_ = hn::Add(low_, other.low_);
+    const auto sum = hn::Add(low_, other.low_);
+    if constexpr (sizeof(T) == sizeof(double)) {
+      const auto added = hn::Sub(sum, low_);
+      const auto lost = hn::Add(hn::Sub(low_, hn::Sub(sum, added)), hn::Sub(other.low_, added));
+      high_ = hn::Add(high_, lost);
+    }
     high_ = hn::Add(high_, other.high_);
+    low_ = sum;
   }
   HWY_INLINE double total() const {
     return hn::GetLane(hn::SumOfLanes(kWide, hn::Add(low_, high_)));
@@ -102,7 +110,7 @@ HWY_INLINE ExpSum exp_sum(const T* x, T* out, std::size_t length) {
   Sum<T> sum;
   std::size_t i = 0;
   while (i + lanes <= length) {
-    // Sums of sums, since one long chain of additions would lose digits of a float64.
+    // Sums of sums, since one long chain of plain additions would lose digits of a float64.
     Sum<T> part;
     const std::size_t whole = i + (length - i) / lanes * lanes;
     const std::size_t end = whole - i < kPart * lanes ? whole : i + kPart * lanes;

@@ -27,9 +27,10 @@ constexpr std::int64_t kMostLanes = 16;
 constexpr double kLaneNanoseconds = 15'000;
 // Blocks, and lanes, come in multiples of so many, so that a few threads end at the same time.
 constexpr std::int64_t kTogether = 4;
-// So many blocks are added one after the other, more as a tree: sums of many rows keep their
-// digits.
+// So many blocks are added one after the other, or those of so many rows, more as a tree: sums of
+// many rows keep their digits.
 constexpr std::int64_t kRun = 16;
+constexpr std::int64_t kRunRows = 4096;
 // But not if the sums together are larger: each level of a tree has some of its own.
 constexpr std::size_t kMostTreeBytes = 1 << 20;
 
@@ -176,7 +177,10 @@ class ByRows final : public Kernel {
 
   Status make_lanes() {
     blocks_ = rows_ > block_ ? ceil_div(rows_, block_) : 1;
-    run_ = sums_.bytes(Together::kAll) <= kMostTreeBytes ? kRun : blocks_;
+    const bool has_tree = sums_.bytes(Together::kAll) <= kMostTreeBytes;
+    run_ = has_tree
+               ? std::clamp<std::int64_t>(kRunRows / std::max<std::int64_t>(1, block_), 1, kRun)
+               : blocks_;
     std::int64_t count = 1;
     for (std::int64_t lane = 0; lane < count; ++lane) {
       count_allocation();
