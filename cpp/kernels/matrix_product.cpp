@@ -9,7 +9,7 @@ namespace arignote {
 namespace {
 
 // What all threads read, and no more memory than that.
-constexpr std::int64_t kBlockBytes = 4 << 20;
+constexpr std::int64_t kBlockBytes = 2 << 20;
 // The bytes of one depth in a block that is deeper than one chunk.
 constexpr std::int64_t kBlockLineBytes = 8 << 10;
 // Of a tile: what it reads of the block at a time stays in the second cache, and the part of out
@@ -18,7 +18,7 @@ constexpr std::int64_t kTileLineBytes = 2 << 10;
 constexpr std::int64_t kTileOtherBytes = 2 << 10;
 // Multiplications that are worth a tile, and tiles that let threads end at the same time.
 constexpr std::int64_t kTileMultiplications = 1 << 20;
-constexpr std::int64_t kManyTiles = 32;
+constexpr std::int64_t kManyTiles = 16;
 constexpr double kPackNanoseconds = 0.2;  // of one element
 
 template <class T>

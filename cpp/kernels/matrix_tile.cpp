@@ -42,9 +42,10 @@ struct PanelProduct {
   Result<T> out;
   std::int64_t last_lanes;
   bool adds;
-  // Memory that is needed soon: a cache line for each depth.
-  const T* ahead;
-  std::int64_t ahead_step;
+  // Cache lines that are needed soon, one for each depth until there are no more.
+  const T* ahead = nullptr;
+  std::int64_t ahead_step = 0;
+  std::int64_t ahead_count = 0;
 };
 
 template <bool kAdds, class T, class V, int kCount, int kWide>
@@ -92,17 +93,21 @@ void multiply_panels(const PanelProduct<T>& p) {
   const T* a = p.a;
   const T* b = p.b;
   const T* ahead = p.ahead;
-  for (std::int64_t k = 0; k < p.depth; ++k) {
-    __builtin_prefetch(ahead, 0, 2);  // into the second cache
-    V columns[kWide];
-    for (int v = 0; v < kWide; ++v) columns[v] = in_register(hn::LoadU(d, b + v * kLanes<T>));
-    for (int r = 0; r < kCount; ++r) {
-      const V row = in_register(hn::Set(d, a[r]));
-      for (int v = 0; v < kWide; ++v) sums[r][v] = hn::MulAdd(row, columns[v], sums[r][v]);
+  std::int64_t step = p.ahead_step;
+  std::int64_t end = p.ahead_count;
+  for (std::int64_t k = 0; k < p.depth; end = p.depth, ahead = a, step = 0) {
+    for (; k < end; ++k) {
+      __builtin_prefetch(ahead, 0, 2);  // into the second cache
+      V columns[kWide];
+      for (int v = 0; v < kWide; ++v) columns[v] = in_register(hn::LoadU(d, b + v * kLanes<T>));
+      for (int r = 0; r < kCount; ++r) {
+        const V row = in_register(hn::Set(d, a[r]));
+        for (int v = 0; v < kWide; ++v) sums[r][v] = hn::MulAdd(row, columns[v], sums[r][v]);
+      }
+      a += kCount;
+      b += p.b_step;
+      ahead += step;
     }
-    a += kCount;
-    b += p.b_step;
-    ahead += p.ahead_step;
   }
   if constexpr (kLanes<T> > 1) {
     if (p.last_lanes < kLanes<T>) return put_part(sums, p);
@@ -124,30 +129,36 @@ constexpr std::array<std::array<PanelFn<T>, kRows>, kVectors> kPanelFunctions = 
     by_rows<T, 1>(std::make_integer_sequence<int, kRows>()),
     by_rows<T, 2>(std::make_integer_sequence<int, kRows>())};
 
-// The lines that are packed after those at work, fetched by the products of panels meanwhile: one
-// after the other takes the next cache line of each line, or of each depth where those are dense.
+// Lines that are read after those at work, fetched by the products of panels meanwhile: one of them
+// takes the same cache line of each line; or of each depth, where those are dense.
 template <class T>
 class Ahead {
  public:
-  explicit Ahead(const Lines<T>& next) : data_(next.data) {
+  Ahead(const Lines<T>& next, std::int64_t products) : data_(next.data) {
     const bool is_dense = next.line_step == 1;
     if (next.count == 0 || (!is_dense && next.depth_step != 1)) return;
     step_ = is_dense ? next.depth_step : next.line_step;
-    end_ = data_ + whole(is_dense ? next.count : next.depth, kLine<T>) + kLine<T>;
+    count_ = is_dense ? next.depth : std::min(next.count, next.depth);
+    // One more than they take if they begin with a cache line.
+    left_ = (is_dense ? next.count : next.depth) / kLine<T> + 1;
+    interval_ = std::max<std::int64_t>(1, products / left_);
   }
-  void give(PanelProduct<T>& product) {
-    product.ahead = product.a;
-    product.ahead_step = 0;
-    if (step_ == 0 || data_ >= end_) return;
+  void give(PanelProduct<T>& product, std::int64_t number) {
+    product.ahead_count = 0;
+    if (left_ == 0 || number % interval_ != 0) return;
     product.ahead = data_;
     product.ahead_step = step_;
+    product.ahead_count = count_;
     data_ += kLine<T>;
+    --left_;
   }
 
  private:
   const T* data_;
-  const T* end_ = nullptr;
   std::int64_t step_ = 0;
+  std::int64_t count_ = 0;
+  std::int64_t left_ = 0;
+  std::int64_t interval_ = 1;
 };
 
 // Columns that have been packed, or whole panels of them that are read where they are.
@@ -169,7 +180,9 @@ template <class T>
 void multiply_packed(const MatrixTile<T>& tile, const T* a, const Columns<T>& b,
                      const Lines<T>& next) {
   const RowPanels panels(tile.rows);
-  Ahead<T> ahead(next);
+  const std::int64_t across = whole(tile.columns, kColumns<T>) / kColumns<T>;
+  Ahead<T> ahead(next, across * panels.count);
+  std::int64_t number = 0;
   for (std::int64_t column = 0; column < tile.columns; column += kColumns<T>) {
     const std::int64_t columns = std::min(kColumns<T>, tile.columns - column);
     const std::int64_t width = whole(columns, kLanes<T>);
@@ -179,14 +192,15 @@ void multiply_packed(const MatrixTile<T>& tile, const T* a, const Columns<T>& b,
                             .b_step = b.is_packed ? width : b.step,
                             .out = {tile.out.data + column, tile.out.row_step},
                             .last_lanes = columns - width + kLanes<T>,
-                            .adds = tile.adds,
-                            .ahead = nullptr,
-                            .ahead_step = 0};
-    if (!b.is_packed) ahead = Ahead<T>(b.panel(column + columns, tile.columns));
+                            .adds = tile.adds};
+    if (!b.is_packed) {
+      ahead = Ahead<T>(b.panel(column + columns, tile.columns), panels.count);
+      number = 0;
+    }
     const auto& functions = kPanelFunctions<T>[static_cast<std::size_t>(width / kLanes<T> - 1)];
     for (std::int64_t panel = 0; panel < panels.count; ++panel) {
       const std::int64_t rows = panels.rows(panel);
-      ahead.give(product);
+      ahead.give(product, number++);
       functions[static_cast<std::size_t>(rows - 1)](product);
       product.a += rows * tile.depth;
       product.out.data += rows * tile.out.row_step;
