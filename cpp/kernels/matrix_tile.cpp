@@ -148,7 +148,7 @@ class Ahead {
     if (left_ == 0 || number % interval_ != 0) return;
     product.ahead = data_;
     product.ahead_step = step_;
-    product.ahead_count = count_;
+    product.ahead_count = std::min(count_, product.depth);
     data_ += kLine<T>;
     --left_;
   }
