@@ -295,7 +295,7 @@ def _of_label(values: Any, y: Any) -> Any:
     return values[T.arange(y.shape[0]), y]
 
 
-@_model
+@_loss
 def crammer_singer(of: Setting) -> Program:
     """A hinge for each class, that of the label included."""
 
@@ -305,7 +305,7 @@ def crammer_singer(of: Setting) -> Program:
     return _losses(of, loss)
 
 
-@_model
+@_loss
 def weston_watkins(of: Setting) -> Program:
     """A hinge for each class but that of the label."""
 
@@ -316,7 +316,7 @@ def weston_watkins(of: Setting) -> Program:
     return _losses(of, loss)
 
 
-@_model
+@_loss
 def largest_other(of: Setting) -> Program:
     """A hinge of the best class that is not the label's."""
 
@@ -327,7 +327,7 @@ def largest_other(of: Setting) -> Program:
     return _losses(of, loss)
 
 
-@_model
+@_loss
 def sigmoid_rows(of: Setting) -> Program:
     """Probabilities that are no softmax."""
 
