@@ -115,9 +115,7 @@ class Product {
   double cost() const { return 50.0 + static_cast<double>(shape_.multiplications()) * 0.03; }
 
   // Whether it does so whatever k is.
-  bool can_add() const {
-    return kIsReal && shape_.m * shape_.n > kTiny;
-  }
+  bool can_add() const { return kIsReal && shape_.m * shape_.n > kTiny; }
 
   void run(const std::byte* a_data, const std::byte* b_data, const Result<T>& out, bool adds,
            std::byte* workspace) const noexcept {

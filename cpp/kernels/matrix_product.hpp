@@ -18,7 +18,8 @@ namespace arignote {
 //
 // Every element of out is summed in the same order, however the work is cut: at most kMostTileDepth
 // products, and then these sums. It is off by no more than half a unit in the last place of the sum
-// of the products' magnitudes for each of min(k, kMostTileDepth) + k / kMostTileDepth + 2 roundings.
+// of the products' magnitudes for each of min(k, kMostTileDepth) + k / kMostTileDepth + 2
+// roundings.
 template <class T>
 class MatrixProduct {
  public:
