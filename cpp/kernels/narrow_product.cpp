@@ -72,7 +72,7 @@ HWY_INLINE V in_register(V v) {
 #if HWY_TARGET != HWY_SCALAR
 // The sum of the 128-bit blocks of a vector.
 template <class D>
-HWY_INLINE auto sum_of_blocks(D d, hn::Vec<D> v) {
+HWY_INLINE auto sum_of_blocks([[maybe_unused]] D d, hn::Vec<D> v) {
   if constexpr (hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) <= 16) {
     return v;
   } else {
