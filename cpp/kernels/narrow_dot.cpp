@@ -136,9 +136,11 @@ void NarrowDot::run_forward(const RunArgs& args) const noexcept {
 }
 
 void NarrowDot::forward_rows(const RunArgs& args, const std::byte* w) const noexcept {
-  parallel_ranges(shape_.rows, grain_, [&](std::int64_t first, std::int64_t last) {
+  const std::int64_t grain = args.goes_on ? shape_.rows : grain_;
+  parallel_ranges(shape_.rows, grain, [&](std::int64_t first, std::int64_t last) {
     NarrowShape part = shape_;
     part.rows = last - first;
+    part.goes_on = args.goes_on;
     functions_.forward(part, args.inputs[0] + first * shape_.x_step * item_, w,
                        args.outputs[0] + first * shape_.columns * item_);
   });

@@ -107,6 +107,31 @@ HWY_INLINE void sum_lanes([[maybe_unused]] D d, const hn::Vec<D>* vectors, T* su
 #endif
 }
 
+// Memory that will be used later, fetched into the cache a line at a time while tiles are computed:
+// evenly, since a core waits for few lines at once.
+struct Ahead {
+  const std::byte* line;
+  std::int64_t step;
+
+  HWY_INLINE void fetch() {
+    hwy::Prefetch(line);
+    line += step;
+  }
+};
+
+// As many rows as these behind them: the forward product fetches one half, the backward product the
+// other.
+template <class T>
+Ahead next_rows(const NarrowShape& shape, const T* x, bool is_backward) {
+  if (!shape.goes_on) return {.line = reinterpret_cast<const std::byte*>(x), .step = 0};
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  const std::int64_t groups = (shape.columns + kColumns - 1) / kColumns;
+  const std::int64_t lines = std::max<std::int64_t>(1, shape.features * groups / lanes);
+  const std::int64_t half = shape.x_step * static_cast<std::int64_t>(sizeof(T)) / 2;
+  const auto* next = reinterpret_cast<const std::byte*>(x + shape.rows * shape.x_step);
+  return {.line = next + (is_backward ? shape.rows * half : 0), .step = half * kVectors / lines};
+}
+
 template <class T>
 struct Forward {
   NarrowShape shape;
@@ -116,17 +141,19 @@ struct Forward {
   bool adds;
 };
 
-// The part of out in kRows rows and kCount columns. Meanwhile kAhead rows from the one numbered
-// `next` are fetched into the cache; that may be behind the last.
-template <int kRows, int kCount, int kAhead, class T>
+// The part of out in kRows rows and kCount columns. If kNext is not 0, so many rows from the one
+// numbered `next`, which may be behind the last, are fetched into the cache meanwhile, and what is
+// ahead.
+template <int kRows, int kCount, int kNext, class T>
 HWY_NOINLINE void forward_tile(const Forward<T>& f, std::int64_t row, std::int64_t column,
-                               std::int64_t next) {
+                               std::int64_t next, Ahead& ahead) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const NarrowShape& shape = f.shape;
   const T* const x = f.x + row * shape.x_step;
   const T* const w = f.w + column * shape.step;
-  const T* const ahead = f.x + next * shape.x_step;
+  const T* const next_x = f.x + next * shape.x_step;
+  Ahead running = ahead;
   hn::Vec<decltype(d)> sums[kRows][kCount];
   for (auto& row_sums : sums) {
     for (auto& sum : row_sums) sum = hn::Zero(d);
@@ -141,13 +168,15 @@ HWY_NOINLINE void forward_tile(const Forward<T>& f, std::int64_t row, std::int64
   };
   std::int64_t feature = 0;
   for (; feature + lanes <= shape.features; feature += lanes) {
-    for (int r = 0; r < kAhead; ++r) hwy::Prefetch(ahead + r * shape.x_step + feature);
+    for (int r = 0; r < kNext; ++r) hwy::Prefetch(next_x + r * shape.x_step + feature);
+    if constexpr (kNext > 0) running.fetch();
     add(feature, [&](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
   }
   if (feature < shape.features) {
     const auto rest = static_cast<std::size_t>(shape.features - feature);
     add(feature, [&](const T* from) HWY_ATTR { return load_first(d, from, rest, T{0}); });
   }
+  ahead = running;
   HWY_ALIGN T totals[kRows * kCount + 16 / sizeof(T)];
   sum_lanes<kRows * kCount>(d, &sums[0][0], totals);
   for (int r = 0; r < kRows; ++r) {
@@ -168,10 +197,11 @@ HWY_INLINE void for_rows(std::int64_t row, std::int64_t rows, Visit&& visit) {
 
 template <class T>
 void forward_one_group(const Forward<T>& f) {
+  Ahead nothing{};
   with_count<1>(f.shape.columns, [&](auto count) HWY_ATTR {
     constexpr int kCount = decltype(count)::value;
     for_rows<tile_vectors(kCount)>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
-      forward_tile<decltype(rows)::value, kCount, 0>(f, row, 0, 0);
+      forward_tile<decltype(rows)::value, kCount, 0>(f, row, 0, 0, nothing);
     });
   });
 }
@@ -179,12 +209,12 @@ void forward_one_group(const Forward<T>& f) {
 // Each group of columns fetches other rows of the next tile, so that memory is read while all of
 // them are computed. (One group alone computes no longer than memory takes.)
 template <class T>
-void forward_groups(const Forward<T>& f) {
+void forward_groups(const Forward<T>& f, Ahead& ahead) {
   for_rows<kVectors>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
     constexpr int kRows = decltype(rows)::value;
     std::int64_t next = row + kRows;
     for_column_groups(f.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
-      forward_tile<kRows, decltype(count)::value, kRows / 2>(f, row, first, next);
+      forward_tile<kRows, decltype(count)::value, kRows / 2>(f, row, first, next, ahead);
       next += kRows / 2;
     });
   });
@@ -193,6 +223,7 @@ void forward_groups(const Forward<T>& f) {
 template <class T>
 void forward(const NarrowShape& shape, const std::byte* x, const std::byte* w,
              std::byte* out) noexcept {
+  Ahead ahead = next_rows(shape, reinterpret_cast<const T*>(x), false);
   for (std::int64_t first = 0; first < shape.features; first += kMostFeatures) {
     Forward<T> part{.shape = shape,
                     .x = reinterpret_cast<const T*>(x) + first,
@@ -200,15 +231,9 @@ void forward(const NarrowShape& shape, const std::byte* x, const std::byte* w,
                     .out = reinterpret_cast<T*>(out),
                     .adds = first > 0};
     part.shape.features = std::min(kMostFeatures, shape.features - first);
-    shape.columns <= kColumns ? forward_one_group(part) : forward_groups(part);
+    shape.columns <= kColumns ? forward_one_group(part) : forward_groups(part, ahead);
   }
 }
-
-// Memory that will be used next.
-struct Ahead {
-  const std::byte* first;
-  std::int64_t step;
-};
 
 template <class T>
 struct Backward {
@@ -219,10 +244,10 @@ struct Backward {
 };
 
 // sums[c][feature …] for kCount columns and kWide vectors of features, or for `rest` features if
-// those are not one vector. Meanwhile a cache line is fetched for each row.
+// those are not one vector. Meanwhile a line of what is ahead is fetched for each row.
 template <int kWide, int kCount, class T>
 HWY_NOINLINE void backward_tile(const Backward<T>& b, std::int64_t feature, std::int64_t column,
-                                std::size_t rest, const Ahead& ahead) {
+                                std::size_t rest, Ahead& ahead) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const NarrowShape& shape = b.shape;
@@ -232,10 +257,9 @@ HWY_NOINLINE void backward_tile(const Backward<T>& b, std::int64_t feature, std:
   }
   const T* x = b.x + feature;
   const T* factors = b.d + column;
-  const std::byte* line = ahead.first;
+  Ahead running = ahead;
   for (std::int64_t row = 0; row < shape.rows; ++row) {
-    hwy::Prefetch(line);
-    line += ahead.step;
+    running.fetch();
     hn::Vec<decltype(d)> values[kWide];
     for (int v = 0; v < kWide; ++v) {
       values[v] = kWide == 1 ? load_first(d, x, rest, T{0}) : hn::LoadU(d, x + v * lanes);
@@ -247,6 +271,7 @@ HWY_NOINLINE void backward_tile(const Backward<T>& b, std::int64_t feature, std:
     x += shape.x_step;
     factors += shape.columns;
   }
+  ahead = running;
   T* const sums = b.sums + column * shape.step + feature;
   for (int v = 0; v < kWide; ++v) {
     for (int c = 0; c < kCount; ++c) {
@@ -268,11 +293,6 @@ HWY_INLINE void for_features(const Backward<T>& b, Visit&& visit) {
     const std::int64_t rest = std::min(lanes, b.shape.features - feature);
     visit(feature, std::integral_constant<int, 1>(), static_cast<std::size_t>(rest));
   }
-}
-
-template <class T>
-Ahead nothing_ahead(const Backward<T>& b) {
-  return {.first = reinterpret_cast<const std::byte*>(b.d), .step = 0};
 }
 
 // With so few columns memory is what takes time: a few rows are read side by side, each in memory
@@ -356,7 +376,7 @@ void backward_few(const Backward<T>& b) {
 template <class T>
 void backward_one_group(const Backward<T>& b) {
   if (b.shape.columns <= kFewColumns) return backward_few(b);
-  const Ahead nothing = nothing_ahead(b);
+  Ahead nothing{.line = reinterpret_cast<const std::byte*>(b.x), .step = 0};
   with_count<kFewColumns + 1>(b.shape.columns, [&](auto count) HWY_ATTR {
     constexpr int kCount = decltype(count)::value;
     for_features<tile_vectors(kCount)>(
@@ -366,25 +386,12 @@ void backward_one_group(const Backward<T>& b) {
   });
 }
 
-// As many rows as these behind them, in the order of memory, which the processor then reads ahead
-// itself: a part for each row of each tile.
-template <class T>
-Ahead next_rows(const NarrowShape& shape, const T* x) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  const std::int64_t groups = (shape.columns + kColumns - 1) / kColumns;
-  const std::int64_t tiles = (shape.features + kVectors * lanes - 1) / (kVectors * lanes) * groups;
-  const std::int64_t row_bytes = shape.x_step * static_cast<std::int64_t>(sizeof(T));
-  return {.first = reinterpret_cast<const std::byte*>(x + shape.rows * shape.x_step),
-          .step = row_bytes / tiles};
-}
-
 template <class T>
 void backward_groups(const Backward<T>& b) {
-  Ahead ahead = b.shape.goes_on ? next_rows(b.shape, b.x) : nothing_ahead(b);
+  Ahead ahead = next_rows(b.shape, b.x, true);
   for_features<kVectors>(b, [&](std::int64_t feature, auto wide, std::size_t rest) HWY_ATTR {
     for_column_groups(b.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
       backward_tile<decltype(wide)::value, decltype(count)::value>(b, feature, first, rest, ahead);
-      ahead.first += b.shape.rows * ahead.step;
     });
   });
 }
