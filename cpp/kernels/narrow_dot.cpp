@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/few_features.hpp"
 #include "kernels/strided.hpp"
 
 namespace arignote {
 namespace {
 
-// With fewer features there is nothing to gain.
-constexpr std::int64_t kLeastFeatures = 4;
 // Multiplications that are worth a task: some tens of microseconds.
 constexpr std::int64_t kTaskMultiplications = 1 << 19;
 constexpr std::int64_t kMostParts = 64;
@@ -41,9 +40,8 @@ bool NarrowDot::plan(const Layout& a, const Layout& b) {
   item_ = static_cast<std::int64_t>(size_of(a.dtype));
   const std::int64_t columns = b.shape[1];
   if (columns < 1 || columns > kMostNarrowColumns) return false;
-  const bool is_forward = a.strides[1] == item_ && a.shape[1] >= kLeastFeatures;
-  const bool is_backward =
-      a.strides[0] == item_ && a.shape[0] >= kLeastFeatures && is_packed(b, item_);
+  const bool is_forward = a.strides[1] == item_ && a.shape[1] >= 1;
+  const bool is_backward = a.strides[0] == item_ && a.shape[0] >= 1 && is_packed(b, item_);
   if (!is_forward && !is_backward) return false;
   const std::size_t feature = is_forward ? 1 : 0;
   const std::int64_t x_stride = a.strides[1 - feature];
@@ -55,7 +53,8 @@ bool NarrowDot::plan(const Layout& a, const Layout& b) {
   shape_.step = a.dtype == DType::kFloat32 ? narrow_step<float>(shape_.features)
                                            : narrow_step<double>(shape_.features);
   form_ = is_forward ? Form::kForward : Form::kBackward;
-  functions_ = narrow_product(a.dtype);
+  functions_ =
+      shape_.features <= kFewFeatures ? few_features_product(a.dtype) : narrow_product(a.dtype);
   add_ = run_of(Update::kAdd, a.dtype);
   is_column_ = columns == 1 && b.strides[0] == item_;
   plan_parts();
@@ -85,7 +84,7 @@ void NarrowDot::plan_parts() {
   const std::int64_t wanted = outputs * row / kTaskMultiplications / tasks;
   const auto room =
       static_cast<std::int64_t>(kMostPartBytes / std::max<std::size_t>(1, part_bytes()));
-  parts_ = std::clamp<std::int64_t>(wanted, 1, std::min(room, kMostParts));
+  parts_ = std::max<std::int64_t>(1, std::min({wanted, room, kMostParts}));
 }
 
 std::size_t NarrowDot::small_bytes() const {

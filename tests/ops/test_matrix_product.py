@@ -128,6 +128,33 @@ def test_few_lines_of_great_depth(dtype: str, target: str) -> None:
         assert_product(f(with_gaps(a), with_gaps(b)), a, b)
 
 
+# With more results than there is room for the sums of several parts, too.
+MANY = 1_100_000
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("features", [1, 2, 3, 4, 5])
+def test_many_short_rows(dtype: str, features: int, target: str) -> None:
+    f = compiled(dtype)
+    for columns in (1, 2):
+        a, b = draw(dtype, MANY, features, columns)
+        d = draw(dtype, MANY, columns, 1)[0]
+        assert_product(f(a, b), a, b)
+        assert_product(f(a.T, d), a.T, d)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("features", [1, 2, 3, 4])
+def test_layouts_of_short_rows(dtype: str, features: int, target: str) -> None:
+    f = compiled(dtype)
+    for rows, columns in itertools.product([1, 2, 7, 16, 33, 1100], [1, 2, 3, 6, 11]):
+        a, b = draw(dtype, rows, features, columns)
+        d = draw(dtype, rows, columns, 1)[0]
+        for left, right in itertools.product(LAYOUTS, repeat=2):
+            assert_product(f(left(a), right(b)), a, b)
+            assert_product(f(left(a).T, right(d)), a.T, d)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_repeated_lines(dtype: str, target: str) -> None:
     f = compiled(dtype)
@@ -213,7 +240,7 @@ def guarded(array: Array, at_end: bool) -> Array:
 def test_nothing_is_read_beyond_the_operands(dtype: str, target: str) -> None:
     """Neither in one piece nor under a mask: the process would end."""
     f = compiled(dtype)
-    for m, k, n in [(17, 19, 35), (31, 21, 150), (150, 21, 31), (9, 300, 33), (5, 3, 40)]:
+    for m, k, n in [(17, 19, 35), (31, 21, 150), (150, 21, 31), (9, 300, 33), (5, 3, 40), (70, 3, 1)]:
         a, b = draw(dtype, m, k, n)
         for left, right in itertools.product([np.ascontiguousarray, by_columns], repeat=2):
             for at_end in (True, False):
