@@ -15,6 +15,8 @@
 
 #include "hwy/highway.h"
 
+#include "kernels/registers-inl.hpp"
+
 // Blocks overlap only element for element, so no iteration depends on another one: without this
 // the compiler keeps a scalar copy of each loop for overlapping operands and runs it in place.
 #undef ARN_INDEPENDENT_LOOP
@@ -24,14 +26,6 @@
 #define ARN_INDEPENDENT_LOOP _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define ARN_INDEPENDENT_LOOP _Pragma("GCC ivdep")
-#endif
-
-// An array of vectors lives in registers only if the loops over it are gone early.
-#undef ARN_UNROLL
-#if defined(__clang__)
-#define ARN_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define ARN_UNROLL _Pragma("GCC unroll 32")
 #endif
 
 HWY_BEFORE_NAMESPACE();

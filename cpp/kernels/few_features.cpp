@@ -9,6 +9,8 @@
 
 #include "hwy/highway.h"
 
+#include "kernels/registers-inl.hpp"
+
 HWY_BEFORE_NAMESPACE();
 namespace arignote::HWY_NAMESPACE {
 namespace {
@@ -44,6 +46,7 @@ HWY_INLINE std::array<Vector<T>, kCount> load_columns(const T* rows, std::int64_
   const hn::ScalableTag<T> d;
   std::array<Vector<T>, kCount> columns;
   if (step != kCount || count != lanes_of<T>()) {
+    ARN_UNROLL
     for (int c = 0; c < kCount; ++c) columns[c] = load_strided(rows + c, step, count);
   } else if constexpr (kCount == 1) {
     columns[0] = hn::LoadU(d, rows);
@@ -72,6 +75,7 @@ void forward_features(const NarrowShape& shape, const T* x, const T* w, T* out) 
     for (std::int64_t column = 0; column < shape.columns; ++column) {
       const T* const weights = w + column * shape.step;
       Vector<T> sum = hn::Mul(features[0], hn::Set(d, weights[0]));
+      ARN_UNROLL
       for (int f = 1; f < kFeatures; ++f) {
         sum = hn::MulAdd(features[f], hn::Set(d, weights[f]), sum);
       }
@@ -92,24 +96,29 @@ template <int kFeatures, class T>
 void backward_column(const NarrowShape& shape, const T* x, const T* factors, T* sums) {
   const hn::ScalableTag<T> d;
   Vector<T> totals[kChains][kFeatures];
+  ARN_UNROLL
   for (auto& chain : totals) {
+    ARN_UNROLL
     for (auto& total : chain) total = hn::Zero(d);
   }
   const auto add = [&](Vector<T>(&chain)[kFeatures], std::int64_t row,
                        std::int64_t count) HWY_ATTR {
     const auto features = load_columns<kFeatures>(x + row * shape.x_step, shape.x_step, count);
     const auto factor = load_columns<1>(factors + row * shape.columns, shape.columns, count)[0];
+    ARN_UNROLL
     for (int f = 0; f < kFeatures; ++f) chain[f] = hn::MulAdd(features[f], factor, chain[f]);
   };
   const std::int64_t lanes = lanes_of<T>();
   std::int64_t row = 0;
   for (; row + kChains * lanes <= shape.rows; row += kChains * lanes) {
+    ARN_UNROLL
     for (int chain = 0; chain < kChains; ++chain) add(totals[chain], row + chain * lanes, lanes);
   }
   for_vectors<T>(row, shape.rows, [&](std::int64_t first, std::int64_t count) HWY_ATTR {
     add(totals[0], first, count);
   });
   static_assert(kChains == 4);
+  ARN_UNROLL
   for (int f = 0; f < kFeatures; ++f) {
     const auto total =
         hn::Add(hn::Add(totals[0][f], totals[1][f]), hn::Add(totals[2][f], totals[3][f]));

@@ -14,6 +14,7 @@
 
 #include "kernels/matrix_pack-inl.hpp"
 #include "kernels/partial-inl.hpp"
+#include "kernels/registers-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace arignote::HWY_NAMESPACE {
@@ -22,15 +23,6 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 static_assert(kPanelBytes % (kColumns<float> * sizeof(float)) == 0);
-
-// GCC would load such a vector again for each of its uses, and run out of load ports.
-template <class V>
-HWY_INLINE V in_register(V v) {
-#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL && HWY_TARGET != HWY_EMU128
-  asm("" : "+v"(v.raw));
-#endif
-  return v;
-}
 
 // A panel of rows times a panel of columns, of whose last vector only some lanes may be there.
 template <class T>

@@ -53,8 +53,9 @@ bool NarrowDot::plan(const Layout& a, const Layout& b) {
   shape_.step = a.dtype == DType::kFloat32 ? narrow_step<float>(shape_.features)
                                            : narrow_step<double>(shape_.features);
   form_ = is_forward ? Form::kForward : Form::kBackward;
-  functions_ =
-      shape_.features <= kFewFeatures ? few_features_product(a.dtype) : narrow_product(a.dtype);
+  functions_ = shape_.features <= kFewFeatures
+                   ? few_features_product(a.dtype)
+                   : NarrowProduct{narrow_forward(a.dtype), narrow_backward(a.dtype)};
   add_ = run_of(Update::kAdd, a.dtype);
   is_column_ = columns == 1 && b.strides[0] == item_;
   plan_parts();

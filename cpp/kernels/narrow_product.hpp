@@ -33,17 +33,20 @@ constexpr std::int64_t narrow_step(std::int64_t features) {
   return (features + kLanes - 1) / kLanes * kLanes;
 }
 
+// Of the large matrix x, the small one and the result.
+using NarrowFn = void (*)(const NarrowShape& shape, const std::byte* x, const std::byte* small,
+                          std::byte* out) noexcept;
+
 struct NarrowProduct {
   // out (rows x columns, without gaps) = x * w
-  void (*forward)(const NarrowShape& shape, const std::byte* x, const std::byte* w,
-                  std::byte* out) noexcept;
-  // sums += transposed(x) * d, with d (rows x columns) of rows without gaps; the columns of sums
-  // are aligned to vectors and filled up with zeros
-  void (*backward)(const NarrowShape& shape, const std::byte* x, const std::byte* d,
-                   std::byte* sums) noexcept;
+  NarrowFn forward;
+  // out += transposed(x) * d, with d (rows x columns) of rows without gaps; the columns of out are
+  // aligned to vectors and filled up with zeros
+  NarrowFn backward;
 };
 
 // dtype is kFloat32 or kFloat64.
-NarrowProduct narrow_product(DType dtype);
+NarrowFn narrow_forward(DType dtype);
+NarrowFn narrow_backward(DType dtype);
 
 }  // namespace arignote

@@ -1,0 +1,230 @@
+#include "kernels/narrow_product.hpp"
+
+#include <algorithm>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/narrow_backward.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+#include "kernels/narrow_tile-inl.hpp"
+#include "kernels/partial-inl.hpp"
+#include "kernels/registers-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace arignote::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Lanes add up so many rows at most before they are added together: long sums keep their digits.
+constexpr std::int64_t kMostRows = 256;
+
+template <class T>
+struct Backward {
+  NarrowShape shape;
+  const T* x;
+  const T* d;
+  T* sums;
+};
+
+// sums[c][feature …] for kCount columns and kWide vectors of features, or for `rest` features if
+// those are not one vector. Meanwhile a line of what is ahead is fetched for each row.
+template <int kWide, int kCount, class T>
+HWY_NOINLINE void backward_tile(const Backward<T>& b, std::int64_t feature, std::int64_t column,
+                                std::size_t rest, Ahead& ahead) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const NarrowShape& shape = b.shape;
+  hn::Vec<decltype(d)> totals[kWide][kCount];
+  ARN_UNROLL
+  for (auto& vector_totals : totals) {
+    ARN_UNROLL
+    for (auto& total : vector_totals) total = hn::Zero(d);
+  }
+  const T* x = b.x + feature;
+  const T* factors = b.d + column;
+  Ahead running = ahead;
+  for (std::int64_t row = 0; row < shape.rows; ++row) {
+    running.fetch();
+    hn::Vec<decltype(d)> values[kWide];
+    ARN_UNROLL
+    for (int v = 0; v < kWide; ++v) {
+      values[v] = kWide == 1 ? load_first(d, x, rest, T{0}) : hn::LoadU(d, x + v * lanes);
+    }
+    ARN_UNROLL
+    for (int c = 0; c < kCount; ++c) {
+      const auto factor = hn::Set(d, factors[c]);
+      ARN_UNROLL
+      for (int v = 0; v < kWide; ++v) totals[v][c] = hn::MulAdd(values[v], factor, totals[v][c]);
+    }
+    x += shape.x_step;
+    factors += shape.columns;
+  }
+  ahead = running;
+  T* const sums = b.sums + column * shape.step + feature;
+  ARN_UNROLL
+  for (int v = 0; v < kWide; ++v) {
+    ARN_UNROLL
+    for (int c = 0; c < kCount; ++c) {
+      T* const target = sums + c * shape.step + v * lanes;
+      hn::Store(hn::Add(hn::Load(d, target), totals[v][c]), d, target);
+    }
+  }
+}
+
+// All features, kWide vectors at a time: visit(feature, wide, rest).
+template <int kWide, class T, class Visit>
+HWY_INLINE void for_features(const Backward<T>& b, Visit&& visit) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  std::int64_t feature = 0;
+  for (; feature + kWide * lanes <= b.shape.features; feature += kWide * lanes) {
+    visit(feature, std::integral_constant<int, kWide>(), static_cast<std::size_t>(lanes));
+  }
+  for (; feature < b.shape.features; feature += lanes) {
+    const std::int64_t rest = std::min(lanes, b.shape.features - feature);
+    visit(feature, std::integral_constant<int, 1>(), static_cast<std::size_t>(rest));
+  }
+}
+
+// With so few columns memory is what takes time: a few rows are read side by side, each in memory
+// order, while the sums stay in the nearest cache.
+constexpr int kFewColumns = 2;
+
+// sums[c] += what kRows rows add to it, for kCount columns.
+template <int kRows, int kCount, class T>
+HWY_NOINLINE void backward_rows(const Backward<T>& b, std::int64_t row) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const NarrowShape& shape = b.shape;
+  const T* const x = b.x + row * shape.x_step;
+  hn::Vec<decltype(d)> factors[kRows][kCount];
+  ARN_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ARN_UNROLL
+    for (int c = 0; c < kCount; ++c) {
+      factors[r][c] = hn::Set(d, b.d[(row + r) * shape.columns + c]);
+    }
+  }
+  const auto add = [&](std::int64_t feature, auto&& load) HWY_ATTR {
+    hn::Vec<decltype(d)> totals[kCount];
+    ARN_UNROLL
+    for (auto& total : totals) total = hn::Zero(d);
+    ARN_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      const auto values = load(x + r * shape.x_step + feature);
+      ARN_UNROLL
+      for (int c = 0; c < kCount; ++c) totals[c] = hn::MulAdd(values, factors[r][c], totals[c]);
+    }
+    ARN_UNROLL
+    for (int c = 0; c < kCount; ++c) {
+      T* const target = b.sums + c * shape.step + feature;
+      hn::Store(hn::Add(hn::Load(d, target), totals[c]), d, target);
+    }
+  };
+  std::int64_t feature = 0;
+  for (; feature + lanes <= shape.features; feature += lanes) {
+    add(feature, [&](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
+  }
+  if (feature < shape.features) {
+    const auto rest = static_cast<std::size_t>(shape.features - feature);
+    add(feature, [&](const T* from) HWY_ATTR { return load_first(d, from, rest, T{0}); });
+  }
+}
+
+// The sums of so many features at a time start from zero, and are added to those of other rows at
+// the end: one chain of additions through many rows would lose digits.
+template <class T>
+constexpr std::int64_t kTogether = (8 << 10) / sizeof(T);
+
+template <class T>
+void add_sums(const T* from, std::int64_t count, T* to) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t i = 0; i < count; i += lanes) {
+    hn::Store(hn::Add(hn::Load(d, to + i), hn::Load(d, from + i)), d, to + i);
+  }
+}
+
+template <class T>
+void backward_few(const Backward<T>& b) {
+  HWY_ALIGN T sums[kFewColumns * kTogether<T>];
+  Backward<T> part = b;
+  part.sums = sums;
+  part.shape.step = kTogether<T>;
+  for (std::int64_t feature = 0; feature < b.shape.features; feature += kTogether<T>) {
+    part.x = b.x + feature;
+    part.shape.features = std::min(kTogether<T>, b.shape.features - feature);
+    const std::int64_t length = narrow_step<T>(part.shape.features);
+    for (std::int64_t c = 0; c < b.shape.columns; ++c) {
+      std::fill_n(sums + c * kTogether<T>, length, T{0});
+    }
+    with_count<1>(b.shape.columns, [&](auto count) HWY_ATTR {
+      constexpr int kCount = std::min<int>(decltype(count)::value, kFewColumns);
+      for_rows<8 / kCount>(0, b.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
+        backward_rows<decltype(rows)::value, kCount>(part, row);
+      });
+    });
+    for (std::int64_t c = 0; c < b.shape.columns; ++c) {
+      add_sums(sums + c * kTogether<T>, part.shape.features, b.sums + c * b.shape.step + feature);
+    }
+  }
+}
+
+template <class T>
+void backward_one_group(const Backward<T>& b) {
+  if (b.shape.columns <= kFewColumns) return backward_few(b);
+  Ahead nothing{.line = reinterpret_cast<const std::byte*>(b.x), .step = 0};
+  with_count<kFewColumns + 1>(b.shape.columns, [&](auto count) HWY_ATTR {
+    constexpr int kCount = decltype(count)::value;
+    for_features<tile_vectors(kCount)>(
+        b, [&](std::int64_t feature, auto wide, std::size_t rest) HWY_ATTR {
+          backward_tile<decltype(wide)::value, kCount>(b, feature, 0, rest, nothing);
+        });
+  });
+}
+
+template <class T>
+void backward_groups(const Backward<T>& b) {
+  Ahead ahead = next_rows(b.shape, b.x, true);
+  for_features<kVectors>(b, [&](std::int64_t feature, auto wide, std::size_t rest) HWY_ATTR {
+    for_column_groups(b.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
+      backward_tile<decltype(wide)::value, decltype(count)::value>(b, feature, first, rest, ahead);
+    });
+  });
+}
+
+template <class T>
+void backward(const NarrowShape& shape, const std::byte* x, const std::byte* d_,
+              std::byte* sums) noexcept {
+  for (std::int64_t row = 0; row < shape.rows; row += kMostRows) {
+    Backward<T> part{.shape = shape,
+                     .x = reinterpret_cast<const T*>(x) + row * shape.x_step,
+                     .d = reinterpret_cast<const T*>(d_) + row * shape.columns,
+                     .sums = reinterpret_cast<T*>(sums)};
+    part.shape.rows = std::min(kMostRows, shape.rows - row);
+    part.shape.goes_on = shape.goes_on && part.shape.rows == shape.rows;
+    shape.columns <= kColumns ? backward_one_group(part) : backward_groups(part);
+  }
+}
+
+}  // namespace
+
+NarrowFn backward_of(DType dtype) {
+  return dtype == DType::kFloat32 ? &backward<float> : &backward<double>;
+}
+
+}  // namespace arignote::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace arignote {
+
+HWY_EXPORT(backward_of);
+
+NarrowFn narrow_backward(DType dtype) { return HWY_DYNAMIC_DISPATCH(backward_of)(dtype); }
+
+}  // namespace arignote
+#endif  // HWY_ONCE

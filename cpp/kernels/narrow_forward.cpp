@@ -1,0 +1,191 @@
+#include "kernels/narrow_product.hpp"
+
+#include <algorithm>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/narrow_forward.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+#include "kernels/narrow_tile-inl.hpp"
+#include "kernels/partial-inl.hpp"
+#include "kernels/registers-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace arignote::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Lanes add up so many features at most before they are added together: long rows keep their
+// digits, and the part of w in use its place in the cache.
+constexpr std::int64_t kMostFeatures = 2048;
+#if HWY_TARGET != HWY_SCALAR
+// The sum of the 128-bit blocks of a vector.
+template <class D>
+HWY_INLINE auto sum_of_blocks([[maybe_unused]] D d, hn::Vec<D> v) {
+  if constexpr (hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) <= 16) {
+    return v;
+  } else {
+    const hn::Half<D> half;
+    return sum_of_blocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+#endif
+
+// The sums of the lanes of kCount vectors, as many together as fit into 16 bytes: that takes fewer
+// steps than one after the other. May write 16 bytes behind the last.
+template <int kCount, class D, class T = hn::TFromD<D>>
+HWY_INLINE void sum_lanes([[maybe_unused]] D d, const hn::Vec<D>* vectors, T* sums) {
+#if HWY_TARGET == HWY_SCALAR
+  ARN_UNROLL
+  for (int i = 0; i < kCount; ++i) sums[i] = hn::GetLane(vectors[i]);
+#else
+  constexpr int kTogether = 16 / sizeof(T);
+  const auto at = [vectors](int i) HWY_ATTR { return vectors[std::min(i, kCount - 1)]; };
+  const auto paired = [d](auto a, auto b) HWY_ATTR {
+    return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+  };
+  ARN_UNROLL
+  for (int i = 0; i < kCount; i += kTogether) {
+    hn::Vec<D> together = at(i);
+    if constexpr (kTogether == 4) {
+      together = paired(paired(at(i), at(i + 2)), paired(at(i + 1), at(i + 3)));
+    } else {
+      together = paired(at(i), at(i + 1));
+    }
+    const hn::CappedTag<T, kTogether> d_together;
+    hn::StoreU(sum_of_blocks(d, together), d_together, sums + i);
+  }
+#endif
+}
+
+template <class T>
+struct Forward {
+  NarrowShape shape;
+  const T* x;
+  const T* w;
+  T* out;
+  bool adds;
+};
+
+// The part of out in kRows rows and kCount columns. If kNext is not 0, so many rows from the one
+// numbered `next`, which may be behind the last, are fetched into the cache meanwhile, and what is
+// ahead.
+template <int kRows, int kCount, int kNext, class T>
+HWY_NOINLINE void forward_tile(const Forward<T>& f, std::int64_t row, std::int64_t column,
+                               std::int64_t next, Ahead& ahead) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const NarrowShape& shape = f.shape;
+  const T* const x = f.x + row * shape.x_step;
+  const T* const w = f.w + column * shape.step;
+  const T* const next_x = f.x + next * shape.x_step;
+  Ahead running = ahead;
+  hn::Vec<decltype(d)> sums[kRows][kCount];
+  ARN_UNROLL
+  for (auto& row_sums : sums) {
+    ARN_UNROLL
+    for (auto& sum : row_sums) sum = hn::Zero(d);
+  }
+  const auto add = [&](std::int64_t feature, auto&& load) HWY_ATTR {
+    hn::Vec<decltype(d)> values[kRows];
+    ARN_UNROLL
+    for (int r = 0; r < kRows; ++r) values[r] = load(x + r * shape.x_step + feature);
+    ARN_UNROLL
+    for (int c = 0; c < kCount; ++c) {
+      const auto weights = in_register(load(w + c * shape.step + feature));
+      ARN_UNROLL
+      for (int r = 0; r < kRows; ++r) sums[r][c] = hn::MulAdd(values[r], weights, sums[r][c]);
+    }
+  };
+  std::int64_t feature = 0;
+  for (; feature + lanes <= shape.features; feature += lanes) {
+    ARN_UNROLL
+    for (int r = 0; r < kNext; ++r) hwy::Prefetch(next_x + r * shape.x_step + feature);
+    if constexpr (kNext > 0) running.fetch();
+    add(feature, [&](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
+  }
+  if (feature < shape.features) {
+    const auto rest = static_cast<std::size_t>(shape.features - feature);
+    add(feature, [&](const T* from) HWY_ATTR { return load_first(d, from, rest, T{0}); });
+  }
+  ahead = running;
+  T* const out = f.out + row * shape.columns + column;
+  constexpr int kTogether = 16 / sizeof(T);
+  if (kRows * kCount % kTogether == 0 && shape.columns == kCount && !f.adds) {
+    return sum_lanes<kRows * kCount>(d, &sums[0][0], out);
+  }
+  HWY_ALIGN T totals[kRows * kCount + kTogether];
+  sum_lanes<kRows * kCount>(d, &sums[0][0], totals);
+  ARN_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ARN_UNROLL
+    for (int c = 0; c < kCount; ++c) {
+      T& target = out[r * shape.columns + c];
+      const T sum = totals[r * kCount + c];
+      target = f.adds ? target + sum : sum;
+    }
+  }
+}
+
+template <class T>
+void forward_one_group(const Forward<T>& f) {
+  Ahead nothing{};
+  with_count<1>(f.shape.columns, [&](auto count) HWY_ATTR {
+    constexpr int kCount = decltype(count)::value;
+    for_rows<tile_vectors(kCount)>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
+      forward_tile<decltype(rows)::value, kCount, 0>(f, row, 0, 0, nothing);
+    });
+  });
+}
+
+// Each group of columns fetches other rows of the next tile, so that memory is read while all of
+// them are computed. (One group alone computes no longer than memory takes.)
+template <class T>
+void forward_groups(const Forward<T>& f, Ahead& ahead) {
+  for_rows<kVectors>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
+    constexpr int kRows = decltype(rows)::value;
+    std::int64_t next = row + kRows;
+    for_column_groups(f.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
+      forward_tile<kRows, decltype(count)::value, kRows / 2>(f, row, first, next, ahead);
+      next += kRows / 2;
+    });
+  });
+}
+
+template <class T>
+void forward(const NarrowShape& shape, const std::byte* x, const std::byte* w,
+             std::byte* out) noexcept {
+  Ahead ahead = next_rows(shape, reinterpret_cast<const T*>(x), false);
+  for (std::int64_t first = 0; first < shape.features; first += kMostFeatures) {
+    Forward<T> part{.shape = shape,
+                    .x = reinterpret_cast<const T*>(x) + first,
+                    .w = reinterpret_cast<const T*>(w) + first,
+                    .out = reinterpret_cast<T*>(out),
+                    .adds = first > 0};
+    part.shape.features = std::min(kMostFeatures, shape.features - first);
+    shape.columns <= kColumns ? forward_one_group(part) : forward_groups(part, ahead);
+  }
+}
+
+}  // namespace
+
+NarrowFn forward_of(DType dtype) {
+  return dtype == DType::kFloat32 ? &forward<float> : &forward<double>;
+}
+
+}  // namespace arignote::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace arignote {
+
+HWY_EXPORT(forward_of);
+
+NarrowFn narrow_forward(DType dtype) { return HWY_DYNAMIC_DISPATCH(forward_of)(dtype); }
+
+}  // namespace arignote
+#endif  // HWY_ONCE

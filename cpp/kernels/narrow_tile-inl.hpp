@@ -1,0 +1,99 @@
+// How products with few columns are cut into tiles. Compiled once per SIMD target: include after
+// hwy/foreach_target.h and hwy/highway.h.
+
+#if defined(ARN_NARROW_TILE_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef ARN_NARROW_TILE_INL
+#undef ARN_NARROW_TILE_INL
+#else
+#define ARN_NARROW_TILE_INL
+#endif
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+#include "kernels/narrow_product.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace arignote::HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// A tile is up to kVectors x kColumns sums; with a vector of each operand they fill the registers.
+// Many columns at a time mean that x is loaded from the cache few times.
+constexpr int kColumns = 5;
+#if HWY_TARGET == HWY_AVX3 || HWY_ARCH_ARM
+constexpr int kVectors = 4;  // of 32 registers
+#else
+constexpr int kVectors = 2;  // of 16
+#endif
+
+// With fewer columns more rows, or vectors, keep as many sums going: each waits for the one before.
+constexpr int tile_vectors(int columns) {
+  constexpr int kSums = kVectors * kColumns;
+  return columns == 1 ? std::min(kSums, 8) : kSums / columns;
+}
+
+// visit(count) with the count as a constant.
+template <int kLeast, class Visit>
+HWY_INLINE void with_count(std::int64_t count, Visit&& visit) {
+  if constexpr (kLeast < kColumns) {
+    if (count > kLeast) return with_count<kLeast + 1>(count, visit);
+  }
+  visit(std::integral_constant<int, kLeast>());
+}
+
+// More columns than one group takes, shared out evenly: visit(first, count).
+template <class Visit>
+HWY_INLINE void for_column_groups(std::int64_t columns, Visit&& visit) {
+  constexpr int kLeast = (kColumns + 1) / 2;
+  const std::int64_t groups = (columns + kColumns - 1) / kColumns;
+  for (std::int64_t group = 0; group < groups; ++group) {
+    const std::int64_t first = columns * group / groups;
+    with_count<kLeast>(columns * (group + 1) / groups - first,
+                       [&](auto count) HWY_ATTR { visit(first, count); });
+  }
+}
+
+// All rows, kRows at a time and then fewer: visit(row, rows) with the number as a constant.
+template <int kRows, class Visit>
+HWY_INLINE void for_rows(std::int64_t row, std::int64_t rows, Visit&& visit) {
+  for (; row + kRows <= rows; row += kRows) visit(row, std::integral_constant<int, kRows>());
+  if constexpr (kRows > 1) for_rows<kRows / 2>(row, rows, visit);
+}
+
+// Memory that will be used later, fetched into the cache a line at a time while tiles are computed:
+// evenly, since a core waits for few lines at once.
+struct Ahead {
+  const std::byte* line;
+  std::int64_t step;
+
+  HWY_INLINE void fetch() {
+    hwy::Prefetch(line);
+    line += step;
+  }
+};
+
+// As many rows as these behind them: the forward product fetches one half, the backward product the
+// other.
+template <class T>
+Ahead next_rows(const NarrowShape& shape, const T* x, bool is_backward) {
+  if (!shape.goes_on) return {.line = reinterpret_cast<const std::byte*>(x), .step = 0};
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  const std::int64_t groups = (shape.columns + kColumns - 1) / kColumns;
+  const std::int64_t lines = std::max<std::int64_t>(1, shape.features * groups / lanes);
+  const std::int64_t half = shape.x_step * static_cast<std::int64_t>(sizeof(T)) / 2;
+  const auto* next = reinterpret_cast<const std::byte*>(x + shape.rows * shape.x_step);
+  return {.line = next + (is_backward ? shape.rows * half : 0), .step = half * kVectors / lines};
+}
+
+}  // namespace
+}  // namespace arignote::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // ARN_NARROW_TILE_INL
