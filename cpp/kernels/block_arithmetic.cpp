@@ -100,22 +100,7 @@ struct Clip {
   }
 };
 
-struct TrueDivide {
-  template <class T>
-  static HWY_INLINE T apply(T a, T b) {
-    return a / b;
-  }
-};
-
-struct Invert {
-  template <class T>
-  static HWY_INLINE T apply(T a) {
-    return T{1} / a;
-  }
-};
-
 constexpr float kCheap = 1.0F;
-constexpr float kDivision = 6.0F;
 
 template <class Op, class... T>
 void add_unary(BlockTable& table, std::string_view name, Types<T...>, float cost) {
@@ -163,8 +148,6 @@ void list_arithmetic(BlockTable& table) {
   add_ternary<Clip>(table, "clip", IntegerTypes{}, kCheap);
   add_unary<Absolute>(table, "abs", NumberTypes{}, kCheap);
   add_unary<Sign>(table, "sgn", NumberTypes{}, kCheap);
-  add_binary<TrueDivide>(table, "true_div", FloatTypes{}, kDivision);
-  add_unary<Invert>(table, "inv", FloatTypes{}, kDivision);
 }
 
 }  // namespace arignote::HWY_NAMESPACE

@@ -35,6 +35,7 @@ BlockTable make_table() {
   append_arithmetic(table);
   append_logic(table);
   append_division(table);
+  append_quotient(table);
   append_cast(table);
   append_floating(table);
   append_exponential(table);

@@ -28,6 +28,7 @@ struct BlockTable {
 void append_arithmetic(BlockTable& table);
 void append_logic(BlockTable& table);
 void append_division(BlockTable& table);
+void append_quotient(BlockTable& table);
 void append_cast(BlockTable& table);
 void append_floating(BlockTable& table);
 void append_exponential(BlockTable& table);
