@@ -4,15 +4,19 @@
 //
 // Floating-point numbers have kernels for a matrix of few columns and for any other, integers are
 // multiplied by the definition. Operands that these cannot read are first copied to the workspace.
+// With float32, a may consist of bytes, which the kernels for few columns read as they are.
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
+#include "kernels/block.hpp"
 #include "kernels/matrix_product.hpp"
 #include "kernels/narrow_dot.hpp"
 #include "kernels/product.hpp"
+#include "kernels/strided.hpp"
 #include "kernels/tables.hpp"
 #include "kernels/transfer.hpp"
 
@@ -147,13 +151,67 @@ class Product {
       kIsReal, MatrixProduct<std::conditional_t<kIsReal, T, float>>, Nothing> real_;
 };
 
+bool is_bytes(DType dtype) {
+  return dtype == DType::kBool || dtype == DType::kInt8 || dtype == DType::kUInt8;
+}
+
+// A matrix of bytes as one of float32 without gaps, its axes in the order of memory.
+class WidenedBytes {
+ public:
+  explicit WidenedBytes(DType dtype) {
+    if (is_bytes(dtype)) cast_ = find_block_op("cast", {&dtype, 1}, DType::kFloat32)->fn;
+  }
+
+  void plan(const Layout& bytes) noexcept {
+    bytes_ = bytes;
+    inner_ = std::abs(bytes.strides[0]) < std::abs(bytes.strides[1]) ? 0 : 1;
+    floats_ = bytes;
+    floats_.dtype = DType::kFloat32;
+    floats_.strides[inner_] = sizeof(float);
+    floats_.strides[1 - inner_] = bytes.shape[inner_] * floats_.strides[inner_];
+  }
+  const Layout& floats() const { return floats_; }
+  std::size_t workspace_bytes() const {
+    return aligned(static_cast<std::size_t>(floats_.size()) * sizeof(float));
+  }
+  void run(const std::byte* data, std::byte* workspace) const noexcept {
+    const std::int64_t count = bytes_.shape[inner_];
+    const std::size_t outer = 1 - inner_;
+    const auto grain = items_per_task(count * static_cast<std::int64_t>(sizeof(float)));
+    parallel_ranges(bytes_.shape[outer], grain, [&](std::int64_t line, std::int64_t end) {
+      for (; line < end; ++line) {
+        widen(data + line * bytes_.strides[outer], workspace + line * floats_.strides[outer],
+              count);
+      }
+    });
+  }
+
+ private:
+  void widen(const std::byte* from, std::byte* to, std::int64_t count) const noexcept {
+    if (bytes_.strides[inner_] == 1) {
+      const void* in = from;
+      return cast_(&in, to, static_cast<std::size_t>(count));
+    }
+    for (std::int64_t i = 0; i < count; ++i) {
+      const void* in = from + i * bytes_.strides[inner_];
+      cast_(&in, to + i * static_cast<std::int64_t>(sizeof(float)), 1);
+    }
+  }
+
+  Layout bytes_;
+  Layout floats_;
+  std::size_t inner_ = 1;  // axis
+  BlockFn cast_ = nullptr;
+};
+
 template <class T, bool kLogical = false>
 class Dot final : public Kernel {
  public:
-  explicit Dot(DType dtype) : product_(dtype) {}
+  explicit Dot(const StepSpec& spec)
+      : product_(spec.output_dtypes[0]), widened_(spec.input_dtypes[0]) {}
 
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
-    const Layout a = as_matrix(inputs[0], true);
+    Layout a = as_matrix(inputs[0], true);
     const Layout b = as_matrix(inputs[1], false);
     const Layout& out = outputs[0];
     const bool columns_fit = inputs[1].ndim == 1 || out.shape[out.ndim - 1U] == b.shape[1];
@@ -162,27 +220,33 @@ class Dot final : public Kernel {
       return Status::bad_plan("[dot] a and b must fit, and out be contiguous");
     }
     is_turned_ = false;
-    if constexpr (std::is_floating_point_v<T>) is_narrow_ = narrow_.plan(a, b) || plan_turned(a, b);
+    is_widened_ = false;
+    if constexpr (std::is_floating_point_v<T>) {
+      is_narrow_ = narrow_.plan(a, b);
+      if (!is_narrow_ && a.dtype != b.dtype) {
+        is_widened_ = true;
+        widened_.plan(a);
+        a = widened_.floats();
+        is_narrow_ = narrow_.plan(a, b);
+      }
+      is_narrow_ = is_narrow_ || plan_turned(a, b);
+    }
     if (!is_narrow_) product_.plan(a, b);
     return {};
   }
   std::size_t workspace_bytes() const override {
-    return is_narrow_ ? narrow_.workspace_bytes() : product_.workspace_bytes();
+    return (is_widened_ ? widened_.workspace_bytes() : 0) +
+           (is_narrow_ ? narrow_.workspace_bytes() : product_.workspace_bytes());
   }
   double cost() const override { return is_narrow_ ? narrow_.cost() : product_.cost(); }
   Status run(const RunArgs& args) noexcept override {
-    if (is_narrow_) {
-      run_narrow(args);
-      return {};
-    }
-    product_.run(args.inputs[0], args.inputs[1],
-                 {reinterpret_cast<T*>(args.outputs[0]), product_.shape().n}, args.adds,
-                 args.workspace);
+    is_widened_ ? run_widened(args) : multiply(args);
     return {};
   }
 
   std::size_t prepared_bytes(std::size_t input) const override {
-    return is_narrow_ && input == (is_turned_ ? 0 : 1) ? narrow_.prepared_bytes() : 0;
+    if (!is_narrow_ || (is_widened_ && is_turned_)) return 0;
+    return input == (is_turned_ ? 0 : 1) ? narrow_.prepared_bytes() : 0;
   }
   void prepare(const std::byte* input, std::byte* prepared) noexcept override {
     narrow_.prepare(input, prepared);
@@ -199,6 +263,21 @@ class Dot final : public Kernel {
     is_turned_ = a.shape[0] == 1 && narrow_.plan(transposed(b), transposed(a));
     return is_turned_;
   }
+  void run_widened(const RunArgs& args) const noexcept {
+    widened_.run(args.inputs[0], args.workspace);
+    const std::array<std::byte*, 2> inputs = {args.workspace, args.inputs[1]};
+    RunArgs widened_args = args;
+    widened_args.inputs = inputs;
+    widened_args.workspace += widened_.workspace_bytes();
+    widened_args.goes_on = false;
+    multiply(widened_args);
+  }
+  void multiply(const RunArgs& args) const noexcept {
+    if (is_narrow_) return run_narrow(args);
+    product_.run(args.inputs[0], args.inputs[1],
+                 {reinterpret_cast<T*>(args.outputs[0]), product_.shape().n}, args.adds,
+                 args.workspace);
+  }
   void run_narrow(const RunArgs& args) const noexcept {
     if (!is_turned_) return narrow_.run(args);
     const std::array<std::byte*, 2> turned = {args.inputs[1], args.inputs[0]};
@@ -210,16 +289,20 @@ class Dot final : public Kernel {
 
   Product<T, kLogical> product_;
   NarrowDot narrow_;
+  WidenedBytes widened_;
+  bool is_widened_ = false;
   bool is_narrow_ = false;
   bool is_turned_ = false;
 };
 
 bool is_dot(const StepSpec& spec) {
   if (spec.input_dtypes.size() != 2 || spec.output_dtypes.size() != 1 || !spec.ints.empty() ||
-      spec.input_dtypes[0] != spec.input_dtypes[1] || !shares_only(spec, {}) ||
-      spec.input_dtypes[0] != spec.output_dtypes[0]) {
+      spec.input_dtypes[1] != spec.output_dtypes[0] || !shares_only(spec, {})) {
     return false;
   }
+  const DType dtype = spec.output_dtypes[0];
+  const bool has_bytes = dtype == DType::kFloat32 && is_bytes(spec.input_dtypes[0]);
+  if (spec.input_dtypes[0] != dtype && !has_bytes) return false;
   const int a = spec.input_ndims[0];
   const int b = spec.input_ndims[1];
   return (a == 1 || a == 2) && (b == 1 || b == 2) && spec.output_ndims[0] == a + b - 2;
@@ -228,13 +311,12 @@ bool is_dot(const StepSpec& spec) {
 std::unique_ptr<Kernel> make_dot(const StepSpec& spec, Status& status) {
   std::unique_ptr<Kernel> made;
   const auto make = [&]<class T>(std::type_identity<T>) {
-    const DType dtype = spec.output_dtypes[0];
     if constexpr (std::is_same_v<T, bool>) {
-      made = std::make_unique<Dot<std::uint8_t, true>>(dtype);
+      made = std::make_unique<Dot<std::uint8_t, true>>(spec);
     } else if constexpr (std::is_integral_v<T>) {
-      made = std::make_unique<Dot<std::make_unsigned_t<T>>>(dtype);
+      made = std::make_unique<Dot<std::make_unsigned_t<T>>>(spec);
     } else {
-      made = std::make_unique<Dot<T>>(dtype);
+      made = std::make_unique<Dot<T>>(spec);
     }
   };
   if (!is_dot(spec) || !visit_num(spec.output_dtypes[0], make)) {

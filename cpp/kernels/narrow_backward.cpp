@@ -22,18 +22,18 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Lanes add up so many rows at most before they are added together: long sums keep their digits.
 constexpr std::int64_t kMostRows = 256;
 
-template <class T>
+template <class T, class X>
 struct Backward {
   NarrowShape shape;
-  const T* x;
+  const X* x;
   const T* d;
   T* sums;
 };
 
 // sums[c][feature …] for kCount columns and kWide vectors of features, or for `rest` features if
 // those are not one vector. Meanwhile a line of what is ahead is fetched for each row.
-template <int kWide, int kCount, class T>
-HWY_NOINLINE void backward_tile(const Backward<T>& b, std::int64_t feature, std::int64_t column,
+template <int kWide, int kCount, class T, class X>
+HWY_NOINLINE void backward_tile(const Backward<T, X>& b, std::int64_t feature, std::int64_t column,
                                 std::size_t rest, Ahead& ahead) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -44,7 +44,7 @@ HWY_NOINLINE void backward_tile(const Backward<T>& b, std::int64_t feature, std:
     ARN_UNROLL
     for (auto& total : vector_totals) total = hn::Zero(d);
   }
-  const T* x = b.x + feature;
+  const X* x = b.x + feature;
   const T* factors = b.d + column;
   Ahead running = ahead;
   for (std::int64_t row = 0; row < shape.rows; ++row) {
@@ -52,7 +52,7 @@ HWY_NOINLINE void backward_tile(const Backward<T>& b, std::int64_t feature, std:
     hn::Vec<decltype(d)> values[kWide];
     ARN_UNROLL
     for (int v = 0; v < kWide; ++v) {
-      values[v] = kWide == 1 ? load_first(d, x, rest, T{0}) : hn::LoadU(d, x + v * lanes);
+      values[v] = kWide == 1 ? load_first_numbers(d, x, rest) : load_numbers(d, x + v * lanes);
     }
     ARN_UNROLL
     for (int c = 0; c < kCount; ++c) {
@@ -76,8 +76,8 @@ HWY_NOINLINE void backward_tile(const Backward<T>& b, std::int64_t feature, std:
 }
 
 // All features, kWide vectors at a time: visit(feature, wide, rest).
-template <int kWide, class T, class Visit>
-HWY_INLINE void for_features(const Backward<T>& b, Visit&& visit) {
+template <int kWide, class T, class X, class Visit>
+HWY_INLINE void for_features(const Backward<T, X>& b, Visit&& visit) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   std::int64_t feature = 0;
   for (; feature + kWide * lanes <= b.shape.features; feature += kWide * lanes) {
@@ -94,12 +94,12 @@ HWY_INLINE void for_features(const Backward<T>& b, Visit&& visit) {
 constexpr int kFewColumns = 2;
 
 // sums[c] += what kRows rows add to it, for kCount columns.
-template <int kRows, int kCount, class T>
-HWY_NOINLINE void backward_rows(const Backward<T>& b, std::int64_t row) {
+template <int kRows, int kCount, class T, class X>
+HWY_NOINLINE void backward_rows(const Backward<T, X>& b, std::int64_t row) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const NarrowShape& shape = b.shape;
-  const T* const x = b.x + row * shape.x_step;
+  const X* const x = b.x + row * shape.x_step;
   hn::Vec<decltype(d)> factors[kRows][kCount];
   ARN_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -126,11 +126,11 @@ HWY_NOINLINE void backward_rows(const Backward<T>& b, std::int64_t row) {
   };
   std::int64_t feature = 0;
   for (; feature + lanes <= shape.features; feature += lanes) {
-    add(feature, [&](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
+    add(feature, [&](const auto* from) HWY_ATTR { return load_numbers(d, from); });
   }
   if (feature < shape.features) {
     const auto rest = static_cast<std::size_t>(shape.features - feature);
-    add(feature, [&](const T* from) HWY_ATTR { return load_first(d, from, rest, T{0}); });
+    add(feature, [&](const auto* from) HWY_ATTR { return load_first_numbers(d, from, rest); });
   }
 }
 
@@ -148,10 +148,10 @@ void add_sums(const T* from, std::int64_t count, T* to) {
   }
 }
 
-template <class T>
-void backward_few(const Backward<T>& b) {
+template <class T, class X>
+void backward_few(const Backward<T, X>& b) {
   HWY_ALIGN T sums[kFewColumns * kTogether<T>];
-  Backward<T> part = b;
+  Backward<T, X> part = b;
   part.sums = sums;
   part.shape.step = kTogether<T>;
   for (std::int64_t feature = 0; feature < b.shape.features; feature += kTogether<T>) {
@@ -173,8 +173,8 @@ void backward_few(const Backward<T>& b) {
   }
 }
 
-template <class T>
-void backward_one_group(const Backward<T>& b) {
+template <class T, class X>
+void backward_one_group(const Backward<T, X>& b) {
   if (b.shape.columns <= kFewColumns) return backward_few(b);
   Ahead nothing{.line = reinterpret_cast<const std::byte*>(b.x), .step = 0};
   with_count<kFewColumns + 1>(b.shape.columns, [&](auto count) HWY_ATTR {
@@ -186,9 +186,9 @@ void backward_one_group(const Backward<T>& b) {
   });
 }
 
-template <class T>
-void backward_groups(const Backward<T>& b) {
-  Ahead ahead = next_rows(b.shape, b.x, true);
+template <class T, class X>
+void backward_groups(const Backward<T, X>& b) {
+  Ahead ahead = next_rows<T>(b.shape, b.x, true);
   for_features<kVectors>(b, [&](std::int64_t feature, auto wide, std::size_t rest) HWY_ATTR {
     for_column_groups(b.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
       backward_tile<decltype(wide)::value, decltype(count)::value>(b, feature, first, rest, ahead);
@@ -196,14 +196,14 @@ void backward_groups(const Backward<T>& b) {
   });
 }
 
-template <class T>
+template <class T, class X>
 void backward(const NarrowShape& shape, const std::byte* x, const std::byte* d_,
               std::byte* sums) noexcept {
   for (std::int64_t row = 0; row < shape.rows; row += kMostRows) {
-    Backward<T> part{.shape = shape,
-                     .x = reinterpret_cast<const T*>(x) + row * shape.x_step,
-                     .d = reinterpret_cast<const T*>(d_) + row * shape.columns,
-                     .sums = reinterpret_cast<T*>(sums)};
+    Backward<T, X> part{.shape = shape,
+                        .x = reinterpret_cast<const X*>(x) + row * shape.x_step,
+                        .d = reinterpret_cast<const T*>(d_) + row * shape.columns,
+                        .sums = reinterpret_cast<T*>(sums)};
     part.shape.rows = std::min(kMostRows, shape.rows - row);
     part.shape.goes_on = shape.goes_on && part.shape.rows == shape.rows;
     shape.columns <= kColumns ? backward_one_group(part) : backward_groups(part);
@@ -212,8 +212,12 @@ void backward(const NarrowShape& shape, const std::byte* x, const std::byte* d_,
 
 }  // namespace
 
-NarrowFn backward_of(DType dtype) {
-  return dtype == DType::kFloat32 ? &backward<float> : &backward<double>;
+NarrowFn backward_of(DType dtype, DType of_x) {
+  if (dtype == of_x) {
+    return dtype == DType::kFloat32 ? &backward<float, float> : &backward<double, double>;
+  }
+  const bool has_sign = of_x == DType::kInt8;
+  return has_sign ? &backward<float, std::int8_t> : &backward<float, std::uint8_t>;
 }
 
 }  // namespace arignote::HWY_NAMESPACE
@@ -224,7 +228,9 @@ namespace arignote {
 
 HWY_EXPORT(backward_of);
 
-NarrowFn narrow_backward(DType dtype) { return HWY_DYNAMIC_DISPATCH(backward_of)(dtype); }
+NarrowFn narrow_backward(DType dtype, DType of_x) {
+  return HWY_DYNAMIC_DISPATCH(backward_of)(dtype, of_x);
+}
 
 }  // namespace arignote
 #endif  // HWY_ONCE

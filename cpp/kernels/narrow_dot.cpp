@@ -37,30 +37,33 @@ bool is_packed(const Layout& matrix, std::int64_t item) {
 
 bool NarrowDot::plan(const Layout& a, const Layout& b) {
   form_ = Form::kNone;
-  item_ = static_cast<std::int64_t>(size_of(a.dtype));
+  x_item_ = static_cast<std::int64_t>(size_of(a.dtype));
+  item_ = static_cast<std::int64_t>(size_of(b.dtype));
   const std::int64_t columns = b.shape[1];
   if (columns < 1 || columns > kMostNarrowColumns) return false;
-  const bool is_forward = a.strides[1] == item_ && a.shape[1] >= 1;
-  const bool is_backward = a.strides[0] == item_ && a.shape[0] >= 1 && is_packed(b, item_);
+  const bool is_forward = a.strides[1] == x_item_ && a.shape[1] >= 1;
+  const bool is_backward = a.strides[0] == x_item_ && a.shape[0] >= 1 && is_packed(b, item_);
   if (!is_forward && !is_backward) return false;
   const std::size_t feature = is_forward ? 1 : 0;
   const std::int64_t x_stride = a.strides[1 - feature];
-  if (x_stride % item_ != 0) return false;
+  if (x_stride % x_item_ != 0) return false;
   shape_ = {.rows = a.shape[1 - feature],
             .features = a.shape[feature],
             .columns = columns,
-            .x_step = x_stride / item_};
-  shape_.step = a.dtype == DType::kFloat32 ? narrow_step<float>(shape_.features)
+            .x_step = x_stride / x_item_};
+  const bool has_few = shape_.features <= kFewFeatures;
+  if (has_few && a.dtype != b.dtype) return false;
+  shape_.step = b.dtype == DType::kFloat32 ? narrow_step<float>(shape_.features)
                                            : narrow_step<double>(shape_.features);
   form_ = is_forward ? Form::kForward : Form::kBackward;
-  functions_ = shape_.features <= kFewFeatures
-                   ? few_features_product(a.dtype)
-                   : NarrowProduct{narrow_forward(a.dtype), narrow_backward(a.dtype)};
-  add_ = run_of(Update::kAdd, a.dtype);
+  functions_ = shape_.features <= kFewFeatures ? few_features_product(b.dtype)
+                                               : NarrowProduct{narrow_forward(b.dtype, a.dtype),
+                                                               narrow_backward(b.dtype, a.dtype)};
+  add_ = run_of(Update::kAdd, b.dtype);
   is_column_ = columns == 1 && b.strides[0] == item_;
   plan_parts();
-  transpose_ = Transfer(Update::kSet, a.dtype);
-  const Layout small = by_columns(a.dtype, shape_, item_);
+  transpose_ = Transfer(Update::kSet, b.dtype);
+  const Layout small = by_columns(b.dtype, shape_, item_);
   if (is_forward) return transpose_.plan(small, b);
   Layout out = small;
   out.strides[0] = columns * item_;
@@ -109,7 +112,7 @@ std::size_t NarrowDot::workspace_bytes() const {
 double NarrowDot::cost() const {
   const double elements = static_cast<double>(shape_.rows) * static_cast<double>(shape_.features);
   const double computed = elements * static_cast<double>(shape_.columns) * kNanosecondsEach;
-  return 50.0 + std::max(computed, elements * static_cast<double>(item_) * kNanosecondsPerByte);
+  return 50.0 + std::max(computed, elements * static_cast<double>(x_item_) * kNanosecondsPerByte);
 }
 
 void NarrowDot::prepare(const std::byte* b, std::byte* prepared) const noexcept {
@@ -141,7 +144,7 @@ void NarrowDot::forward_rows(const RunArgs& args, const std::byte* w) const noex
     NarrowShape part = shape_;
     part.rows = last - first;
     part.goes_on = args.goes_on;
-    functions_.forward(part, args.inputs[0] + first * shape_.x_step * item_, w,
+    functions_.forward(part, args.inputs[0] + first * shape_.x_step * x_item_, w,
                        args.outputs[0] + first * shape_.columns * item_);
   });
 }
@@ -152,7 +155,7 @@ void NarrowDot::forward_parts(const RunArgs& args, const std::byte* w,
     const std::int64_t first = shape_.features * number / parts_;
     NarrowShape part = shape_;
     part.features = shape_.features * (number + 1) / parts_ - first;
-    functions_.forward(part, args.inputs[0] + first * item_, w + first * item_,
+    functions_.forward(part, args.inputs[0] + first * x_item_, w + first * item_,
                        sums + number * static_cast<std::int64_t>(part_bytes()));
   });
   add_parts(sums);
@@ -176,7 +179,8 @@ void NarrowDot::backward_features(const RunArgs& args, std::byte* sums) const no
     NarrowShape part = shape_;
     part.features = last - first;
     part.goes_on = args.goes_on;
-    functions_.backward(part, args.inputs[0] + first * item_, args.inputs[1], sums + first * item_);
+    functions_.backward(part, args.inputs[0] + first * x_item_, args.inputs[1],
+                        sums + first * item_);
   });
 }
 
@@ -187,7 +191,7 @@ void NarrowDot::backward_parts(const RunArgs& args, std::byte* sums) const noexc
     part.rows = shape_.rows * (number + 1) / parts_ - first;
     std::byte* const sum = sums + number * static_cast<std::int64_t>(part_bytes());
     std::memset(sum, 0, part_bytes());
-    functions_.backward(part, args.inputs[0] + first * shape_.x_step * item_,
+    functions_.backward(part, args.inputs[0] + first * shape_.x_step * x_item_,
                         args.inputs[1] + first * shape_.columns * item_, sum);
   });
   add_parts(sums);

@@ -15,7 +15,7 @@ namespace arignote {
 class NarrowDot {
  public:
   // Whether it takes such operands, which dtypes, strides and the lengths but that of the rows of x
-  // decide.
+  // decide. a has the dtype of b, or bytes (bool, int8 or uint8) where b is float32.
   bool plan(const Layout& a, const Layout& b);
 
   std::size_t workspace_bytes() const;
@@ -48,6 +48,7 @@ class NarrowDot {
   Form form_ = Form::kNone;
   NarrowProduct functions_{};
   NarrowShape shape_;
+  std::int64_t x_item_ = 0;
   std::int64_t item_ = 0;
   std::int64_t grain_ = 1;  // rows of out for each task
   std::int64_t parts_ = 1;  // that are summed up on their own, one task each

@@ -62,10 +62,10 @@ HWY_INLINE void sum_lanes([[maybe_unused]] D d, const hn::Vec<D>* vectors, T* su
 #endif
 }
 
-template <class T>
+template <class T, class X>
 struct Forward {
   NarrowShape shape;
-  const T* x;
+  const X* x;
   const T* w;
   T* out;
   bool adds;
@@ -74,15 +74,15 @@ struct Forward {
 // The part of out in kRows rows and kCount columns. If kNext is not 0, so many rows from the one
 // numbered `next`, which may be behind the last, are fetched into the cache meanwhile, and what is
 // ahead.
-template <int kRows, int kCount, int kNext, class T>
-HWY_NOINLINE void forward_tile(const Forward<T>& f, std::int64_t row, std::int64_t column,
+template <int kRows, int kCount, int kNext, class T, class X>
+HWY_NOINLINE void forward_tile(const Forward<T, X>& f, std::int64_t row, std::int64_t column,
                                std::int64_t next, Ahead& ahead) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const NarrowShape& shape = f.shape;
-  const T* const x = f.x + row * shape.x_step;
+  const X* const x = f.x + row * shape.x_step;
   const T* const w = f.w + column * shape.step;
-  const T* const next_x = f.x + next * shape.x_step;
+  const X* const next_x = f.x + next * shape.x_step;
   Ahead running = ahead;
   hn::Vec<decltype(d)> sums[kRows][kCount];
   ARN_UNROLL
@@ -106,11 +106,11 @@ HWY_NOINLINE void forward_tile(const Forward<T>& f, std::int64_t row, std::int64
     ARN_UNROLL
     for (int r = 0; r < kNext; ++r) hwy::Prefetch(next_x + r * shape.x_step + feature);
     if constexpr (kNext > 0) running.fetch();
-    add(feature, [&](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
+    add(feature, [&](const auto* from) HWY_ATTR { return load_numbers(d, from); });
   }
   if (feature < shape.features) {
     const auto rest = static_cast<std::size_t>(shape.features - feature);
-    add(feature, [&](const T* from) HWY_ATTR { return load_first(d, from, rest, T{0}); });
+    add(feature, [&](const auto* from) HWY_ATTR { return load_first_numbers(d, from, rest); });
   }
   ahead = running;
   T* const out = f.out + row * shape.columns + column;
@@ -131,8 +131,8 @@ HWY_NOINLINE void forward_tile(const Forward<T>& f, std::int64_t row, std::int64
   }
 }
 
-template <class T>
-void forward_one_group(const Forward<T>& f) {
+template <class T, class X>
+void forward_one_group(const Forward<T, X>& f) {
   Ahead nothing{};
   with_count<1>(f.shape.columns, [&](auto count) HWY_ATTR {
     constexpr int kCount = decltype(count)::value;
@@ -144,8 +144,8 @@ void forward_one_group(const Forward<T>& f) {
 
 // Each group of columns fetches other rows of the next tile, so that memory is read while all of
 // them are computed. (One group alone computes no longer than memory takes.)
-template <class T>
-void forward_groups(const Forward<T>& f, Ahead& ahead) {
+template <class T, class X>
+void forward_groups(const Forward<T, X>& f, Ahead& ahead) {
   for_rows<kVectors>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
     constexpr int kRows = decltype(rows)::value;
     std::int64_t next = row + kRows;
@@ -156,16 +156,16 @@ void forward_groups(const Forward<T>& f, Ahead& ahead) {
   });
 }
 
-template <class T>
+template <class T, class X>
 void forward(const NarrowShape& shape, const std::byte* x, const std::byte* w,
              std::byte* out) noexcept {
-  Ahead ahead = next_rows(shape, reinterpret_cast<const T*>(x), false);
+  Ahead ahead = next_rows<T>(shape, reinterpret_cast<const X*>(x), false);
   for (std::int64_t first = 0; first < shape.features; first += kMostFeatures) {
-    Forward<T> part{.shape = shape,
-                    .x = reinterpret_cast<const T*>(x) + first,
-                    .w = reinterpret_cast<const T*>(w) + first,
-                    .out = reinterpret_cast<T*>(out),
-                    .adds = first > 0};
+    Forward<T, X> part{.shape = shape,
+                       .x = reinterpret_cast<const X*>(x) + first,
+                       .w = reinterpret_cast<const T*>(w) + first,
+                       .out = reinterpret_cast<T*>(out),
+                       .adds = first > 0};
     part.shape.features = std::min(kMostFeatures, shape.features - first);
     shape.columns <= kColumns ? forward_one_group(part) : forward_groups(part, ahead);
   }
@@ -173,8 +173,12 @@ void forward(const NarrowShape& shape, const std::byte* x, const std::byte* w,
 
 }  // namespace
 
-NarrowFn forward_of(DType dtype) {
-  return dtype == DType::kFloat32 ? &forward<float> : &forward<double>;
+NarrowFn forward_of(DType dtype, DType of_x) {
+  if (dtype == of_x) {
+    return dtype == DType::kFloat32 ? &forward<float, float> : &forward<double, double>;
+  }
+  const bool has_sign = of_x == DType::kInt8;
+  return has_sign ? &forward<float, std::int8_t> : &forward<float, std::uint8_t>;
 }
 
 }  // namespace arignote::HWY_NAMESPACE
@@ -185,7 +189,9 @@ namespace arignote {
 
 HWY_EXPORT(forward_of);
 
-NarrowFn narrow_forward(DType dtype) { return HWY_DYNAMIC_DISPATCH(forward_of)(dtype); }
+NarrowFn narrow_forward(DType dtype, DType of_x) {
+  return HWY_DYNAMIC_DISPATCH(forward_of)(dtype, of_x);
+}
 
 }  // namespace arignote
 #endif  // HWY_ONCE

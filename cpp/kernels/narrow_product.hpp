@@ -45,8 +45,8 @@ struct NarrowProduct {
   NarrowFn backward;
 };
 
-// dtype is kFloat32 or kFloat64.
-NarrowFn narrow_forward(DType dtype);
-NarrowFn narrow_backward(DType dtype);
+// dtype is kFloat32 or kFloat64, and so is that of x; or for kFloat32 it is one of bytes.
+NarrowFn narrow_forward(DType dtype, DType of_x);
+NarrowFn narrow_backward(DType dtype, DType of_x);
 
 }  // namespace arignote

@@ -17,6 +17,7 @@
 #include "hwy/highway.h"
 
 #include "kernels/narrow_product.hpp"
+#include "kernels/partial-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace arignote::HWY_NAMESPACE {
@@ -37,6 +38,30 @@ constexpr int kVectors = 2;  // of 16
 constexpr int tile_vectors(int columns) {
   constexpr int kSums = kVectors * kColumns;
   return columns == 1 ? std::min(kSums, 8) : kSums / columns;
+}
+
+// Elements of either operand as numbers of the result's type: x may consist of bytes.
+template <class D, class X>
+HWY_INLINE hn::Vec<D> load_numbers(D d, const X* from) {
+  if constexpr (std::is_same_v<X, hn::TFromD<D>>) {
+    return hn::LoadU(d, from);
+  } else {
+    const hn::Rebind<X, D> narrow;
+    const hn::Rebind<std::int32_t, D> wide;
+    return hn::ConvertTo(d, hn::PromoteTo(wide, hn::LoadU(narrow, from)));
+  }
+}
+
+// The first `count` of a vector, and zeros.
+template <class D, class X>
+HWY_INLINE hn::Vec<D> load_first_numbers(D d, const X* from, std::size_t count) {
+  if constexpr (std::is_same_v<X, hn::TFromD<D>>) {
+    return load_first(d, from, count, X{0});
+  } else {
+    X numbers[HWY_MAX_BYTES / sizeof(hn::TFromD<D>)] = {};
+    for (std::size_t i = 0; i < count; ++i) numbers[i] = from[i];
+    return load_numbers(d, numbers);
+  }
 }
 
 // visit(count) with the count as a constant.
@@ -81,13 +106,13 @@ struct Ahead {
 
 // As many rows as these behind them: the forward product fetches one half, the backward product the
 // other.
-template <class T>
-Ahead next_rows(const NarrowShape& shape, const T* x, bool is_backward) {
+template <class T, class X>
+Ahead next_rows(const NarrowShape& shape, const X* x, bool is_backward) {
   if (!shape.goes_on) return {.line = reinterpret_cast<const std::byte*>(x), .step = 0};
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   const std::int64_t groups = (shape.columns + kColumns - 1) / kColumns;
   const std::int64_t lines = std::max<std::int64_t>(1, shape.features * groups / lanes);
-  const std::int64_t half = shape.x_step * static_cast<std::int64_t>(sizeof(T)) / 2;
+  const std::int64_t half = shape.x_step * static_cast<std::int64_t>(sizeof(X)) / 2;
   const auto* next = reinterpret_cast<const std::byte*>(x + shape.rows * shape.x_step);
   return {.line = next + (is_backward ? shape.rows * half : 0), .step = half * kVectors / lines};
 }

@@ -52,7 +52,8 @@ def backwards(array: Array) -> Array:
 
 def with_gaps(array: Array) -> Array:
     rows, columns = array.shape
-    room = np.full((3 * rows + 1, 2 * columns + 1), np.nan, array.dtype)
+    between = np.nan if np.issubdtype(array.dtype, np.floating) else 1
+    room = np.full((3 * rows + 1, 2 * columns + 1), between, array.dtype)
     room[1::3, 1::2] = array
     return room[1::3, 1::2]
 
@@ -221,6 +222,49 @@ def test_targets_that_fuse_give_the_same_bits(dtype: str) -> None:
         assert found[0] == found[1]
 
 
+BYTES = ["bool", "int8", "uint8"]
+SHAPES_OF_BYTES = [
+    *itertools.product([1, 2, 7, 33], [1, 2, 3, 4, 15, 17, 70], [1, 2, 5, 10]),
+    (1100, 90, 11),
+    (300, 2100, 3),
+    (40, 60, 70),
+    (0, 5, 3),
+    (5, 0, 3),
+]
+
+
+def draw_bytes(dtype: str, *shape: int) -> Array:
+    bits = np.random.default_rng(sum(shape)).integers(0, 256, shape, "uint8")
+    return bits > 127 if dtype == "bool" else bits.view(dtype)
+
+
+@pytest.mark.parametrize("dtype", BYTES)
+def test_bytes_by_floats(dtype: str, target: str) -> None:
+    x, y = T.matrix("x", dtype), T.fmatrix("y")
+    f = arignote.function([x, y], T.dot(x, y))
+    assert "cast" not in str(f.plan)
+    for m, k, n in SHAPES_OF_BYTES:
+        a, b = draw_bytes(dtype, m, k), draw("float32", m, k, n)[1]
+        d = draw("float32", k, m, n)[1]
+        for place in LAYOUTS:
+            left = place(a)
+            assert_product(f(left, b), a.astype("float32"), b)
+            assert_product(f(left.T, d), a.T.astype("float32"), d)
+
+
+@pytest.mark.usefixtures("all_threads")
+def test_bytes_give_the_same_bits_for_any_number_of_threads(target: str) -> None:
+    x, y = T.matrix("x", "uint8"), T.fmatrix("y")
+    f = arignote.function([x, y], T.dot(x, y))
+    for m, k, n in [(60_000, 90, 3), (3, 90_000, 70), (900, 70, 500)]:
+        a, b = draw_bytes("uint8", m, k), draw("float32", m, k, n)[1]
+        found = []
+        for threads in (1, 2, 3, 7, 16):
+            config.threads = threads
+            found.append([f(left(a), b).tobytes() for left in (np.ascontiguousarray, by_columns)])
+        assert all(item == found[0] for item in found)
+
+
 def guarded(array: Array, at_end: bool) -> Array:
     """Copy an array between two pages that cannot be read, up to one of them."""
     page = mmap.PAGESIZE
@@ -240,9 +284,30 @@ def guarded(array: Array, at_end: bool) -> Array:
 def test_nothing_is_read_beyond_the_operands(dtype: str, target: str) -> None:
     """Neither in one piece nor under a mask: the process would end."""
     f = compiled(dtype)
-    for m, k, n in [(17, 19, 35), (31, 21, 150), (150, 21, 31), (9, 300, 33), (5, 3, 40), (70, 3, 1)]:
+    for m, k, n in [
+        (17, 19, 35),
+        (31, 21, 150),
+        (150, 21, 31),
+        (9, 300, 33),
+        (5, 3, 40),
+        (70, 3, 1),
+    ]:
         a, b = draw(dtype, m, k, n)
         for left, right in itertools.product([np.ascontiguousarray, by_columns], repeat=2):
             for at_end in (True, False):
                 x, y = (guarded(item, at_end) for item in (left(a), right(b)))
                 assert_product(f(x, y), a, b)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages as Linux does")
+@pytest.mark.parametrize("dtype", BYTES)
+def test_no_byte_is_read_beyond_the_operand(dtype: str, target: str) -> None:
+    x, y = T.matrix("x", dtype), T.fmatrix("y")
+    f = arignote.function([x, y], T.dot(x, y))
+    for m, k, n in [(17, 19, 3), (31, 21, 10), (9, 300, 1), (5, 3, 2), (9, 40, 50)]:
+        a = draw_bytes(dtype, m, k)
+        b, d = draw("float32", m, k, n)[1], draw("float32", k, m, n)[1]
+        for at_end in (True, False):
+            left = guarded(a, at_end)
+            assert_product(f(left, b), a.astype("float32"), b)
+            assert_product(f(left.T, d), a.T.astype("float32"), d)

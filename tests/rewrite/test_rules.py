@@ -332,7 +332,29 @@ HALVES = [
            through_float(lambda x, y: ops.dot_op(x, ops.transpose(y))),
            "float16 nn", "float16 nn"),
 ]  # fmt: skip
-CASES = [*CANONICAL, *STABLE, *CLASS_SUMS, *SELECTIONS, *MARKS, *HALVES]
+
+
+def floats(x: Variable) -> Variable:
+    return ops.cast(x, "float32")
+
+
+BYTES = [
+    stable("dot_of_bytes", lambda x, y: ops.dot_op(floats(x), ops.transpose(y)),
+           lambda x, y: ops.dot_op(x, ops.transpose(y)), "uint8 nn", "float32 nn"),
+    stable("dot_of_bytes", lambda x, y: ops.dot_op(ops.transpose(floats(x)), y),
+           lambda x, y: ops.dot_op(ops.transpose(x), y), "bool nn", "float32 nn"),
+    stable("scale_after_dot",
+           lambda x, y: ops.dot_op(ops.transpose(ops.true_div(floats(x), np.float32(7))), y),
+           lambda x, y: ops.true_div(ops.dot_op(ops.transpose(x), y), np.float32(7)),
+           "int8 nn", "float32 nn"),
+    *(stable("scale_after_dot",
+             lambda x, y, turn=turn: ops.dot_op(ops.mul(*turn(floats(x), np.float32(7))),
+                                                ops.transpose(y)),
+             lambda x, y: ops.mul(ops.dot_op(x, ops.transpose(y)), np.float32(7)),
+             "uint8 nn", "float32 nn")
+      for turn in (lambda x, c: (x, c), lambda x, c: (c, x))),
+]  # fmt: skip
+CASES = [*CANONICAL, *STABLE, *CLASS_SUMS, *SELECTIONS, *MARKS, *HALVES, *BYTES]
 
 
 def same_graph(first: Variable, second: Variable) -> bool:

@@ -27,6 +27,8 @@ ALL: Final = DISCRETE + CONTINUOUS
 ALL_INDEX: Final = {dtype: position for position, dtype in enumerate(ALL)}
 # The dtypes native kernels compute in; steps on others run as their reference, on the host.
 NATIVE: Final = (*DISCRETE, "float32", "float64")
+# Those of one byte, all of whose numbers float32 holds: products read them beside it.
+BYTES: Final = ("bool", "int8", "uint8")
 # Those that elementwise programs read and write: they also convert from and to float16.
 CONVERTED: Final = (*NATIVE, "float16")
 

@@ -10,7 +10,7 @@ import numpy as np
 from arignote import ops
 from arignote.graph import dtypes
 from arignote.graph.dim import Shape
-from arignote.graph.op import Accuracy, Op, Params, ShapeContext, Types
+from arignote.graph.op import Accuracy, Call, Op, Params, ShapeContext, Types
 from arignote.graph.type import TensorType
 from arignote.graph.variable import Apply, Variable
 from arignote.ops import rows
@@ -57,6 +57,11 @@ def _dot_gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequenc
     ]
 
 
+def _dot_is_native(call: Call) -> bool:
+    a, b = (item.dtype for item in call.input_types)
+    return b in dtypes.NATIVE and (a == b or (a in dtypes.BYTES and b == "float32"))
+
+
 dot_op = Op(
     name="dot",
     arguments=("a", "b"),
@@ -66,12 +71,12 @@ dot_op = Op(
     gradient=_dot_gradient,
     kernel="dot",
     rows=rows.multiplied,
-    supports=lambda call: call.output_types[0].dtype in dtypes.NATIVE,
+    supports=_dot_is_native,
     accuracy=Accuracy(ulp=4, sums=True),
     family="Dot",
     display=lambda node: "dot",
 )
-"""The product of vectors and matrices of one dtype, as ``numpy.dot``."""
+"""The product of vectors and matrices, as ``numpy.dot``: of one dtype, or of bytes and float32."""
 
 
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Variable:
