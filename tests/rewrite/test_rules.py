@@ -332,7 +332,27 @@ HALVES = [
            through_float(lambda x, y: ops.dot_op(x, ops.transpose(y))),
            "float16 nn", "float16 nn"),
 ]  # fmt: skip
-CASES = [*CANONICAL, *STABLE, *CLASS_SUMS, *SELECTIONS, *MARKS, *HALVES]
+
+
+def scaled(x: Variable, row: Variable) -> Variable:
+    return ops.true_div(ops.sub(ops.cast(x, "float64"), row), 2)
+
+
+DATA = [
+    case("select_data_first", lambda x: ops.subtensor(ops.cast(x, "float32"), slice(1, 3)),
+         lambda x: ops.cast(ops.subtensor(x, slice(1, 3)), "float32"), "uint8 nn"),
+    case("select_data_first", lambda x: ops.subtensor(ops.eq(x, 7), slice(None, None, -1)),
+         lambda x: ops.eq(ops.subtensor(x, slice(None, None, -1)), 7), "int64 n"),
+    case("select_data_first", lambda x, r: ops.subtensor(scaled(x, r), slice(0, 2)),
+         lambda x, r: scaled(ops.subtensor(x, slice(0, 2)), r), "uint8 nn", "float64 1n"),
+    case("select_data_first", lambda x, r: ops.subtensor(scaled(x, r), 1),
+         lambda x, r: scaled(ops.subtensor(x, 1), ops.dimshuffle(r, (1,))),
+         "uint8 nn", "float64 1n"),
+    case("select_data_first", lambda x, r, y: ops.take_op(scaled(x, r), labels(y)),
+         lambda x, r, y: scaled(ops.take_op(x, labels(y)), r),
+         "uint8 nn", "float64 1n", "int64 n"),
+]  # fmt: skip
+CASES = [*CANONICAL, *STABLE, *CLASS_SUMS, *SELECTIONS, *MARKS, *HALVES, *DATA]
 
 
 def same_graph(first: Variable, second: Variable) -> bool:

@@ -5,7 +5,10 @@ They drop what mattered to gradients alone, and bring into native form what the 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from arignote import ops
+from arignote.graph import dtypes
 from arignote.graph.op import op_named
 from arignote.graph.variable import Apply, Variable
 from arignote.rewrite.engine import Replacement, Rule, rule
@@ -56,4 +59,62 @@ _COMPUTING = frozenset(
 )
 
 
-RULES: tuple[Rule, ...] = (drop_gradient_mark, half_as_float)
+# Elementwise ops that take no longer than to read what they are given.
+_CHEAP = frozenset(
+    (
+        *(op_named(f"cast_{dtype}") for dtype in dtypes.ALL),
+        *(ops.add, ops.sub, ops.mul, ops.true_div, ops.neg),
+        *(ops.eq, ops.neq, ops.lt, ops.le, ops.gt, ops.ge),
+    )
+)
+
+
+def _carrier(computed: Apply, axes: Collection[int]) -> Variable | None:
+    """Return the operand that alone has the elements along some axes, None if it is not one."""
+    having = [
+        item for item in computed.inputs if not all(item.broadcastable[axis] for axis in axes)
+    ]
+    if len(having) != 1 or any(having[0].broadcastable[axis] for axis in axes):
+        return None
+    return having[0]
+
+
+def _is_of_data(variable: Variable, axes: Collection[int]) -> bool:
+    """Return whether a variable is cheap arithmetic on elements that are there before any step."""
+    while variable.owner is not None and variable.owner.op in _CHEAP:
+        carrier = _carrier(variable.owner, axes)
+        if carrier is None:
+            return False
+        variable = carrier
+    while variable.owner is not None and variable.owner.op.view is not None:
+        variable = variable.owner.inputs[0]
+    return variable.owner is None
+
+
+@rule(ops.subtensor_op, ops.take_op)
+def select_data_first(node: Apply) -> Replacement:
+    """f(x)[i] -> f(x[i]) where f is arithmetic on data: only what is selected is computed"""
+    computed = node.inputs[0].owner
+    if computed is None or computed.op not in _CHEAP:
+        return None
+    rank = computed.outputs[0].ndim
+    if node.op is ops.take_op:
+        axes = list(range(len(node.inputs) - 1))
+        leading = range(node.inputs[1].ndim)
+        order: list[int | str] = [axis if axis in axes else "x" for axis in leading]
+        order += range(len(axes), rank)
+    else:
+        index = node.params["index"]
+        axes = [axis for axis in range(rank) if index[axis] != (None, None, None)]
+        order = [axis for axis in range(rank) if isinstance(index[axis], tuple)]
+    carrier = _carrier(computed, axes)
+    if carrier is None or not _is_of_data(carrier, axes):
+        return None
+    selected = node.op.make([carrier, *node.inputs[1:]], node.params).outputs[0]
+    operands = [
+        selected if item is carrier else ops.dimshuffle(item, order) for item in computed.inputs
+    ]
+    return computed.op.make(operands, computed.params).outputs
+
+
+RULES: tuple[Rule, ...] = (drop_gradient_mark, half_as_float, select_data_first)
