@@ -85,6 +85,14 @@ NEAR: dict[str, tuple[Build, list[Any]]] = {
         lambda x: ops.dimshuffle(ops.dimshuffle(x, (1, 0)), (0, "x", 1)),
         [ROW],
     ),
+    "elements of rows in another order": (
+        lambda x, y: ops.take_op(x, ops.constant([0, 2, 1]), y),
+        [X, np.array([3, 0, -1])],
+    ),
+    "an element of one row": (
+        lambda x, y: ops.advanced_subtensor(x, ([0], y)),
+        [X, np.array([3, 0, -1])],
+    ),
     "rows of a sum": (lambda x, y: ops.subtensor(ops.add(x, y), slice(1, 3)), [X, X[::-1]]),
     "rows of an outer sum": (
         lambda x, y: ops.subtensor(ops.add(x, ops.dimshuffle(y, (0, "x"))), slice(1, 3)),
