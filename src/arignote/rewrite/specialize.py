@@ -68,6 +68,9 @@ _CHEAP = frozenset(
     )
 )
 
+# So many of them are still little beside a step, and are built anew for each selection.
+_LONGEST = 16
+
 
 def _carrier(computed: Apply, axes: Collection[int]) -> Variable | None:
     """Return the operand that alone has the elements along some axes, None if it is not one."""
@@ -79,25 +82,27 @@ def _carrier(computed: Apply, axes: Collection[int]) -> Variable | None:
     return having[0]
 
 
-def _is_of_data(variable: Variable, axes: Collection[int]) -> bool:
-    """Return whether a variable is cheap arithmetic on elements that are there before any step."""
+def _arithmetic_on_data(variable: Variable, axes: Collection[int]) -> list[tuple[Apply, Variable]]:
+    """Return the nodes that compute a variable by cheap arithmetic, last first, and their carriers.
+
+    There are none unless what they begin with is there before any step.
+    """
+    chain: list[tuple[Apply, Variable]] = []
     while variable.owner is not None and variable.owner.op in _CHEAP:
         carrier = _carrier(variable.owner, axes)
-        if carrier is None:
-            return False
+        if carrier is None or len(chain) == _LONGEST:
+            return []
+        chain.append((variable.owner, carrier))
         variable = carrier
     while variable.owner is not None and variable.owner.op.view is not None:
         variable = variable.owner.inputs[0]
-    return variable.owner is None
+    return chain if variable.owner is None else []
 
 
 @rule(ops.subtensor_op, ops.take_op)
 def select_data_first(node: Apply) -> Replacement:
     """f(x)[i] -> f(x[i]) where f is arithmetic on data: only what is selected is computed"""
-    computed = node.inputs[0].owner
-    if computed is None or computed.op not in _CHEAP:
-        return None
-    rank = computed.outputs[0].ndim
+    rank = node.inputs[0].ndim
     if node.op is ops.take_op:
         axes = list(range(len(node.inputs) - 1))
         leading = range(node.inputs[1].ndim)
@@ -107,14 +112,17 @@ def select_data_first(node: Apply) -> Replacement:
         index = node.params["index"]
         axes = [axis for axis in range(rank) if index[axis] != (None, None, None)]
         order = [axis for axis in range(rank) if isinstance(index[axis], tuple)]
-    carrier = _carrier(computed, axes)
-    if carrier is None or not _is_of_data(carrier, axes):
+    chain = _arithmetic_on_data(node.inputs[0], axes)
+    if not chain:
         return None
-    selected = node.op.make([carrier, *node.inputs[1:]], node.params).outputs[0]
-    operands = [
-        selected if item is carrier else ops.dimshuffle(item, order) for item in computed.inputs
-    ]
-    return computed.op.make(operands, computed.params).outputs
+    _, data = chain[-1]
+    selected = node.op.make([data, *node.inputs[1:]], node.params).outputs[0]
+    for computed, carrier in reversed(chain):
+        operands = [
+            selected if item is carrier else ops.dimshuffle(item, order) for item in computed.inputs
+        ]
+        selected = computed.op.make(operands, computed.params).outputs[0]
+    return selected
 
 
 RULES: tuple[Rule, ...] = (drop_gradient_mark, half_as_float, select_data_first)
