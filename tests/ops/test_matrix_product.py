@@ -240,7 +240,14 @@ def guarded(array: Array, at_end: bool) -> Array:
 def test_nothing_is_read_beyond_the_operands(dtype: str, target: str) -> None:
     """Neither in one piece nor under a mask: the process would end."""
     f = compiled(dtype)
-    for m, k, n in [(17, 19, 35), (31, 21, 150), (150, 21, 31), (9, 300, 33), (5, 3, 40), (70, 3, 1)]:
+    for m, k, n in [
+        (17, 19, 35),
+        (31, 21, 150),
+        (150, 21, 31),
+        (9, 300, 33),
+        (5, 3, 40),
+        (70, 3, 1),
+    ]:
         a, b = draw(dtype, m, k, n)
         for left, right in itertools.product([np.ascontiguousarray, by_columns], repeat=2):
             for at_end in (True, False):

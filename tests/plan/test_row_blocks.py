@@ -150,6 +150,15 @@ def test_but_not_if_something_else_needs_them() -> None:
     assert ops_of(compiled([T.dot(e, w), e.max(axis=0)], x, w)) == ["elementwise", "dot"]
 
 
+def test_parameters_that_are_numbers_take_one_pass_without_a_product() -> None:
+    x, t = T.dvector("x"), T.dvector("t")
+    w, b = theano.shared(0.5, "w"), theano.shared(0.25, "b")
+    cost = T.mean((w * x + b - t) ** 2)
+    updates = [(p, p - 0.1 * T.grad(cost, p)) for p in (w, b)]
+    plan = theano.function([x, t], cost, updates=updates).plan
+    assert [{"x", "t"} & set(step.inputs) for step in plan.steps] == [set(), {"x", "t"}, set()]
+
+
 def test_constants_have_rows_like_other_operands() -> None:
     rng = np.random.default_rng(1)
     x, t = rng.normal(size=(300, 5)), rng.normal(size=300)
