@@ -142,7 +142,8 @@ class ByRows final : public Kernel {
     return {};
   }
 
-  // Blocks of about one length.
+  // Blocks of about one length. None has one row alone: it would be without a stride between rows,
+  // by which kernels choose the form that all blocks share.
   std::int64_t even_block(std::int64_t most) const {
     std::int64_t blocks = ceil_div(rows_, most);
     if (blocks > 1 && wants_lanes_) {
@@ -150,7 +151,9 @@ class ByRows final : public Kernel {
       const std::int64_t fewer = blocks / kTogether * kTogether;
       blocks = fewer * 5 / 4 >= blocks ? fewer : round_up(blocks, kTogether);
     }
-    return std::clamp(round_up(ceil_div(rows_, blocks), kTileRows), kLeastRows, rows_);
+    std::int64_t block = std::max(round_up(ceil_div(rows_, blocks), kTileRows), kLeastRows);
+    while (rows_ % block == 1) block += kTileRows;
+    return std::min(block, rows_);
   }
 
   static std::int64_t bytes_of(const Layout& layout) {

@@ -43,16 +43,18 @@ class Sums {
   }
   std::size_t bytes(Together together) const {
     std::size_t bytes = 0;
-    for (const Part& part : parts_) bytes += part.bytes(together);
+    for (const Part& part : parts_) {
+      if (part.is_there(together)) bytes += part.bytes();
+    }
     return bytes;
   }
 
   // Returns where the memory goes on.
   std::byte* point(Targets& targets, std::byte* memory, Together together) const {
     for (const Part& part : parts_) {
-      const std::size_t bytes = part.bytes(together);
-      if (bytes != 0) targets[part.output] = memory;
-      memory += bytes;
+      if (!part.is_there(together)) continue;
+      targets[part.output] = memory;
+      memory += part.bytes();
     }
     return memory;
   }
@@ -90,12 +92,14 @@ class Sums {
     bool is_own;  // in a form of its own
     RunFn run;
 
-    std::size_t bytes(Together together) const {
-      const bool is_there = together == Together::kApart   ? is_own
-                            : together == Together::kBlock ? !adds
-                                                           : true;
-      return is_there ? align_up(static_cast<std::size_t>(count * item)) : 0;
+    bool is_there(Together together) const {
+      switch (together) {
+        case Together::kApart: return is_own;
+        case Together::kBlock: return !adds;
+        default: return true;
+      }
     }
+    std::size_t bytes() const { return align_up(static_cast<std::size_t>(count * item)); }
   };
   static void add(const Part& part, const Targets& to, const Targets& from) {
     part.run(to[part.output], part.item, from[part.output], part.item, part.count);

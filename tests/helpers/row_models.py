@@ -459,6 +459,48 @@ def logistic_with_outputs(of: Setting) -> Program:
     return Program([x, t], [p > 0.5, losses], arguments, descent(_mean(losses), [w]))
 
 
+@_model
+def parameters_first(of: Setting) -> Program:
+    """A product with the transpose of the data."""
+    x, t = of.matrix(), of.vector()
+    w = of.shared("w", of.features)
+    cost = _mean((T.dot(w, x.T) - t) ** 2)
+    return Program([x, t], cost, [of.x, of.real(of.rows, seed=5)], descent(cost, [w]))
+
+
+@_model
+def column_of_parameters(of: Setting) -> Program:
+    """A matrix of parameters with one column, which the program takes out of the product."""
+    x, t = of.matrix(), of.vector()
+    w = of.shared("W", of.features, 1)
+    cost = _mean(T.nnet.softplus(T.dot(x, w)[:, 0]) - t)
+    return Program([x, t], cost, [of.x, of.real(of.rows, seed=5)], descent(cost, [w]))
+
+
+@_model
+def two_kinds_of_features(of: Setting) -> Program:
+    """Each kind is multiplied by its own parameters."""
+    x, u, t = of.matrix(), of.matrix("u"), of.vector()
+    w, v = of.shared("w", of.features), of.shared("v", CLASSES)
+    cost = _mean((T.dot(x, w) + T.dot(u, v) - t) ** 2)
+    others = of.real(of.rows, CLASSES, seed=6)
+    arguments = [of.x, others, of.real(of.rows, seed=5)]
+    return Program([x, u, t], cost, arguments, descent(cost, [w, v]))
+
+
+@_model
+def joined_features(of: Setting) -> Program:
+    """Bytes, and a column of ones in place of a bias, beside the other features."""
+    x, pixels, t = of.matrix(), T.bmatrix("pixels"), of.vector()
+    w = of.shared("w", of.features + CLASSES + 1)
+    ones = T.ones((x.shape[0], 1), dtype=of.dtype)
+    joined = T.concatenate([x, T.cast(pixels, of.dtype), ones], axis=1)
+    cost = _mean((T.dot(joined, w) - t) ** 2)
+    bits = np.random.default_rng(6).integers(-1, 2, (of.rows, CLASSES)).astype("int8")
+    arguments = [of.x, bits, of.real(of.rows, seed=5)]
+    return Program([x, pixels, t], cost, arguments, descent(cost, [w]))
+
+
 @_loss
 def cross_entropy(of: Setting) -> Program:
     return _regression(

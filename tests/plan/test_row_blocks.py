@@ -89,7 +89,10 @@ JOINED = {
     ),
     **dict.fromkeys(("logistic", "cross_entropy", "signed_labels", "hinge"), REGRESSION),
     **dict.fromkeys(("logistic_with_outputs", "squares", "poisson"), REGRESSION),
-    **dict.fromkeys(("absolute", "huber", "softplus"), REGRESSION),
+    **dict.fromkeys(("absolute", "huber", "softplus", "parameters_first"), REGRESSION),
+    "column_of_parameters": "[dot elementwise elementwise slice_update dot]",
+    "two_kinds_of_features": "[dot dot elementwise dot dot]",
+    "joined_features": "[elementwise join dot elementwise dot]",
     "squares_of_several": "[dot elementwise elementwise dot]",
 }
 
@@ -147,6 +150,26 @@ def test_but_not_if_something_else_needs_them() -> None:
     assert ops_of(compiled([T.dot(e, w), e.max(axis=0)], x, w)) == ["elementwise", "dot"]
 
 
+def test_parameters_that_are_numbers_take_one_pass_without_a_product() -> None:
+    x, t = T.dvector("x"), T.dvector("t")
+    w, b = theano.shared(0.5, "w"), theano.shared(0.25, "b")
+    cost = T.mean((w * x + b - t) ** 2)
+    updates = [(p, p - 0.1 * T.grad(cost, p)) for p in (w, b)]
+    plan = theano.function([x, t], cost, updates=updates).plan
+    assert [{"x", "t"} & set(step.inputs) for step in plan.steps] == [set(), {"x", "t"}, set()]
+
+
+def test_constants_have_rows_like_other_operands() -> None:
+    rng = np.random.default_rng(1)
+    x, t = rng.normal(size=(300, 5)), rng.normal(size=300)
+    w = T.dvector("w")
+    cost = T.sum((T.dot(x, w) - t) ** 2)
+    f = theano.function([w], T.grad(cost, w))
+    assert ops_of(f.plan) == [REGRESSION]
+    weights = rng.normal(size=5)
+    np.testing.assert_allclose(f(weights), 2 * x.T @ (x @ weights - t), rtol=1e-12)
+
+
 def test_two_products_of_the_same_rows_are_one_block_where_one_follows_from_the_other() -> None:
     x, w, v = T.dmatrix("x"), T.dmatrix("w"), T.dmatrix("v")
     assert ops_of(compiled(T.dot(T.tanh(T.dot(x, w)), v), x, w, v)) == ["[dot elementwise dot]"]
@@ -202,9 +225,9 @@ APART: dict[str, tuple[Callable[[], Any], list[str]]] = {
         lambda: T.tanh(T.alloc(T.dot(MATRIX, WEIGHTS), COUNT, 3)),
         ["dot", "elementwise"],
     ),
-    "a constant for each row": (
-        lambda: T.dot(MATRIX, WEIGHTS) + np.ones((4, 3)),
-        ["dot", "elementwise"],
+    "data that are needed cut and as a whole": (
+        lambda: T.dot(T.tanh(T.dot(MATRIX, WEIGHTS)), MATRIX),
+        ["[dot elementwise]", "dot"],
     ),
     "complex numbers": (
         lambda: T.tanh(T.dot(T.cast(MATRIX, "complex128"), WEIGHTS)),
@@ -224,9 +247,14 @@ def test_what_stays_apart(name: str) -> None:
 # Of those above, what `explain` tells.
 REASONS = {
     "a largest element over the rows": "needs more than the same rows",
-    "what follows from a sum over the rows": "waits for one that comes after the block",
+    "what follows from a sum over the rows": (
+        "waits for InplaceDimShuffle{x,0}(Sum{axis=[0]}.0), which comes after the block: "
+        "it needs a sum over all rows"
+    ),
+    "a product alone": "runs by itself: nothing else works on its rows",
+    "a product of a vector": "runs by itself: its result has no rows",
     "a result that is needed cut and as a whole": "needs more than the same rows",
-    "a constant for each row": "or is a constant with rows",
+    "data that are needed cut and as a whole": "needed both row by row and as a whole",
     "a slice of the rows": "needs more than the same rows",
 }
 

@@ -22,6 +22,7 @@ LAYERS: dict[str, Layer] = {
     "products": lambda y, w: T.tanh(T.dot(y, w)),
     "products from the left": lambda y, w: T.tanh(T.dot(w, y)),
     "scalars between matrices": lambda y, w: y * T.tanh(y.sum()),
+    "selections of data": lambda y, w: (y + 1)[::-1],
     "something early in all": lambda y, w: T.dot(y, w) * T.tanh(w),
 }
 

@@ -122,3 +122,20 @@ def test_any_rank() -> None:
         f = theano.function([z], T.sum(ops.log_softmax_op(z), axis=axis))
         assert {step.op for step in f.plan.steps} == {"elementwise"}
         assert_close(np.asarray(f(scores)), np.asarray(logs.sum(axis=axis)))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("chosen", ["bool", "int8", "uint8", "int32", "int64", "float32"])
+def test_any_type_of_weights(chosen: str, dtype: str) -> None:
+    """Such as a comparison with all classes, which chooses one of them."""
+    z, r = T.matrix("z", dtype=dtype), T.matrix("r", dtype=chosen)
+    written = [T.sum(r * T.nnet.logsoftmax(z), axis=1), T.sum(-T.nnet.logsoftmax(z) * r, axis=1)]
+    outputs = [*written, *(T.grad(total.sum(), z) for total in written)]
+    rng = np.random.default_rng(4)
+    scores = rng.normal(size=(7, 5)).astype(dtype)
+    weights = (rng.random((7, 5)) < 0.5).astype(chosen)
+    f = theano.function([z, r], outputs)
+    wanted = theano.function([z, r], outputs, mode=Mode(optimizer=None))(scores, weights)
+    for found, value in zip(f(scores, weights), wanted, strict=True):
+        assert found.dtype == value.dtype
+        assert_close(found.astype(dtype), value.astype(dtype), scale=4)

@@ -146,6 +146,10 @@ CANONICAL = [
          lambda x: ops.dimshuffle(ops.dimshuffle(x, (1, "x", 0)), (0, 2)), ops.transpose),
     case("merge_dimshuffles", lambda x: ops.transpose(ops.transpose(x)), lambda x: x),
     case("merge_dimshuffles", op("dimshuffle", order=(0, 1)), lambda x: x),
+    case("dimshuffle_from_reshape", lambda x: ops.reshape(x, (-1,)),
+         lambda x: ops.dimshuffle(x, (0,)), "float64 n1"),
+    case("dimshuffle_from_reshape", lambda x: ops.reshape(x, (1, -1)),
+         lambda x: ops.dimshuffle(x, ("x", 0)), "float64 n"),
     case("drop_empty_reduction", op("max", axis=()), lambda x: x),
     case("drop_empty_reduction", op("sum", axis=()), lambda x: ops.cast(x, "int64"), "int8 nn"),
     case("drop_empty_reduction", op("any", axis=()), lambda x: ops.neq(x, 0.0)),
@@ -289,6 +293,10 @@ CLASS_SUMS = [
 SELECTIONS = [
     case("pick_from_selection", label_scores,
          lambda x, y: ops.pick_op(ops.transpose(x), known_labels(y)), "float64 nn", "int64 n"),
+    case("pick_from_selection",
+         lambda x, y: ops.advanced_subtensor(ops.transpose(x), (list(range(5)), labels(y))),
+         lambda x, y: ops.pick_op(ops.transpose(x), ops.specify_shape(labels(y), (5,))),
+         "float64 nn", "int64 n"),
     *(case("place_from_update",
            lambda x, y, more=more: ops.put(ops.transpose(x), ops.constant(2.0),
                                            [numbers(y), labels(y)], more),
@@ -354,7 +362,27 @@ BYTES = [
              "uint8 nn", "float32 nn")
       for turn in (lambda x, c: (x, c), lambda x, c: (c, x))),
 ]  # fmt: skip
-CASES = [*CANONICAL, *STABLE, *CLASS_SUMS, *SELECTIONS, *MARKS, *HALVES, *BYTES]
+
+
+def scaled(x: Variable, row: Variable) -> Variable:
+    return ops.true_div(ops.sub(ops.cast(x, "float64"), row), 2)
+
+
+DATA = [
+    case("select_data_first", lambda x: ops.subtensor(ops.cast(x, "float32"), slice(1, 3)),
+         lambda x: ops.cast(ops.subtensor(x, slice(1, 3)), "float32"), "uint8 nn"),
+    case("select_data_first", lambda x: ops.subtensor(ops.eq(x, 7), slice(None, None, -1)),
+         lambda x: ops.eq(ops.subtensor(x, slice(None, None, -1)), 7), "int64 n"),
+    case("select_data_first", lambda x, r: ops.subtensor(scaled(x, r), slice(0, 2)),
+         lambda x, r: scaled(ops.subtensor(x, slice(0, 2)), r), "uint8 nn", "float64 1n"),
+    case("select_data_first", lambda x, r: ops.subtensor(scaled(x, r), 1),
+         lambda x, r: scaled(ops.subtensor(x, 1), ops.dimshuffle(r, (1,))),
+         "uint8 nn", "float64 1n"),
+    case("select_data_first", lambda x, r, y: ops.take_op(scaled(x, r), labels(y)),
+         lambda x, r, y: scaled(ops.take_op(x, labels(y)), r),
+         "uint8 nn", "float64 1n", "int64 n"),
+]  # fmt: skip
+CASES = [*CANONICAL, *STABLE, *CLASS_SUMS, *SELECTIONS, *MARKS, *HALVES, *BYTES, *DATA]
 
 
 def same_graph(first: Variable, second: Variable) -> bool:

@@ -12,6 +12,7 @@ from arignote import ops
 from arignote.graph.type import TensorType
 from arignote.graph.variable import Variable
 from arignote.rewrite import pipeline
+from arignote.rewrite.engine import Log
 from arignote.run.function import function
 from helpers.evaluate import evaluate
 from helpers.tolerance import assert_close
@@ -84,6 +85,31 @@ NEAR: dict[str, tuple[Build, list[Any]]] = {
         lambda x: ops.dimshuffle(ops.dimshuffle(x, (1, 0)), (0, "x", 1)),
         [ROW],
     ),
+    "elements of rows in another order": (
+        lambda x, y: ops.take_op(x, ops.constant([0, 2, 1]), y),
+        [X, np.array([3, 0, -1])],
+    ),
+    "an element of one row": (
+        lambda x, y: ops.advanced_subtensor(x, ([0], y)),
+        [X, np.array([3, 0, -1])],
+    ),
+    "rows of a sum": (lambda x, y: ops.subtensor(ops.add(x, y), slice(1, 3)), [X, X[::-1]]),
+    "rows of an outer sum": (
+        lambda x, y: ops.subtensor(ops.add(x, ops.dimshuffle(y, (0, "x"))), slice(1, 3)),
+        [ROW, Y[:, 0]],
+    ),
+    "elements of an outer sum": (
+        lambda x, y: ops.subtensor(ops.add(x, ops.dimshuffle(y, (0, "x"))), (2, slice(1, 3))),
+        [ROW, Y[:, 0]],
+    ),
+    "elements chosen from a scaled matrix": (
+        lambda x, y: ops.take_op(ops.mul(x, y), ops.constant([0, 2]), ops.constant([3, -1])),
+        [X, ROW[:, :1]],
+    ),
+    "rows chosen by a matrix": (
+        lambda x, y: ops.take_op(ops.sub(x, y), ops.constant([[0, 2], [1, -1]])),
+        [X, ROW],
+    ),
 }  # fmt: skip
 
 
@@ -104,3 +130,26 @@ def test_near_matches_keep_their_meaning(name: str) -> None:
     wanted, found = evaluate([output, rewritten], given)
     assert_close(found, wanted, scale=1)
     assert_close(function(variables, output)(*arrays), wanted, scale=1)
+
+
+@pytest.mark.parametrize(
+    "computed",
+    [
+        lambda x, y: ops.add(ops.dot(x, y), 1),
+        lambda x, y: ops.exp(x),
+        lambda x, y: ops.neg(ops.exp(x)),
+        lambda x, y: ops.sub(x, ops.transpose(y)),
+    ],
+)
+def test_only_arithmetic_on_data_comes_after_its_selection(computed: Build) -> None:
+    x, y = variables_for([X, Y])
+    log = Log()
+    pipeline.optimize([ops.subtensor(computed(x, y), slice(1, 3))], log)
+    assert "select_data_first" not in [firing.rule for firing in log.firings]
+
+
+def test_what_is_wrong_about_rows_that_are_not_selected_stays_an_error() -> None:
+    x, y = variables_for([X, X])
+    f = function([x, y], ops.subtensor(ops.add(x, y), slice(0, 2)))
+    with pytest.raises(ValueError, match="Input dimension mis-match"):
+        f(X, X[:2])

@@ -30,7 +30,7 @@ def results(item: Program, mode: Any = None) -> list[Array]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("features", [5, 600], ids=["narrow", "wide"])
+@pytest.mark.parametrize("features", [0, 5, 600], ids=["none", "narrow", "wide"])
 @pytest.mark.parametrize("name", ROW_MODELS)
 def test_any_number_of_rows(name: str, features: int, dtype: str) -> None:
     for rows in ROWS if features == 5 else ROWS[:-1]:
@@ -38,6 +38,22 @@ def test_any_number_of_rows(name: str, features: int, dtype: str) -> None:
         assert_reordered(
             results(ROW_MODELS[name](setting)), results(ROW_MODELS[name](setting), FLAT)
         )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("features", [0, 1, 2], ids=["none", "one", "two"])
+@pytest.mark.parametrize("outputs", [1, 40, 3000])
+@pytest.mark.parametrize("rows", [17, 33, 49, 4097])
+def test_a_row_more_than_some_blocks(rows: int, outputs: int, features: int, dtype: str) -> None:
+    x, w = T.matrix("x", dtype=dtype), T.matrix("w", dtype=dtype)
+    cost = T.tanh(T.dot(x, w)).sum()
+    rng = np.random.default_rng(1)
+    shapes = [(rows, features), (features, outputs)]
+    arrays = [rng.normal(size=shape).astype(dtype) for shape in shapes]
+    results = [cost, T.grad(cost, w)]
+    f, flat = (theano.function([x, w], results, mode=mode) for mode in (None, FLAT))
+    assert [step.op for step in f.plan.steps] == ["by_rows"]
+    assert_reordered(f(*arrays), flat(*arrays))
 
 
 @pytest.mark.parametrize("name", ROW_MODELS)

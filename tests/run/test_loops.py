@@ -283,8 +283,9 @@ def test_arguments_that_do_not_fit_each_other() -> None:
     assert g.repeat(np.int64(2)) == []
     with pytest.raises(TypeError, match=r"\[repeat\] n must be an integer: 1.5"):
         g.repeat(1.5)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="negative: -1"):
-        g.repeat(-1)
+    for steps in (-1, 2**63):
+        with pytest.raises(ValueError, match=rf"from 0 to 2\*\*63 - 1: {steps}"):
+            g.repeat(steps)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -18,7 +18,7 @@ from arignote.errors import GraphTypeError
 from arignote.graph import dtypes
 from arignote.graph.dim import Dim, Shape, build, maximum, minimum
 from arignote.graph.dtypes import Array
-from arignote.graph.op import Attributes, Call, Op, Params, ShapeContext, Strided, Types
+from arignote.graph.op import Attributes, Call, Op, Params, Rows, ShapeContext, Strided, Types
 from arignote.graph.type import TensorType
 from arignote.graph.variable import Apply, Variable
 
@@ -132,6 +132,20 @@ def _gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequence[Va
     return [update.outputs[0], *nothing]
 
 
+def _kept_axes(index: Sequence[Entry]) -> list[int]:
+    return [axis for axis, entry in enumerate(index) if isinstance(entry, tuple)]
+
+
+def _rows(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
+    """Rule of a part of each row."""
+    index = node.params["index"]
+    kept = _kept_axes(index)
+    axis = known[0] if known[0] is not None else None if wanted is None else kept[wanted]
+    if axis is None or index[axis] != (None, None, None):
+        return None
+    return Rows((axis, *(None for _ in node.inputs[1:])), (kept.index(axis),))
+
+
 def _label(node: Apply) -> str:
     def part(place: Place) -> str:
         return "" if place is None else "int64"
@@ -151,6 +165,7 @@ subtensor_op = Op(
     reference=lambda call, *inputs: inputs[0][numpy_index(call, inputs)],
     gradient=_gradient,
     view=_view,
+    rows=_rows,
     shape_only=frozenset(range(1, 49)),
     family="Subtensor",
     display=_label,
@@ -184,8 +199,7 @@ def _shifted(index: tuple[Entry, ...], by: int) -> tuple[Entry, ...]:
 
 def _with_kept_axes(value: Variable, index: tuple[Entry, ...]) -> Variable:
     """Return a value for a region of ``x`` with a dimension for each of x's, 1 if indexed."""
-    kept = sum(isinstance(entry, tuple) for entry in index)
-    padded = ops.pad_left(value, kept)
+    padded = ops.pad_left(value, len(_kept_axes(index)))
     order: list[int | str] = []
     for entry in index:
         order.append(ops.order_position(order) if isinstance(entry, tuple) else "x")
@@ -251,6 +265,19 @@ def _update_gradient(
     return [cleared.outputs[0], by_value, *nothing]
 
 
+def _update_rows(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
+    """Rule of a change to a part of each row."""
+    x, value = node.inputs[:2]
+    axes = {axis for axis in (*known, wanted) if axis is not None}
+    if len(axes) != 1:
+        return None
+    (axis,) = axes
+    if node.params["index"][axis] != (None, None, None) or x.broadcastable[axis]:
+        return None
+    by_value = None if value.broadcastable[axis] else axis
+    return Rows((axis, by_value, *(None for _ in node.inputs[2:])), (axis,))
+
+
 def update_dims(context: ShapeContext, node: Apply) -> tuple[Dim, ...]:
     """Return start, length and step of the region along each dimension, for the kernel."""
     shape = context.shape_of(node.inputs[0])
@@ -267,6 +294,7 @@ slice_update_op = Op(
     kernel="slice_update",
     encode=lambda call: Attributes(ints=(int(call.params["increment"]),)),
     dims=update_dims,
+    rows=_update_rows,
     supports=lambda call: (
         not call.params["increment"] or call.input_types[0].dtype in dtypes.NATIVE
     ),
@@ -310,7 +338,7 @@ def slice_update(x: Variable, index: Any, value: Any, increment: bool) -> Variab
     filler = ops.prepare_beside(value, x.dtype)
     if new_axes:
         filler = _drop_new_axes(filler, new_axes, sum(isinstance(e, tuple) for e in entries))
-    kept = sum(isinstance(entry, tuple) for entry in entries)
+    kept = len(_kept_axes(entries))
     if filler.ndim > kept:
         raise slice_update_op.type_error(
             f"value must have at most the {kept} dimensions of the region: {filler.ndim}"

@@ -66,7 +66,12 @@ def multiplied(node: Apply, known: Sequence[int | None], wanted: int | None) -> 
     a, b = node.inputs
     by_a, by_b = known
     if by_a is None and by_b is None:
-        return None
+        if a.ndim == 2 and wanted == 0:
+            by_a = 0
+        elif b.ndim == 2 and wanted == a.ndim - 1:
+            by_b = 1
+        else:
+            return None
     if by_b is None and by_a != a.ndim - 1:
         return Rows((by_a, None), (0,))
     if by_a is None and b.ndim == 2 and by_b == 1:
@@ -75,6 +80,14 @@ def multiplied(node: Apply, known: Sequence[int | None], wanted: int | None) -> 
     if (by_a in (None, inner[0])) and (by_b in (None, inner[1])):
         return Rows(inner, (SUM,))
     return None
+
+
+def side_by_side(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:
+    """Rule of a join of rows along another axis."""
+    axis = _only(known, wanted)
+    if axis in (None, node.params["axis"]) or any(x.broadcastable[axis] for x in node.inputs):
+        return None
+    return Rows((axis,) * len(node.inputs), (axis,))
 
 
 def selected(node: Apply, known: Sequence[int | None], wanted: int | None) -> Rows | None:

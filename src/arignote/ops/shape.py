@@ -611,6 +611,7 @@ join_op = Op(
     gradient=_join_gradient,
     kernel="join",
     encode=lambda call: Attributes(ints=(call.params["axis"],)),
+    rows=rows.side_by_side,
     family="Join",
     display=lambda node: "Join",
 )

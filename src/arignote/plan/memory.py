@@ -8,6 +8,7 @@ call thus see the old values, and a call that fails changes none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from arignote import ops
@@ -61,8 +62,7 @@ def _commit(plan: Plan) -> tuple[dict[str, str], tuple[Step, ...]]:
             targets[value] = state
     # A step moves to the end only as a whole: every other output of it must be free to move too.
     late = [step for step in plan.steps if any(name in targets for name in step.outputs)]
-    late = [step for step in late if not _read_by_others(plan, step)]
-    late, last = _order_writes(plan, late, targets)
+    late, last = _order_writes(plan, _free_to_move(plan, late), targets)
     moved = {id(step) for step in late}
     kept = {name for step in late for name in step.outputs}
     early = [step for step in plan.steps if id(step) not in moved]
@@ -93,17 +93,20 @@ def _reads_elementwise(plan: Plan, step: Step, state: str, value: str) -> bool:
     return not read or (set(read) == {state} and value not in _reduced(step))
 
 
-def _read_by_others(plan: Plan, step: Step) -> bool:
-    """Return whether another step reads what a step writes, or a size or a window is made of it."""
-    outputs = set(step.outputs)
-    if outputs & sizes_read(plan.dims()):
-        return True
-    return any(
-        outputs & roots_read(plan, other) for other in plan.steps if other is not step
-    ) or any(
-        isinstance(buffer, View | Reshaped) and plan.root(buffer.name).name in outputs
-        for buffer in plan.buffers
-    )
+def _free_to_move(plan: Plan, steps: Sequence[Step]) -> list[Step]:
+    """Return those of whose outputs no other step reads one, and no size or window is made."""
+    readers: dict[str, list[Step]] = {}
+    for step in plan.steps:
+        for name in roots_read(plan, step):
+            readers.setdefault(name, []).append(step)
+    windows = (item.name for item in plan.buffers if isinstance(item, View | Reshaped))
+    needed = sizes_read(plan.dims()) | {plan.root(name).name for name in windows}
+    return [
+        step
+        for step in steps
+        if needed.isdisjoint(step.outputs)
+        and all(reader is step for name in step.outputs for reader in readers.get(name, ()))
+    ]
 
 
 def _order_writes(
@@ -116,11 +119,12 @@ def _order_writes(
     """
     aside: set[str] = set()
     remaining, ordered = list(late), []
+    reads = {id(step): roots_read(plan, step) for step in late}
     while remaining:
         for step in remaining:
             written = {targets[name] for name in step.outputs if name in targets} - aside
             others = [other for other in remaining if other is not step]
-            if not any(written & roots_read(plan, other) for other in others):
+            if all(written.isdisjoint(reads[id(other)]) for other in others):
                 break
         else:
             step = remaining[0]

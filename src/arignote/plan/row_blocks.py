@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, repeat
+from itertools import groupby
 
 from arignote import ops
 from arignote.graph.op import SUM, Call, Rows
@@ -88,10 +88,7 @@ def find_row_blocks(
     for node in dependencies:
         if node.op is not ops.dot_op or node in taken or not _is_native(node):
             continue
-        # Along the columns of the result only where that saves reading an operand again.
-        block = max(
-            map(growth.grow, repeat(node), _cuts(node)), key=RowBlock.products, default=RowBlock()
-        )
+        block = growth.around(node)
         if len(block) > 1 and order.join(block):
             blocks.append(block)
             taken.update(block.nodes)
@@ -101,16 +98,19 @@ def find_row_blocks(
         notes += map(str, blocks)
         for node, block in alone.items():
             if node not in taken:
-                notes.append("\n".join([f"{node} runs by itself", *block.hindrances()]))
+                notes.append("\n".join([_why_alone(node, block), *block.hindrances()]))
     return blocks
 
 
-def _cuts(product: Apply) -> list[tuple[int | None, int | None]]:
-    """Return the ways to cut the operands of a product such that each block has rows of it."""
-    a, b = product.inputs
-    if a.ndim != 2:
-        return []
-    return [(0, None), (None, 1)] if b.ndim == 2 else [(0, None)]
+def _why_alone(product: Apply, block: RowBlock) -> str:
+    """Say that a product is in no block; the reason, too, if its block has no hindrances."""
+    if len(block) > 1:
+        reason = "what works on its rows must wait for others in between"
+    elif len(block) == 0:
+        reason = "its result has no rows, or needs them along another axis"
+    else:
+        reason = "nothing else works on its rows"
+    return f"{product} runs by itself: {reason}"
 
 
 def _is_native(node: Apply) -> bool:
@@ -138,6 +138,16 @@ class _Growth:
             for item in values_read(node):
                 self.readers.setdefault(item, []).append(node)
 
+    def around(self, product: Apply) -> RowBlock:
+        """Return the block around a product, empty if there is none.
+
+        It cuts the result along its columns only where that saves reading an operand again.
+        """
+        a, b = product.inputs
+        by_rows = self.grow(product, (0, None)) if a.ndim == 2 else RowBlock()
+        by_columns = self.grow(product, (None, 1)) if b.ndim == 2 else RowBlock()
+        return by_columns if by_columns.products() > max(1, by_rows.products()) else by_rows
+
     def grow(self, seed: Apply, cut: Sequence[int | None]) -> RowBlock:
         """Return the block around a product whose operands are cut so, empty if there is none."""
         refused: set[Apply] = set()
@@ -156,7 +166,7 @@ class _Growth:
     def _forward(self, seed: Apply, cut: Sequence[int | None], refused: set[Apply]) -> RowBlock:
         block = RowBlock()
         members: set[Apply] = set()
-        outside: set[Apply] = set()  # nodes that come after the block
+        outside: dict[Apply, str] = {}  # nodes that come after the block, and what keeps them there
         start = self.number[seed]
         for node in self.nodes[start : start + _REACH]:
             needed = self.dependencies[node]
@@ -169,10 +179,12 @@ class _Growth:
                 members.add(node)
                 continue
             # One that reads nothing of the block but a shape may also come before it.
-            if not (members.isdisjoint(needed) and outside.isdisjoint(needed)):
-                outside.add(node)
-                if any(axis not in (None, SUM) for axis in known):
-                    block.apart[node] = reason
+            late = next((outside[item] for item in needed if item in outside), None)
+            if late is None and members.isdisjoint(needed):
+                continue
+            outside[node] = late or f"{node}, which comes after the block: {reason}"
+            if any(axis not in (None, SUM) for axis in known):
+                block.apart[node] = reason
         return block
 
     def _hindrance(
@@ -180,7 +192,7 @@ class _Growth:
         node: Apply,
         known: Sequence[int | None],
         refused: Collection[Apply],
-        outside: set[Apply],
+        outside: Mapping[Apply, str],
         needed: Collection[Apply],
     ) -> str:
         """Return what keeps a node out of any block, if something does."""
@@ -192,9 +204,8 @@ class _Growth:
             return "its result is needed elsewhere and has its rows along another axis"
         if node in self.taken:
             return "it runs in another block, or only under a condition"
-        if not outside.isdisjoint(needed):
-            return "it waits for one that comes after the block"
-        return ""
+        late = next((outside[item] for item in needed if item in outside), None)
+        return "" if late is None else f"it waits for {late}"
 
     def _join(
         self,
@@ -215,15 +226,13 @@ class _Growth:
         if any(item in members and item not in read for item in needed):
             return "it waits for a value that all rows give together"
         if not self._take_axes(block, members, node, rows):
-            return "an operand is needed both row by row and as a whole, or is a constant with rows"
+            return "an operand is needed both row by row and as a whole"
         return ""
 
     def _take_axes(self, block: RowBlock, members: set[Apply], node: Apply, rows: Rows) -> bool:
         found = dict(block.axes)
         for position, (item, axis) in enumerate(zip(node.inputs, rows.inputs, strict=True)):
-            if isinstance(item, Constant):
-                if axis is not None:
-                    return False
+            if isinstance(item, Constant) and axis is None:
                 continue
             inside = item.owner in members
             # Of such an input the value may not be there outside.

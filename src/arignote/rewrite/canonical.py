@@ -224,6 +224,18 @@ def merge_dimshuffles(node: Apply) -> Replacement:
     return ops.dimshuffle(source, tuple(i if i == "x" else inner[i] for i in order))
 
 
+@rule(ops.reshape_op)
+def dimshuffle_from_reshape(node: Apply) -> Replacement:
+    """reshape(x, (-1, 1, …)) -> dimshuffle(x) where x has one dimension that does not broadcast"""
+    x, *shape = node.inputs
+    axes = [axis for axis, broadcasts in enumerate(x.broadcastable) if not broadcasts]
+    lengths = [ops.constant_value(length) for length in shape]
+    if len(axes) != 1 or (lengths.count(-1), lengths.count(1)) != (1, len(lengths) - 1):
+        return None
+    result = ops.dimshuffle(x, [axes[0] if length == -1 else "x" for length in lengths])
+    return result if same_shape(result, node.outputs[0]) else None
+
+
 @rule(*ops.REDUCTIONS)
 def drop_empty_reduction(node: Apply) -> Replacement:
     """a reduction over no axis -> x"""
@@ -303,6 +315,7 @@ RULES: tuple[Rule, ...] = (
     drop_identity,
     merge_casts,
     merge_dimshuffles,
+    dimshuffle_from_reshape,
     drop_empty_reduction,
     drop_broadcast,
     element_of_broadcast,

@@ -62,6 +62,28 @@ def iterated_pattern(node: Apply) -> tuple[bool, ...] | None:
     return None
 
 
+def _scalars_for_passes(dependencies: Mapping[Apply, Collection[Apply]]) -> set[Apply]:
+    """Return the scalars that wait for no pass over more than scalars, and that such a pass reads.
+
+    Those that such a scalar follows from are among them.
+    """
+    early: set[Apply] = set()
+    pending: list[Apply] = []
+    for node, needed in dependencies.items():
+        is_scalar = node.op is ops.shape_i or iterated_pattern(node) == ()
+        if is_scalar and early.issuperset(needed):
+            early.add(node)
+        elif not is_scalar:
+            pending += early.intersection(needed)
+    read: set[Apply] = set()
+    while pending:
+        node = pending.pop()
+        if node not in read:
+            read.add(node)
+            pending += early.intersection(dependencies[node])
+    return read
+
+
 class _Grouping:
     """The units of a graph, grown node by node in topological order."""
 
@@ -74,6 +96,7 @@ class _Grouping:
     ) -> None:
         self.fusing = fusing
         self.labels = labels
+        self.early = _scalars_for_passes(dependencies)
         self.unit_of: dict[Apply, Unit] = {}
         self.units: dict[Unit, None] = {}
         self.open_scalars: dict[Unit, None] = {}
@@ -120,6 +143,9 @@ class _Grouping:
         if unit is other or unit.pattern != other.pattern:
             return False
         if self.labels.get(unit.nodes[0]) != self.labels.get(other.nodes[0]):
+            return False
+        # With what waits for a pass they would keep those who read them from joining it.
+        if (unit.nodes[0] in self.early) != (other.nodes[0] in self.early):
             return False
         if unit.axes is not None and other.axes is not None and unit.axes != other.axes:
             return False

@@ -50,6 +50,7 @@ _THEANOS: Final = {
     "local_pow_specialize": "power_by_multiplying",
     "local_remove_switch_const_cond": "decided_switch",
     "local_softmax_from_exp": "softmax_from_exp",
+    "local_subtensor_lift": "select_data_first",
     "local_useless_fill": "merge_broadcasts",
     "local_useless_rebroadcast": "drop_rebroadcast",
     "log1msigm_to_softplus": "softplus_from_log1p",

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from arignote import ops
-from arignote.graph.variable import Apply, Variable
+from arignote.graph.variable import Apply, Constant, Variable
 from arignote.rewrite.engine import Replacement, Rule, rule
 from arignote.rewrite.match import is_number, made_by, same_shape
+
+
+def _length_of_range(numbers: Variable) -> Variable | None:
+    """Return ``n`` if a vector is ``arange(n)``."""
+    if isinstance(numbers, Constant):
+        count = numbers.data.size
+        is_range = not numbers.broadcastable[0] and np.array_equal(numbers.data, np.arange(count))
+        return ops.constant(count) if is_range else None
+    ends = made_by(numbers, ops.arange_op)
+    if ends is None:
+        return None
+    start, step, length = ends
+    return length if is_number(start, 0) and is_number(step, 1) else None
 
 
 def _of_each_row(x: Variable, *indices: Variable) -> Variable | None:
@@ -13,13 +28,10 @@ def _of_each_row(x: Variable, *indices: Variable) -> Variable | None:
     if len(indices) != 2 or x.ndim != 2:
         return None
     numbers, y = indices
-    ends = made_by(numbers, ops.arange_op)
-    if ends is None or y.ndim != 1 or y.broadcastable[0]:
+    if y.ndim != 1 or y.broadcastable[0]:
         return None
-    start, step, length = ends
-    if not (is_number(start, 0) and is_number(step, 1)):
-        return None
-    return ops.specify_shape(y, (length,))
+    length = _length_of_range(numbers)
+    return None if length is None else ops.specify_shape(y, (length,))
 
 
 @rule(ops.take_op)

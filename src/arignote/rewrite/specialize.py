@@ -5,6 +5,8 @@ They drop what mattered to gradients alone, and bring into native form what the 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from arignote import ops
 from arignote.graph import dtypes
 from arignote.graph.op import op_named
@@ -95,4 +97,76 @@ def dot_of_bytes(node: Apply) -> Replacement:
     return ops.dot_op(_turned(found, order), y)
 
 
-RULES: tuple[Rule, ...] = (drop_gradient_mark, half_as_float, scale_after_dot, dot_of_bytes)
+# Elementwise ops that take no longer than to read what they are given.
+_CHEAP = frozenset(
+    (
+        *(op_named(f"cast_{dtype}") for dtype in dtypes.ALL),
+        *(ops.add, ops.sub, ops.mul, ops.true_div, ops.neg),
+        *(ops.eq, ops.neq, ops.lt, ops.le, ops.gt, ops.ge),
+    )
+)
+
+# So many of them are still little beside a step, and are built anew for each selection.
+_LONGEST = 16
+
+
+def _carrier(computed: Apply, axes: Collection[int]) -> Variable | None:
+    """Return the operand that alone has the elements along some axes, None if it is not one."""
+    having = [
+        item for item in computed.inputs if not all(item.broadcastable[axis] for axis in axes)
+    ]
+    if len(having) != 1 or any(having[0].broadcastable[axis] for axis in axes):
+        return None
+    return having[0]
+
+
+def _arithmetic_on_data(variable: Variable, axes: Collection[int]) -> list[tuple[Apply, Variable]]:
+    """Return the nodes that compute a variable by cheap arithmetic, last first, and their carriers.
+
+    There are none unless what they begin with is there before any step.
+    """
+    chain: list[tuple[Apply, Variable]] = []
+    while variable.owner is not None and variable.owner.op in _CHEAP:
+        carrier = _carrier(variable.owner, axes)
+        if carrier is None or len(chain) == _LONGEST:
+            return []
+        chain.append((variable.owner, carrier))
+        variable = carrier
+    while variable.owner is not None and variable.owner.op.view is not None:
+        variable = variable.owner.inputs[0]
+    return chain if variable.owner is None else []
+
+
+@rule(ops.subtensor_op, ops.take_op)
+def select_data_first(node: Apply) -> Replacement:
+    """f(x)[i] -> f(x[i]) where f is arithmetic on data: only what is selected is computed"""
+    rank = node.inputs[0].ndim
+    if node.op is ops.take_op:
+        axes = list(range(len(node.inputs) - 1))
+        leading = range(node.inputs[1].ndim)
+        order: list[int | str] = [axis if axis in axes else "x" for axis in leading]
+        order += range(len(axes), rank)
+    else:
+        index = node.params["index"]
+        axes = [axis for axis in range(rank) if index[axis] != (None, None, None)]
+        order = [axis for axis in range(rank) if isinstance(index[axis], tuple)]
+    chain = _arithmetic_on_data(node.inputs[0], axes)
+    if not chain:
+        return None
+    _, data = chain[-1]
+    selected = node.op.make([data, *node.inputs[1:]], node.params).outputs[0]
+    for computed, carrier in reversed(chain):
+        operands = [
+            selected if item is carrier else ops.dimshuffle(item, order) for item in computed.inputs
+        ]
+        selected = computed.op.make(operands, computed.params).outputs[0]
+    return selected
+
+
+RULES: tuple[Rule, ...] = (
+    drop_gradient_mark,
+    half_as_float,
+    select_data_first,
+    scale_after_dot,
+    dot_of_bytes,
+)

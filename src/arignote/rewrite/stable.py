@@ -308,6 +308,9 @@ def sum_of_log_softmax(node: Apply) -> Replacement:
     if found is None or last not in node.params["axis"]:
         return None
     x, weight = found
+    if weight is not None:
+        # A sum of integers would be one, too wide for the logarithms beside it.
+        weight = ops.cast(weight, terms.dtype)
     shifted, total = shifted_by_maximum(x)
     weighted = shifted if weight is None else ops.mul(weight, shifted)
     # Neither of the two is above zero, if no weight is below it: nothing cancels.

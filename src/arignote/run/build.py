@@ -269,7 +269,8 @@ def default_updates(
     result = dict(updates)
     pending = list(roots)
     while pending:
-        for variable in walk.shared_inputs([pending.pop()]):
+        found, pending = walk.shared_inputs(pending), []
+        for variable in found:
             update = variable.default_update
             if update is not None and variable not in result and variable not in skipped:
                 result[variable] = update_value(variable, update)

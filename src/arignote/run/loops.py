@@ -127,8 +127,8 @@ class Loops:
             count = operator.index(n)
         except TypeError:
             raise TypeError(f"[repeat] n must be an integer: {n!r}") from None
-        if count < 0:
-            raise ValueError(f"[repeat] n must not be negative: {count}")
+        if not 0 <= count < 2**63:
+            raise ValueError(f"[repeat] n must be a number from 0 to 2**63 - 1: {count}")
         return self._run_loop({}, count)
 
     def _length(self, stacks: dict[int, Array]) -> int:
