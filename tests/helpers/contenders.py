@@ -42,6 +42,7 @@ def memory(hoard: int) -> Workload:
     setups = {
         OURS: lambda: Case(result),
         "hoarder": lambda: Case(hoarding),
+        "dies at last": _DiesAtLast,
     }
     return Workload("memory", setups, data=RESULT)
 
@@ -56,6 +57,14 @@ def resources() -> Workload:
 class _Slow(Case):
     def seconds(self, count: int) -> float:
         return 7.0 * count
+
+
+class _DiesAtLast(Case):
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def __del__(self) -> None:
+        os._exit(3)
 
 
 def _case(value: Array) -> Case:
