@@ -27,8 +27,8 @@ ALL: Final = DISCRETE + CONTINUOUS
 ALL_INDEX: Final = {dtype: position for position, dtype in enumerate(ALL)}
 # The dtypes native kernels compute in; steps on others run as their reference, on the host.
 NATIVE: Final = (*DISCRETE, "float32", "float64")
-# Those that elementwise programs read and write: they also convert from and to float16.
-CONVERTED: Final = (*NATIVE, "float16")
+# Those that kernels read and write: float16 is converted, or taken one number at a time.
+REAL: Final = (*NATIVE, "float16")
 
 Array = npt.NDArray[Any]
 
