@@ -40,14 +40,20 @@ def assert_same_bits(found: Array, wanted: Array) -> None:
     np.testing.assert_array_equal(np.signbit(found[numbers]), np.signbit(wanted[numbers]))
 
 
+def widened(dtype: str) -> Array:
+    """Return all halves; on some processors NumPy warns of the NaNs that signal."""
+    with np.errstate(invalid="ignore"):
+        return HALVES.astype(dtype)
+
+
 @pytest.mark.parametrize("dtype", WIDER)
 def test_every_half_is_widened(dtype: str, target: str) -> None:
-    assert_same_bits(cast("float16", dtype)(HALVES), HALVES.astype(dtype))
+    assert_same_bits(cast("float16", dtype)(HALVES), widened(dtype))
 
 
 @pytest.mark.parametrize("dtype", WIDER)
 def test_every_half_comes_back(dtype: str, target: str) -> None:
-    assert_same_bits(cast(dtype, "float16")(HALVES.astype(dtype)), HALVES)
+    assert_same_bits(cast(dtype, "float16")(widened(dtype)), HALVES)
 
 
 @pytest.mark.parametrize("dtype", WIDER)
@@ -70,6 +76,16 @@ def test_what_only_float64_holds_overflows(target: str) -> None:
     assert_same_bits(found, np.array([np.inf, -np.inf, 0.0, -0.0], "float16"))
 
 
+def converted(halves: Array, dtype: str) -> Array:
+    """Return finite halves in another dtype: integers wrap, unsigned ones below zero, too.
+
+    To these, C and with it NumPy may convert a number below zero as they like. NumPy wraps it on
+    x86, as we do everywhere, and takes zero for some on AArch64.
+    """
+    by_way_of = "int64" if dtype in dtypes.INTEGERS else dtype
+    return halves.astype(by_way_of).astype(dtype)
+
+
 @pytest.mark.parametrize("length", [1, 7, 255, 256, 257, 1000])
 @pytest.mark.parametrize("dtype", dtypes.NATIVE)
 def test_any_length(dtype: str, length: int, target: str) -> None:
@@ -77,7 +93,7 @@ def test_any_length(dtype: str, length: int, target: str) -> None:
     forth, back = values(dtype, length), values("float16", length)
     with np.errstate(all="ignore"):
         assert_same_bits(cast(dtype, "float16")(forth), forth.astype("float16"))
-        np.testing.assert_array_equal(cast("float16", dtype)(back), back.astype(dtype))
+        np.testing.assert_array_equal(cast("float16", dtype)(back), converted(back, dtype))
 
 
 def test_every_target_gives_the_same_bits_of_nans(target: str) -> None:
