@@ -13,7 +13,7 @@ from arignote.run import native
 
 @pytest.fixture(params=native.targets())
 def target(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Run the test on each SIMD target of the machine; it takes effect for functions made in it."""
+    """Run the test on each SIMD target of the machine: functions made in it know no other."""
     native.set_target(request.param)
     yield request.param
     native.set_target("")

@@ -9,8 +9,8 @@
 
 namespace arignote {
 
-// No kernel computes in float16 and the complex types: their elements are moved, those of float16
-// also converted, and host steps take buffers of them.
+// No kernel computes in the complex types: their elements are moved, and host steps take buffers of
+// them. Those of float16 are also converted, added one by one, and counted.
 enum class DType : std::uint8_t {
   kBool,
   kInt8,

@@ -133,7 +133,7 @@ bool is_nonzero(const std::byte* at) noexcept {
   if constexpr (std::is_same_v<T, bool>) {
     return *at != std::byte{0};
   } else {
-    return load<T>(at) != T{0};
+    return load<T>(at) != T{};
   }
 }
 
@@ -160,7 +160,7 @@ std::int64_t count_run(const std::byte* x, std::int64_t stride, std::int64_t cou
 class Nonzero final : public Kernel {
  public:
   explicit Nonzero(DType dtype) {
-    visit_num(dtype, [&]<class T>(std::type_identity<T>) {
+    visit_real(dtype, [&]<class T>(std::type_identity<T>) {
       find_ = &find_run<T>;
       count_ = &count_run<T>;
     });

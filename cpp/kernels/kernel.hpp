@@ -1,7 +1,8 @@
 // What a kernel is to the runtime.
 //
-// A plan step makes one Kernel when the plan is loaded (the factory reads the step's attributes and
-// resolves every dtype there). bind() is called when shapes or strides change, run() on every call.
+// A step's factory reads its attributes and resolves every dtype and the SIMD target. It makes a
+// Kernel when the plan is loaded, to see that there is one, and another for each set of shapes and
+// strides that the plan meets: bind() fits it to them, run() is called on every call.
 #pragma once
 
 #include <cstddef>

@@ -45,7 +45,7 @@ void scatter_set(std::byte* out, const std::int64_t* offsets, const std::byte* v
 ScatterFn scatter_of(Update update, DType dtype) {
   ScatterFn found = nullptr;
   if (update == Update::kAdd) {
-    visit_num(dtype, [&]<class T>(std::type_identity<T>) { found = &scatter_add<T>; });
+    visit_real(dtype, [&]<class T>(std::type_identity<T>) { found = &scatter_add<T>; });
     return found;
   }
   switch (size_of(dtype)) {

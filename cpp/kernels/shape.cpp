@@ -141,7 +141,7 @@ std::unique_ptr<Kernel> make_join(const StepSpec& spec, Status& status) {
                                 spec.input_dtypes.size());
 }
 
-// out[first … last) of start + i * step: integers wrap, float32 is rounded once at the end.
+// out[first … last) of start + i * step: integers wrap, floats are rounded once at the end.
 template <class T>
 void arange_range(const std::byte* start, const std::byte* step, std::byte* out,
                   std::int64_t stride, std::int64_t first, std::int64_t last) noexcept {
@@ -164,7 +164,7 @@ void arange_range(const std::byte* start, const std::byte* step, std::byte* out,
 class Arange final : public Kernel {
  public:
   explicit Arange(DType dtype) : item_(static_cast<std::int64_t>(size_of(dtype))) {
-    visit_num(dtype, [&]<class T>(std::type_identity<T>) { range_ = &arange_range<T>; });
+    visit_real(dtype, [&]<class T>(std::type_identity<T>) { range_ = &arange_range<T>; });
   }
 
   Status bind(std::span<const Layout>, std::span<const Layout> outputs) override {

@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <type_traits>
 
+#include "core/half.hpp"
 #include "core/parallel.hpp"
 #include "core/view.hpp"
 #include "kernels/kernel.hpp"
@@ -179,6 +180,14 @@ bool visit_num(DType dtype, Visit&& visit) {
     case DType::kFloat64: visit(std::type_identity<double>{}); return true;
     default: return false;
   }
+}
+
+// The same for dtypes that kernels count and add in one number at a time: also Half for float16.
+template <class Visit>
+bool visit_real(DType dtype, Visit&& visit) {
+  if (dtype != DType::kFloat16) return visit_num(dtype, visit);
+  visit(std::type_identity<Half>{});
+  return true;
 }
 
 }  // namespace arignote

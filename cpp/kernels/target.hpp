@@ -14,8 +14,8 @@ std::vector<std::string> available_targets();
 // The one in force: the best, unless ARIGNOTE_TARGET or set_target chose another.
 std::string current_target();
 
-// Takes effect for plans loaded afterwards. False if the machine has no such target.
-// An empty name restores the best.
+// Takes effect for kernels that are made afterwards: for plans loaded later, and where others meet
+// new shapes. False if the machine has no such target. An empty name restores the best.
 bool set_target(std::string_view name);
 
 }  // namespace arignote

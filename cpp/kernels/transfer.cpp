@@ -104,7 +104,7 @@ RunFn run_of(Update update, DType dtype) {
   }
   if (dtype == DType::kBool) return &or_run;
   RunFn found = nullptr;
-  visit_num(dtype, [&]<class T>(std::type_identity<T>) {
+  visit_real(dtype, [&]<class T>(std::type_identity<T>) {
     if constexpr (!std::is_same_v<T, bool>) found = &add_run<T>;
   });
   return found;

@@ -28,7 +28,7 @@ T added(T a, T b) noexcept {
 }
 
 // to[i] = from[i] or to[i] += from[i] for `count` elements; strides in bytes. Adding wraps integers
-// and is "or" for bool. Null for an addition in a dtype that kernels do not compute in.
+// and is "or" for bool. Null for an addition of complex numbers.
 using RunFn = void (*)(std::byte* to, std::int64_t to_stride, const std::byte* from,
                        std::int64_t from_stride, std::int64_t count) noexcept;
 RunFn run_of(Update update, DType dtype);

@@ -92,7 +92,10 @@ def test_who_fails_or_computes_something_else_is_left_out() -> None:
 def test_memory_is_counted_above_the_data() -> None:
     if memory.peak_of(lambda: None) is None:
         pytest.skip("the system does not tell the peak of a process's memory")
-    found = measure(separate("memory"), BRIEF, Machine()).memory
+    result = measure(separate("memory"), BRIEF, Machine())
     slack = 4_000_000
-    assert abs(found[OURS]) < slack
-    assert abs(found["hoarder"] - contenders.HOARD) < slack
+    assert abs(result.memory[OURS]) < slack
+    assert abs(result.memory["hoarder"] - contenders.HOARD) < slack
+    # Its times are not lost.
+    assert "dies at last" in result.samples
+    assert result.left_out == {"memory of dies at last": "ended with exit code 3"}

@@ -264,6 +264,15 @@ def test_a_run_prints_a_table_and_writes_json(
         assert entry["floor_s"] > 0
 
 
+def test_figures_are_written_before_the_rest_is_measured(tmp_path: Path) -> None:
+    options = argparse.Namespace(quick=True, patience=0.0, json=tmp_path / "figures.json")
+    measured = Workload("measured", {OURS: lambda: Case(lambda: None)})
+    with pytest.raises(ModuleNotFoundError):
+        command.run({"Some": [measured, Workload("fails", {OURS: missing})]}, options)
+    (entry,) = json.loads(options.json.read_text())["groups"]["Some"]
+    assert entry["workload"] == "measured"
+
+
 def test_a_pattern_and_peers_choose(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list", "a[*]b", "network", "--peers", "jax,out="]) == 0
     assert capsys.readouterr().out.splitlines() == [

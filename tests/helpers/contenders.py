@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from arignote.bench.report import available_cores
 from arignote.bench.workload import OURS, Case, Workload
 from arignote.graph.dtypes import Array
+from arignote.run import native
 
 HOARD = 50_000_000
 RESULT = 20_000_000
@@ -24,7 +26,7 @@ def workloads(tiny: bool) -> Sequence[Workload]:
         "absent": _absent,
         "dies": lambda: os._exit(3),
     }
-    return [Workload("tasks", setups), memory(HOARD if tiny else 1)]
+    return [Workload("tasks", setups), memory(HOARD if tiny else 1), resources()]
 
 
 def memory(hoard: int) -> Workload:
@@ -40,13 +42,29 @@ def memory(hoard: int) -> Workload:
     setups = {
         OURS: lambda: Case(result),
         "hoarder": lambda: Case(hoarding),
+        "dies at last": _DiesAtLast,
     }
     return Workload("memory", setups, data=RESULT)
+
+
+def resources() -> Workload:
+    """Return a workload whose value is what the process has to compute with: cores, threads."""
+    return Workload(
+        "resources", {OURS: lambda: _case(np.array([available_cores(), native.threads()]))}
+    )
 
 
 class _Slow(Case):
     def seconds(self, count: int) -> float:
         return 7.0 * count
+
+
+class _DiesAtLast(Case):
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def __del__(self) -> None:
+        os._exit(3)
 
 
 def _case(value: Array) -> Case:

@@ -106,6 +106,18 @@ FORMS = {
     "gradient added": (lambda: X + T.grad(X[NUMBERS, Y].sum(), X), ["place"]),
     "from another number": (lambda: X[T.arange(1, Y.shape[0] + 1), Y], ["arange", "take"]),
     "columns before rows": (lambda: X[Y, NUMBERS], ["arange", "take"]),
+    "columns before rows of a transpose": (lambda: X.T[Y, NUMBERS], ["pick"]),
+    "transpose set": (lambda: T.set_subtensor(X.T[Y, NUMBERS], 1).T, ["place"]),
+    "gradient by a transpose": (lambda: T.grad(X.T[Y, NUMBERS].sum(), X), ["place"]),
+    "diagonal": (lambda: X[NUMBERS, NUMBERS], ["arange", "pick"]),
+    "likelihood by columns": (
+        lambda: T.log(T.nnet.softmax(X)).T[Y, NUMBERS],
+        ["nll", "elementwise"],
+    ),
+    "likelihood of a transpose": (
+        lambda: T.log(T.nnet.softmax(X).T[Y, NUMBERS]),
+        ["nll", "elementwise"],
+    ),
 }
 
 

@@ -108,6 +108,11 @@ def label_scores(x: Variable, y: Variable) -> Variable:
     return ops.advanced_subtensor(ops.transpose(x), (numbers(y), labels(y)))
 
 
+def turned(x: Variable) -> Variable:
+    """Return a matrix with a row for each column of x that is no mere transpose."""
+    return ops.exp(ops.transpose(x))
+
+
 def row_losses(x: Variable, y: Variable) -> Variable:
     return ops.nll_op(ops.transpose(x), known_labels(y))
 
@@ -297,6 +302,9 @@ SELECTIONS = [
          lambda x, y: ops.advanced_subtensor(ops.transpose(x), (list(range(5)), labels(y))),
          lambda x, y: ops.pick_op(ops.transpose(x), ops.specify_shape(labels(y), (5,))),
          "float64 nn", "int64 n"),
+    case("pick_from_selection",
+         lambda x, y: ops.advanced_subtensor(ops.transpose(turned(x)), (labels(y), numbers(y))),
+         lambda x, y: ops.pick_op(turned(x), known_labels(y)), "float64 nn", "int64 n"),
     *(case("place_from_update",
            lambda x, y, more=more: ops.put(ops.transpose(x), ops.constant(2.0),
                                            [numbers(y), labels(y)], more),
@@ -304,6 +312,12 @@ SELECTIONS = [
                                              ops.constant([2.0]), more),
            "float64 nn", "int64 n")
       for more in (False, True)),
+    case("place_from_update",
+         lambda x, y: ops.put(ops.transpose(turned(x)), ops.constant(2.0), [labels(y), numbers(y)],
+                              True),
+         lambda x, y: ops.transpose(ops.place(turned(x), known_labels(y), ops.constant([2.0]),
+                                              True)),
+         "float64 nn", "int64 n"),
     case("add_placed", lambda x, y: ops.add(ops.transpose(x), placed(x, y)),
          lambda x, y: ops.place(ops.transpose(x), labels(y), ops.constant([2.0]), True),
          "float64 nn", "int64 n"),

@@ -80,11 +80,14 @@ def run(groups: Mapping[str, Sequence[Workload]], options: argparse.Namespace) -
     results: dict[str, list[Result]] = {}
     sys.stdout.write(f"{describe_conditions()}\n")
     for title, workloads in groups.items():
-        results[title] = [measure(workload, effort, machine) for workload in workloads]
+        results[title] = []
+        for workload in workloads:
+            results[title].append(measure(workload, effort, machine))
+            # What is measured is there even if the run is ended before the rest.
+            if options.json:
+                options.json.write_text(json.dumps(as_json(results, machine), indent=1))
         print_table(title, results[title])
     sys.stdout.write(f"{describe_machine(machine)}\n")
-    if options.json:
-        options.json.write_text(json.dumps(as_json(results, machine), indent=1))
 
 
 def bench(options: argparse.Namespace) -> int:

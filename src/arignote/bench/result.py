@@ -41,7 +41,7 @@ class Result:
     samples
         By contender.
     left_out
-        Why a contender has none.
+        Why a contender has none, or why its memory is not known.
     floor
         Seconds that the machine needs at least, 0 if unknown.
     memory

@@ -64,8 +64,7 @@ def measure(workload: Workload, effort: Effort, machine: Machine) -> Result:
         samples = time_in_turns(contenders, effort, company)
         sleep(effort.pause)
         machine.probe(workload.work)
-        sizes = {name: contender.extra_memory() for name, contender in contenders.items()}
-    memory = {name: size for name, size in sizes.items() if size is not None}
+        memory = _extra_memory(contenders, left_out)
     floor = machine.floor(workload.work)
     return Result(workload, samples, left_out, floor, memory, company.share)
 
@@ -89,6 +88,17 @@ def _set_up(workload: Workload, stack: ExitStack) -> tuple[dict[str, Contender],
                 left_out[name] = f"computes something else: {wrong}"
     kept = {name: each for name, each in contenders.items() if name not in left_out}
     return kept, left_out
+
+
+def _extra_memory(contenders: Mapping[str, Contender], left_out: dict[str, str]) -> dict[str, int]:
+    """Let the contenders go and return what they say; their times stay if they end before that."""
+    memory: dict[str, int] = {}
+    for name, contender in contenders.items():
+        with _leaving_out(f"memory of {name}", left_out):
+            size = contender.extra_memory()
+            if size is not None:
+                memory[name] = size
+    return memory
 
 
 @contextmanager

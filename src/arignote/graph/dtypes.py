@@ -29,8 +29,8 @@ ALL_INDEX: Final = {dtype: position for position, dtype in enumerate(ALL)}
 NATIVE: Final = (*DISCRETE, "float32", "float64")
 # Those of one byte, all of whose numbers float32 holds: products read them beside it.
 BYTES: Final = ("bool", "int8", "uint8")
-# Those that elementwise programs read and write: they also convert from and to float16.
-CONVERTED: Final = (*NATIVE, "float16")
+# Those that kernels read and write: float16 is converted, or taken one number at a time.
+REAL: Final = (*NATIVE, "float16")
 
 Array = npt.NDArray[Any]
 

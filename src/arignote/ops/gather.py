@@ -194,9 +194,7 @@ put_op = Op(
     gradient=_put_gradient,
     kernel="put",
     encode=lambda call: Attributes(ints=(len(call.input_types) - 2, int(call.params["increment"]))),
-    supports=lambda call: (
-        not call.params["increment"] or call.input_types[0].dtype in dtypes.NATIVE
-    ),
+    supports=lambda call: not call.params["increment"] or call.input_types[0].dtype in dtypes.REAL,
     reuse=((0, 0),),
     fallible=True,
     family="AdvancedIncSubtensor",
@@ -226,7 +224,7 @@ nonzero_op = Op(
     reference=lambda call, x, count: tuple(np.nonzero(x)),
     gradient=lambda node, cotangents: (None, None),
     kernel="nonzero",
-    supports=lambda call: call.input_types[0].dtype in dtypes.NATIVE,
+    supports=lambda call: call.input_types[0].dtype in dtypes.REAL,
     shape_only=frozenset({1}),
     family="Nonzero",
 )

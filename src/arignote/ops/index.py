@@ -295,9 +295,7 @@ slice_update_op = Op(
     encode=lambda call: Attributes(ints=(int(call.params["increment"]),)),
     dims=update_dims,
     rows=_update_rows,
-    supports=lambda call: (
-        not call.params["increment"] or call.input_types[0].dtype in dtypes.NATIVE
-    ),
+    supports=lambda call: not call.params["increment"] or call.input_types[0].dtype in dtypes.REAL,
     reuse=((0, 0),),
     shape_only=frozenset(range(2, 50)),
     family="IncSubtensor",

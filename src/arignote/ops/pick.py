@@ -144,9 +144,7 @@ place_op = Op(
     kernel="place",
     encode=lambda call: Attributes(ints=(int(call.params["increment"]),)),
     rows=_place_rows,
-    supports=lambda call: (
-        not call.params["increment"] or call.input_types[0].dtype in dtypes.NATIVE
-    ),
+    supports=lambda call: not call.params["increment"] or call.input_types[0].dtype in dtypes.REAL,
     reuse=((0, 0),),
     fallible=True,
     family="AdvancedIncSubtensor",

@@ -130,13 +130,13 @@ def op_is_native(op: Op) -> bool:
 
 def call_is_native(op: Op, computed: Sequence[str], result: str) -> bool:
     """Return whether an elementwise op has a block operation of these dtypes."""
-    known = dtypes.CONVERTED if op.name.startswith("cast_") else dtypes.NATIVE
+    known = dtypes.REAL if op.name.startswith("cast_") else dtypes.NATIVE
     return op_is_native(op) and all(dtype in known for dtype in (*computed, result))
 
 
 def is_native(program: Program) -> bool:
     """Return whether every register and instruction has a block operation."""
-    if not set(program.input_dtypes) <= set(dtypes.CONVERTED):
+    if not set(program.input_dtypes) <= set(dtypes.REAL):
         return False
     return all(
         call_is_native(op_named(item.op), [program.dtype_of(s) for s in item.sources], item.dtype)

@@ -701,7 +701,7 @@ arange_op = Op(
     ),
     gradient=_arange_gradient,
     kernel="arange",
-    supports=lambda call: call.output_types[0].dtype in dtypes.NATIVE,
+    supports=lambda call: call.output_types[0].dtype in dtypes.REAL,
     shape_only=frozenset({2}),
     family="ARange",
 )

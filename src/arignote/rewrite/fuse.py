@@ -54,7 +54,7 @@ def iterated_pattern(node: Apply) -> tuple[bool, ...] | None:
     """Return the broadcast pattern a node iterates over, None if it cannot be fused."""
     if isinstance(node.op, ops.ElementwiseOp):
         output = node.outputs[0]
-        reads = all(item.dtype in dtypes.CONVERTED for item in node.inputs)
+        reads = all(item.dtype in dtypes.REAL for item in node.inputs)
         native = ops.call_is_native(node.op, ops.computed_dtypes(node), output.dtype)
         return output.broadcastable if reads and native else None
     if node.op in ops.REDUCTIONS and node.inputs[0].dtype in dtypes.NATIVE:
