@@ -17,9 +17,11 @@ constexpr std::int64_t kBlockLineBytes = 8 << 10;
 // that it computes in a third.
 constexpr std::int64_t kTileLineBytes = 2 << 10;
 constexpr std::int64_t kTileOtherBytes = 2 << 10;
-// Multiplications that are worth a tile, and tiles that let threads end at the same time.
+// Multiplications that are worth a tile, and tiles that let threads end at the same time: many of
+// them, or a multiple of a few.
 constexpr std::int64_t kTileMultiplications = 1 << 20;
 constexpr std::int64_t kManyTiles = 16;
+constexpr std::int64_t kTogether = 4;
 // If out is so small that there are few tiles of it, lanes share out the depth. Each has a block of
 // its own.
 constexpr std::int64_t kLaneSumBytes = 64 << 10;
@@ -100,7 +102,14 @@ void MatrixProduct<T>::plan_tiles(std::int64_t unit, std::int64_t depth) noexcep
   const std::int64_t worth = ceil_div(kTileMultiplications, tile_lines_ * unit * depth);
   const std::int64_t tiles_of_block = ceil_div(block_lines_, tile_lines_);
   const std::int64_t wanted = std::max(worth, ceil_div(units * tiles_of_block, kManyTiles));
-  tile_others_ = even_part(units, std::min(wanted, most)) * unit;
+  tiles_ = ceil_div(units, std::min(wanted, most));
+  if (tiles_ > 2) tiles_ = std::min(units, round_up(tiles_, kTogether));
+}
+
+template <class T>
+std::int64_t MatrixProduct<T>::start_of_tile(std::int64_t tile) const {
+  const std::int64_t unit = packs_rows_ ? count_of<T>(kPanelBytes) : 1;
+  return std::min(others(), ceil_div(others(), unit) * tile / tiles_ * unit);
 }
 
 template <class T>
@@ -208,8 +217,8 @@ void MatrixProduct<T>::multiply(const Factor<T>& a, const Factor<T>& b, const Re
   const auto multiply_tile = [&](std::int64_t task) {
     const std::int64_t line = task % tiles_of_block * tile_lines_;
     const std::int64_t lines = std::min(tile_lines_, block.lines - line);
-    const std::int64_t other = task / tiles_of_block * tile_others_;
-    const std::int64_t count = std::min(tile_others_, others() - other);
+    const std::int64_t other = start_of_tile(task / tiles_of_block);
+    const std::int64_t count = start_of_tile(task / tiles_of_block + 1) - other;
     const std::int64_t row = packs_rows_ ? block.line + line : other;
     const std::int64_t column = packs_rows_ ? other : block.line + line;
     const auto other_at = [&](std::int64_t depth) {
@@ -232,8 +241,10 @@ void MatrixProduct<T>::multiply(const Factor<T>& a, const Factor<T>& b, const Re
     }
   };
   const std::int64_t depth = start_of(block.chunk + block.chunks) - start_of(block.chunk);
-  parallel_for(tiles_of_block * ceil_div(others(), tile_others_), multiply_tile,
-               static_cast<double>(tile_lines_ * tile_others_ * depth) * functions_.nanoseconds);
+  const std::int64_t multiplications = block.lines * others() * depth;
+  parallel_for(tiles_of_block * tiles_, multiply_tile,
+               static_cast<double>(multiplications / (tiles_of_block * tiles_)) *
+                   functions_.nanoseconds);
 }
 
 template class MatrixProduct<float>;

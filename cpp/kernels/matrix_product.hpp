@@ -68,6 +68,7 @@ class MatrixProduct {
   std::int64_t start_of(std::int64_t chunk) const {
     return chunk * (shape_.k / chunks_) + std::min(chunk, shape_.k % chunks_);
   }
+  std::int64_t start_of_tile(std::int64_t tile) const;
   // Where lines of the block, from `line` on, are packed as deep as that chunk.
   T* packed_tile(const Block& block, std::int64_t line, std::int64_t chunk) const;
 
@@ -81,7 +82,7 @@ class MatrixProduct {
   std::int64_t block_chunks_ = 1;
   std::int64_t block_lines_ = 1;
   std::int64_t tile_lines_ = 1;
-  std::int64_t tile_others_ = 1;
+  std::int64_t tiles_ = 1;  // of the other lines
 };
 
 }  // namespace arignote
