@@ -31,6 +31,9 @@ std::span<const BlockOp> elementwise_ops();
 // Fills a block with the element at in[0], of so many bytes.
 BlockFn find_fill(std::size_t item);
 const BlockOp* find_block_op(std::string_view name, std::span<const DType> in, DType out);
+// a * b and then, rounded on its own, an operation of that and c: null if there is none. `place` is
+// where the product stands among that operation's two operands.
+const BlockOp* find_product_op(std::string_view name, std::size_t place, DType dtype);
 
 // A reduction works on an accumulator of a wider type (float32 sums in float64). An accumulator
 // takes acc_bytes, which may be more than the size of `acc` (a float64 sum carries its rounding

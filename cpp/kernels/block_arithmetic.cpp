@@ -42,6 +42,16 @@ struct Multiply {
   }
 };
 
+// Op of a product and another operand, or the other way round: both round.
+template <class Op, int kPlace>
+struct OfProduct {
+  template <class T>
+  static HWY_INLINE T apply(T a, T b, T c) {
+    const T product = a * b;
+    return kPlace == 0 ? Op::template apply<T>(product, c) : Op::template apply<T>(c, product);
+  }
+};
+
 struct Negate {
   template <class T>
   static HWY_INLINE T apply(T a) {
@@ -121,6 +131,12 @@ void add_ternary(BlockTable& table, std::string_view name, Types<T...>, float co
    ...);
 }
 
+template <class Op, class... T>
+void add_of_product(BlockTable& table, std::string_view name, Types<T...>) {
+  (table.add_product(name, 0, dtype_of<T>(), &map3<OfProduct<Op, 0>, T, T, T, T>, kCheap), ...);
+  (table.add_product(name, 1, dtype_of<T>(), &map3<OfProduct<Op, 1>, T, T, T, T>, kCheap), ...);
+}
+
 // The same machine code serves signed and unsigned integers.
 template <class Op, class... T>
 void add_wrapping_unary(BlockTable& table, std::string_view name, Types<T...>) {
@@ -141,6 +157,8 @@ void list_arithmetic(BlockTable& table) {
   add_wrapping_binary<Add>(table, "add", NumberTypes{});
   add_wrapping_binary<Subtract>(table, "sub", NumberTypes{});
   add_wrapping_binary<Multiply>(table, "mul", NumberTypes{});
+  add_of_product<Add>(table, "add", FloatTypes{});
+  add_of_product<Subtract>(table, "sub", FloatTypes{});
   add_wrapping_unary<Negate>(table, "neg", NumberTypes{});
   add_wrapping_unary<Square>(table, "sqr", NumberTypes{});
   add_binary<Maximum>(table, "maximum", AllTypes{}, kCheap);

@@ -46,6 +46,7 @@ BlockTable make_table() {
   append_product(table);
   append_extremum(table);
   sort_by_key(table.ops);
+  for (auto& ops : table.product_ops) sort_by_key(ops);
   sort_by_key(table.reductions);
   return table;
 }
@@ -68,6 +69,11 @@ void BlockTable::add(std::string_view name, std::initializer_list<DType> in, DTy
   ops.push_back(op);
 }
 
+void BlockTable::add_product(std::string_view name, std::size_t place, DType dtype, BlockFn fn,
+                             float cost) {
+  product_ops[place].push_back({name, 3, {dtype, dtype, dtype}, dtype, fn, cost});
+}
+
 void BlockTable::add(const BlockReduction& reduction) { reductions.push_back(reduction); }
 
 std::span<const BlockOp> elementwise_ops() { return current_table().ops; }
@@ -78,6 +84,11 @@ const BlockOp* find_block_op(std::string_view name, std::span<const DType> in, D
   std::copy(in.begin(), in.end(), padded.begin());
   const BlockOp* op = find_by_key(elementwise_ops(), std::tie(name, padded, out));
   return op != nullptr && static_cast<std::size_t>(op->arity) == in.size() ? op : nullptr;
+}
+
+const BlockOp* find_product_op(std::string_view name, std::size_t place, DType dtype) {
+  const std::span<const BlockOp> ops = current_table().product_ops[place];
+  return find_by_key(ops, std::make_tuple(name, std::array{dtype, dtype, dtype}, dtype));
 }
 
 std::span<const BlockReduction> reductions() { return current_table().reductions; }

@@ -4,6 +4,7 @@
 // by hand and keeps one table for each target that was ever in force.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -18,10 +19,12 @@ namespace arignote {
 
 struct BlockTable {
   std::vector<BlockOp> ops;
+  std::array<std::vector<BlockOp>, 2> product_ops;  // by the place of the product
   std::vector<BlockReduction> reductions;
 
   void add(std::string_view name, std::initializer_list<DType> in, DType out, BlockFn fn,
            float cost);
+  void add_product(std::string_view name, std::size_t place, DType dtype, BlockFn fn, float cost);
   void add(const BlockReduction& reduction);
 };
 

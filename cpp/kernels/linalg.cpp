@@ -121,7 +121,7 @@ class Product {
   // Whether it does so whatever k is.
   bool can_add() const { return kIsReal && shape_.m * shape_.n > kTiny; }
 
-  void run(const std::byte* a_data, const std::byte* b_data, const Result<T>& out, bool adds,
+  void run(const std::byte* a_data, const std::byte* b_data, T* out, bool adds,
            std::byte* workspace) const noexcept {
     if (shape_.m == 0 || shape_.n == 0) return;
     const Factor<T> a = a_.template ready<T>(a_data, workspace);
@@ -129,14 +129,13 @@ class Product {
     const Factor<T> b = b_.template ready<T>(b_data, workspace);
     workspace += b_.workspace_bytes();
     if constexpr (!kIsReal) {
-      integer_product<T, kLogical>(shape_, a, b, out);
+      integer_product<T, kLogical>(shape_, a, b, {out, shape_.n});
     } else if (plain_) {
-      plain_product(shape_, a, b, out);
+      plain_product(shape_, a, b, {out, shape_.n});
     } else {
       real_.run(a, b, out, adds, workspace);
     }
   }
-  const ProductShape& shape() const { return shape_; }
 
  private:
   static constexpr bool kIsReal = std::is_floating_point_v<T>;
@@ -274,8 +273,7 @@ class Dot final : public Kernel {
   }
   void multiply(const RunArgs& args) const noexcept {
     if (is_narrow_) return run_narrow(args);
-    product_.run(args.inputs[0], args.inputs[1],
-                 {reinterpret_cast<T*>(args.outputs[0]), product_.shape().n}, args.adds,
+    product_.run(args.inputs[0], args.inputs[1], reinterpret_cast<T*>(args.outputs[0]), args.adds,
                  args.workspace);
   }
   void run_narrow(const RunArgs& args) const noexcept {

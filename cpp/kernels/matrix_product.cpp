@@ -1,6 +1,7 @@
 #include "kernels/matrix_product.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "core/buffer.hpp"
 #include "core/parallel.hpp"
@@ -16,9 +17,19 @@ constexpr std::int64_t kBlockLineBytes = 8 << 10;
 // that it computes in a third.
 constexpr std::int64_t kTileLineBytes = 2 << 10;
 constexpr std::int64_t kTileOtherBytes = 2 << 10;
-// Multiplications that are worth a tile, and tiles that let threads end at the same time.
+// Multiplications that are worth a tile, and tiles that let threads end at the same time: many of
+// them, or a multiple of a few.
 constexpr std::int64_t kTileMultiplications = 1 << 20;
 constexpr std::int64_t kManyTiles = 16;
+constexpr std::int64_t kTogether = 4;
+// If out is so small that there are few tiles of it, lanes share out the depth. Each has a block of
+// its own.
+constexpr std::int64_t kLaneSumBytes = 64 << 10;
+constexpr std::int64_t kLaneBlockBytes = 256 << 10;
+constexpr std::int64_t kMostLanes = 16;
+// Of the sums of a tree, of which there is one for each level; no depth needs more levels.
+constexpr std::int64_t kMostTreeBytes = 16 << 20;
+constexpr std::int64_t kMostLevels = 32;
 constexpr double kPackNanoseconds = 0.2;  // of one element
 
 template <class T>
@@ -37,6 +48,11 @@ constexpr std::int64_t even_part(std::int64_t length, std::int64_t most, std::in
   return std::max(unit, round_up(ceil_div(length, parts), unit));
 }
 
+template <class T>
+void add(const T* from, std::int64_t count, T* to) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] += from[i];
+}
+
 // Not on the stack, which may be small.
 std::byte* strip_memory() {
   alignas(kAlignment) thread_local std::byte memory[kStripBytes * kMostTileDepth];
@@ -47,17 +63,33 @@ std::byte* strip_memory() {
 
 template <class T>
 void MatrixProduct<T>::plan(const ProductShape& shape) noexcept {
-  constexpr std::int64_t kBlock = count_of<T>(kBlockBytes);
   shape_ = shape;
   functions_ = matrix_functions<T>();
   packs_rows_ = shape.m <= shape.n;
-  const std::int64_t unit = packs_rows_ ? 1 : count_of<T>(kPanelBytes);
   chunks_ = std::max<std::int64_t>(1, ceil_div(shape.k, kMostTileDepth));
+  plan_runs();
+  plan_blocks();
+}
+
+template <class T>
+void MatrixProduct<T>::plan_runs() noexcept {
+  const std::int64_t bytes = sum_length() * static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t levels = kMostTreeBytes / std::max<std::int64_t>(1, bytes);
+  runs_ =
+      std::min(ceil_div(chunks_, kMostRunChunks), std::int64_t{1} << std::min(levels, kMostLevels));
+  lanes_ = bytes <= kLaneSumBytes ? std::min(runs_, kMostLanes) : 1;
+  levels_ = 1 + std::bit_width(static_cast<std::uint64_t>(ceil_div(runs_, lanes_) - 1));
+}
+
+template <class T>
+void MatrixProduct<T>::plan_blocks() noexcept {
+  const std::int64_t most = count_of<T>(lanes_ > 1 ? kLaneBlockBytes : kBlockBytes);
+  const std::int64_t unit = packs_rows_ ? 1 : count_of<T>(kPanelBytes);
   const std::int64_t depth = std::max<std::int64_t>(1, start_of(1));
   const std::int64_t together =
       std::clamp(round_up(lines(), unit), unit, count_of<T>(kBlockLineBytes));
-  block_chunks_ = even_part(chunks_, kBlock / (together * kMostTileDepth));
-  const std::int64_t most_lines = std::max(unit, kBlock / (block_chunks_ * depth) / unit * unit);
+  block_chunks_ = even_part(ceil_div(chunks_, runs_), most / (together * kMostTileDepth));
+  const std::int64_t most_lines = std::max(unit, most / (block_chunks_ * depth) / unit * unit);
   block_lines_ = even_part(lines(), most_lines, unit);
   tile_lines_ = even_part(block_lines_, count_of<T>(kTileLineBytes), unit);
   plan_tiles(packs_rows_ ? count_of<T>(kPanelBytes) : 1, block_chunks_ * depth);
@@ -70,26 +102,80 @@ void MatrixProduct<T>::plan_tiles(std::int64_t unit, std::int64_t depth) noexcep
   const std::int64_t worth = ceil_div(kTileMultiplications, tile_lines_ * unit * depth);
   const std::int64_t tiles_of_block = ceil_div(block_lines_, tile_lines_);
   const std::int64_t wanted = std::max(worth, ceil_div(units * tiles_of_block, kManyTiles));
-  tile_others_ = even_part(units, std::min(wanted, most)) * unit;
+  tiles_ = ceil_div(units, std::min(wanted, most));
+  if (tiles_ > 2) tiles_ = std::min(units, round_up(tiles_, kTogether));
+}
+
+template <class T>
+std::int64_t MatrixProduct<T>::start_of_tile(std::int64_t tile) const {
+  const std::int64_t unit = packs_rows_ ? count_of<T>(kPanelBytes) : 1;
+  return std::min(others(), ceil_div(others(), unit) * tile / tiles_ * unit);
+}
+
+template <class T>
+std::int64_t MatrixProduct<T>::sum_length() const {
+  return round_up(shape_.m * shape_.n, count_of<T>(kAlignment));
+}
+
+template <class T>
+std::int64_t MatrixProduct<T>::block_length() const {
+  return round_up(block_lines_ * block_chunks_ * start_of(1), count_of<T>(kAlignment));
 }
 
 template <class T>
 std::size_t MatrixProduct<T>::workspace_bytes() const noexcept {
-  return static_cast<std::size_t>(block_lines_ * block_chunks_ * start_of(1)) * sizeof(T);
+  const std::int64_t sums = lanes_ * levels_ - 1;
+  return static_cast<std::size_t>(lanes_ * block_length() + sums * sum_length()) * sizeof(T);
 }
 
 template <class T>
-void MatrixProduct<T>::run(const Factor<T>& a, const Factor<T>& b, const Result<T>& out, bool adds,
+void MatrixProduct<T>::run(const Factor<T>& a, const Factor<T>& b, T* out, bool adds,
                            std::byte* workspace) const noexcept {
+  const Call call{a, b, out, adds, reinterpret_cast<T*>(workspace)};
+  const auto add_up_lane = [&](std::int64_t lane) {
+    add_up(call, lane, runs_ * lane / lanes_, runs_ * (lane + 1) / lanes_, 0);
+  };
+  parallel_for(lanes_, add_up_lane);
+  for (std::int64_t step = 1; step < lanes_; step *= 2) {
+    for (std::int64_t lane = 0; lane + step < lanes_; lane += 2 * step) {
+      add(sum_of(call, lane + step, 0), shape_.m * shape_.n, sum_of(call, lane, 0));
+    }
+  }
+}
+
+template <class T>
+T* MatrixProduct<T>::sum_of(const Call& call, std::int64_t lane, std::int64_t level) const {
+  const std::int64_t number = lane * levels_ + level;
+  if (number == 0) return call.out;
+  return call.workspace + lanes_ * block_length() + (number - 1) * sum_length();
+}
+
+// Leaves the sum of some runs in that of a level.
+template <class T>
+void MatrixProduct<T>::add_up(const Call& call, std::int64_t lane, std::int64_t first,
+                              std::int64_t last, std::int64_t level) const noexcept {
+  T* const sum = sum_of(call, lane, level);
+  if (last - first == 1) return multiply_run(call, lane, first, sum);
+  const std::int64_t middle = first + (last - first) / 2;
+  add_up(call, lane, first, middle, level);
+  add_up(call, lane, middle, last, level + 1);
+  add(sum_of(call, lane, level + 1), shape_.m * shape_.n, sum);
+}
+
+template <class T>
+void MatrixProduct<T>::multiply_run(const Call& call, std::int64_t lane, std::int64_t run,
+                                    T* sum) const noexcept {
+  const std::int64_t first = chunks_ * run / runs_;
+  const std::int64_t last = chunks_ * (run + 1) / runs_;
   for (std::int64_t line = 0; line < lines(); line += block_lines_) {
-    for (std::int64_t chunk = 0; chunk < chunks_; chunk += block_chunks_) {
+    for (std::int64_t chunk = first; chunk < last; chunk += block_chunks_) {
       const Block block{.line = line,
                         .lines = std::min(block_lines_, lines() - line),
                         .chunk = chunk,
-                        .chunks = std::min(block_chunks_, chunks_ - chunk),
-                        .packed = reinterpret_cast<T*>(workspace)};
-      pack(a, b, block);
-      multiply(a, b, out, adds || chunk > 0, block);
+                        .chunks = std::min(block_chunks_, last - chunk),
+                        .packed = call.workspace + lane * block_length()};
+      pack(call.a, call.b, block);
+      multiply(call.a, call.b, {sum, shape_.n}, (call.adds && run == 0) || chunk > first, block);
     }
   }
 }
@@ -131,8 +217,8 @@ void MatrixProduct<T>::multiply(const Factor<T>& a, const Factor<T>& b, const Re
   const auto multiply_tile = [&](std::int64_t task) {
     const std::int64_t line = task % tiles_of_block * tile_lines_;
     const std::int64_t lines = std::min(tile_lines_, block.lines - line);
-    const std::int64_t other = task / tiles_of_block * tile_others_;
-    const std::int64_t count = std::min(tile_others_, others() - other);
+    const std::int64_t other = start_of_tile(task / tiles_of_block);
+    const std::int64_t count = start_of_tile(task / tiles_of_block + 1) - other;
     const std::int64_t row = packs_rows_ ? block.line + line : other;
     const std::int64_t column = packs_rows_ ? other : block.line + line;
     const auto other_at = [&](std::int64_t depth) {
@@ -155,8 +241,10 @@ void MatrixProduct<T>::multiply(const Factor<T>& a, const Factor<T>& b, const Re
     }
   };
   const std::int64_t depth = start_of(block.chunk + block.chunks) - start_of(block.chunk);
-  parallel_for(tiles_of_block * ceil_div(others(), tile_others_), multiply_tile,
-               static_cast<double>(tile_lines_ * tile_others_ * depth) * functions_.nanoseconds);
+  const std::int64_t multiplications = block.lines * others() * depth;
+  parallel_for(tiles_of_block * tiles_, multiply_tile,
+               static_cast<double>(multiplications / (tiles_of_block * tiles_)) *
+                   functions_.nanoseconds);
 }
 
 template class MatrixProduct<float>;

@@ -138,10 +138,42 @@ class Decoder {
   Reader ints_;
 };
 
+std::vector<int> count_readers(const ElementwiseProgram& program) {
+  std::vector<int> readers(program.dtypes.size(), 0);
+  for (const Instruction& instruction : program.instructions) {
+    for (int i = 0; i < instruction.op->arity; ++i) ++readers[instruction.sources[i]];
+  }
+  for (const ProgramOutput& output : program.outputs) ++readers[output.reg];
+  return readers;
+}
+
+// A product that one instruction alone reads is computed with it, if there is an operation for
+// that: nobody reads it then, and a tile is walked over once less.
+void join_products(ElementwiseProgram& program) {
+  const std::vector<int> readers = count_readers(program);
+  for (Instruction& instruction : program.instructions) {
+    if (instruction.op->arity != 2) continue;
+    for (std::size_t place = 0; place < 2; ++place) {
+      const int reg = instruction.sources[place];
+      if (reg < program.n_inputs || readers[reg] != 1) continue;
+      const Instruction& product = program.instructions[reg - program.n_inputs];
+      const bool is_product = product.op->name == "mul" || product.op->name == "sqr";
+      const BlockOp* const op =
+          is_product ? find_product_op(instruction.op->name, place, product.op->out) : nullptr;
+      if (op == nullptr) continue;
+      // A square's second source is its first.
+      instruction = {op, {product.sources[0], product.sources[1], instruction.sources[1 - place]}};
+      break;
+    }
+  }
+}
+
 }  // namespace
 
 Status decode(const StepSpec& spec, ElementwiseProgram& program) {
-  return Decoder(spec, program).decode();
+  const Status status = Decoder(spec, program).decode();
+  if (status.ok()) join_products(program);
+  return status;
 }
 
 }  // namespace arignote

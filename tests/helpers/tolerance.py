@@ -100,10 +100,11 @@ def assert_ulp(actual: npt.ArrayLike, expected: npt.ArrayLike, ulp: int) -> None
 def product_bound(a: Array, b: Array) -> Array:
     """Return how far each element of ``dot(a, b)`` may be from its exact value.
 
-    A sum runs over at most 256 products before it is added to the others, and each addition rounds
-    by half a unit in the last place; without fused multiply-add the products are rounded, too.
+    A sum runs over at most 256 products, and then over 64 such sums, before it is added to the
+    others as a tree. Each addition rounds by half a unit in the last place; without fused
+    multiply-add the products are rounded, too.
     """
     depth = a.shape[1]
-    roundings = min(depth, 256) + depth // 256 + 2
+    roundings = min(depth, 256) + min(depth // 256, 64) + (depth // (256 * 64)).bit_length() + 3
     unit = float(np.finfo(a.dtype).eps) / 2
     return np.asarray(roundings * unit * (np.abs(a) @ np.abs(b)))

@@ -82,9 +82,11 @@ class RandomProgram:
         for register in range(3):
             self.emit("cast", "float64", [register])
         for _ in range(int(rng.integers(1, 6))):
-            name = str(rng.choice(["add", "sub", "maximum", "neg"]))
-            sources = [3 + int(rng.integers(len(self.values))) for _ in range(2 - (name == "neg"))]
-            self.emit(name, "float64", sources)
+            name = str(rng.choice(["add", "sub", "maximum", "neg", "mul", "sqr"]))
+            # Products of sums would soon not be exact.
+            registers = 3 if name in ("mul", "sqr") else len(self.values)
+            arity = 1 if name in ("neg", "sqr") else 2
+            self.emit(name, "float64", [3 + int(rng.integers(registers)) for _ in range(arity)])
         self.outputs: list[tuple[int, int, str, int]] = []
         self.expected: list[Array] = []
         for _ in range(int(rng.integers(1, 4))):
@@ -101,6 +103,8 @@ class RandomProgram:
             "sub": np.subtract,
             "maximum": np.maximum,
             "neg": np.negative,
+            "mul": np.multiply,
+            "sqr": np.square,
         }[name]
         self.instructions.append((name, dtype, sources))
         self.values.append(operation(*operands))
@@ -133,6 +137,34 @@ def test_random_programs_equal_numpy(seed: int) -> None:
     for got, expected in zip(program.run(), program.expected, strict=True):
         assert got.shape == expected.shape
         np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("length", [3, 100, 5000])
+@pytest.mark.parametrize("sources", [(3, 2), (2, 3)])
+@pytest.mark.parametrize("operation", [np.add, np.subtract])
+@pytest.mark.parametrize("product", [("mul", [0, 1]), ("sqr", [0])])
+def test_products_round_before_they_are_added(
+    product: tuple[str, list[int]],
+    operation: np.ufunc,
+    sources: tuple[int, int],
+    length: int,
+    dtype: str,
+    target: str,
+) -> None:
+    rng = np.random.default_rng(length)
+    registers = [rng.normal(size=length).astype(dtype) for _ in range(3)]
+    name, factors = product
+    registers.append(registers[factors[0]] * registers[factors[-1]])
+    builder = SpecBuilder()
+    inputs = [builder.input(dtype, 1) for _ in range(3)]
+    out = builder.like(inputs[0])
+    second = {np.add: "add", np.subtract: "sub"}[operation]
+    program = [(name, dtype, factors), (second, dtype, list(sources))]
+    builder.elementwise(inputs, program, [(out, 4, "", 0)])
+    builder.output(out)
+    found = builder.function(returns="list")(*registers[:3])[0]
+    np.testing.assert_array_equal(found, operation(*(registers[item] for item in sources)))
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0), (3, 0, 4)])

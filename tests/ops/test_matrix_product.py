@@ -96,6 +96,7 @@ SHAPES = [
     (600, 2, 530),
     (35, 4001, 37),
     (3, 20_001, 50),
+    (3, 40_001, 40),
 ]
 
 
@@ -124,7 +125,7 @@ def test_many_blocks(dtype: str, target: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_few_lines_of_great_depth(dtype: str, target: str) -> None:
     f = compiled(dtype)
-    for m, k, n in [(40, 70_001, 3), (3, 70_001, 40)]:
+    for m, k, n in [(40, 70_001, 3), (3, 70_001, 40), (2, 300_001, 1)]:
         a, b = draw(dtype, m, k, n)
         assert_product(f(with_gaps(a), with_gaps(b)), a, b)
 
@@ -154,6 +155,13 @@ def test_layouts_of_short_rows(dtype: str, features: int, target: str) -> None:
         for left, right in itertools.product(LAYOUTS, repeat=2):
             assert_product(f(left(a), right(b)), a, b)
             assert_product(f(left(a).T, right(d)), a.T, d)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_many_lines_of_great_depth(dtype: str, target: str) -> None:
+    a, b = draw(dtype, 130, 16_800, 140)
+    found = compiled(dtype)(a, b)
+    assert_product(found[::50], a[::50], b)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -200,7 +208,8 @@ def test_what_is_not_a_number_stays_in_its_row_and_column(dtype: str, target: st
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_any_number_of_threads_gives_the_same_bits(dtype: str, target: str) -> None:
     f = compiled(dtype)
-    for m, k, n in [(700, 600, 800), (800, 600, 700), (40, 2500, 2100), (2100, 2500, 40)]:
+    shapes = [(700, 600, 800), (800, 600, 700), (40, 2500, 2100), (2100, 2500, 40)]
+    for m, k, n in [*shapes, (3, 40_001, 40), (130, 16_800, 140)]:
         a, b = draw(dtype, m, k, n)
         found = []
         for threads in (1, 2, 3, 7, 16):

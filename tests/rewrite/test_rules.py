@@ -179,6 +179,8 @@ CANONICAL = [
     case("subtract_zero", lambda x: ops.sub(x, 0), lambda x: x, "int16 nn"),
     case("multiply_by_one", lambda x: ops.mul(1, x), lambda x: x),
     case("multiply_by_one", lambda x: ops.mul(x, -1), ops.neg),
+    case("merge_doubling", lambda x: ops.mul(0.3, ops.mul(2, x)), lambda x: ops.mul(0.6, x)),
+    case("merge_doubling", lambda x: ops.mul(ops.mul(x, 8), -3), lambda x: ops.mul(-24, x)),
     case("divide_by_one", lambda x: ops.true_div(x, 1), lambda x: x),
     case("divide_by_one", lambda x: ops.true_div(x, x), lambda x: ops.broadcast_like(1.0, x)),
     case("negate_twice", lambda x: ops.neg(ops.neg(x)), lambda x: x),

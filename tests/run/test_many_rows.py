@@ -104,6 +104,25 @@ def test_sums_and_products(case: str, kind: Kind, dtype: str) -> None:
         assert units(np.asarray(found), exact / count, scale / count) <= stated(table)[row][dtype]
 
 
+@pytest.mark.parametrize(("features", "columns"), [(8, FEATURES), (FEATURES, 40)])
+@each_dtype
+def test_products_of_wider_matrices(features: int, columns: int, dtype: str) -> None:
+    x, y = data(equal, features, dtype), data(equal, columns, dtype)
+    exact, scale = over_chunks(lambda x, y: [x.T @ y, np.abs(x).T @ np.abs(y)], x, y)
+    inputs = [T.matrix(name, dtype=dtype) for name in "xy"]
+    bound = stated("Products")["of matrices"][dtype]
+    for found in on_each_target(inputs, T.dot(inputs[0].T, inputs[1]), x, y):
+        assert units(found, exact, scale) <= bound
+
+
+def data(kind: Kind, features: int, dtype: str) -> Array:
+    """Return a matrix; if it is wide, one row again and again, which takes no memory."""
+    if features <= FEATURES:
+        return np.ascontiguousarray(draw(kind, dtype)[0][:, :features])
+    row = kind(np.random.default_rng(7), 1, features).astype(dtype)
+    return np.broadcast_to(row, (ROWS[dtype], features))
+
+
 def on_each_target(inputs: list[Any], outputs: Any, *arrays: Array) -> Iterator[Any]:
     """Yield the results of a function."""
     for target in native.targets():
@@ -154,14 +173,6 @@ LOSSES = {
 }
 
 
-def data(kind: Kind, features: int) -> Array:
-    if features <= FEATURES:
-        return np.ascontiguousarray(draw(kind, "float32")[0][:, :features])
-    # One row again and again, which takes no memory.
-    row = kind(np.random.default_rng(7), 1, features).astype("float32")
-    return np.broadcast_to(row, (ROWS["float32"], features))
-
-
 def targets_of(name: str, kind: Kind) -> Array:
     values = draw(kind, "float32")[1]
     if name == "squares":
@@ -173,7 +184,7 @@ def targets_of(name: str, kind: Kind) -> Array:
 @pytest.mark.parametrize(("kind", "features"), [(equal, 1), (signed, 20)])
 def test_training_steps(kind: Kind, features: int, name: str) -> None:
     graph, values, classes = LOSSES[name]
-    x, t = data(kind, features), targets_of(name, kind)
+    x, t = data(kind, features, "float32"), targets_of(name, kind)
     rng = np.random.default_rng(8)
     shape = (features, classes) if classes else (features,)
     w, b = (rng.normal(size=item).astype("float32") for item in (shape, shape[1:]))

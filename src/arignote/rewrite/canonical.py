@@ -7,6 +7,8 @@ as a root, which is not a number at minus infinity.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from arignote import ops
@@ -100,6 +102,32 @@ def multiply_by_one(node: Apply) -> Replacement:
         if is_number(other, -1) and x.dtype != "bool":
             return ops.neg(x)
     return None
+
+
+@rule(ops.mul)
+def merge_doubling(node: Apply) -> Replacement:
+    """c * (2 * x) -> (2 * c) * x, and the like for other powers of two, which round nothing"""
+    output = node.outputs[0]
+    if output.dtype not in dtypes.FLOATS:
+        return None
+    for factor, scaled in (node.inputs, node.inputs[::-1]):
+        inner = made_by(scaled, ops.mul) if same_shape(scaled, output) else None
+        for power, x in (inner, inner[::-1]) if inner is not None else ():
+            product = _exact_multiple(factor, power, output.dtype)
+            if product is not None and same_shape(x, output):
+                return ops.mul(product, x)
+    return None
+
+
+def _exact_multiple(factor: Variable, power: Variable, dtype: str) -> Constant | None:
+    """Return a number times another that is a power of two, of at least two."""
+    c, p = ops.constant_value(factor), ops.constant_value(power)
+    if c is None or p is None or not all((*factor.broadcastable, *power.broadcastable)):
+        return None  # A longer constant also says how long x must be.
+    if p < 2 or math.frexp(p)[0] != 0.5:
+        return None
+    product = ops.constant(c * p, dtype=dtype)
+    return product if np.isfinite(product.data) else None
 
 
 @rule(ops.true_div)
@@ -326,6 +354,7 @@ RULES: tuple[Rule, ...] = (
     add_zero,
     subtract_zero,
     multiply_by_one,
+    merge_doubling,
     divide_by_one,
     negate_twice,
     add_negated,
