@@ -135,7 +135,7 @@ MANY = 1_100_000
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("features", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("features", [1, 3, 4])
 def test_many_short_rows(dtype: str, features: int, target: str) -> None:
     f = compiled(dtype)
     for columns in (1, 2):

@@ -37,6 +37,7 @@ def significands(dtype: str, step: int) -> Array:
     return 1 + rng.integers(0, 1 << 52, (1 << 23) // step) / float(1 << 52)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_significand(dtype: str, target: str) -> None:
     last = np.nextafter(np.ones((), dtype) * 2, 0)  # no reciprocal is farther off

@@ -7,7 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -236,10 +236,12 @@ def test_the_notebooks_regression(
 
 
 @pytest.fixture
-def line_program(program: Program) -> ModuleType:
-    pytest.importorskip("matplotlib")
+def line_program(program: Program) -> Iterator[ModuleType]:
+    plt = pytest.importorskip("matplotlib.pyplot")
     np.random.seed(13)
-    return program("linear_regression")
+    plt.close("all")  # others may have left a figure open
+    yield program("linear_regression")
+    plt.close("all")
 
 
 def test_linear_regression(line_program: ModuleType, float_x: str, capsys: Capture) -> None:
@@ -263,12 +265,10 @@ def check_line_plot(line_program: ModuleType, seen: dict[str, Any], float_x: str
     rounded = grid.astype(float_x).astype(np.float64)
     expected = rounded * seen["m"].get_value() + seen["c"].get_value()
     assert_ulp(line.get_ydata(), expected, LINE)
-    line_program.plt.close("all")
 
 
 def test_enough_steps_reach_least_squares(line_program: ModuleType, capsys: Capture) -> None:
     seen = line_program.main(30_000)
-    line_program.plt.close("all")
     capsys.readouterr()
     slope, intercept = np.polyfit(seen["X"], seen["Y"], 1)
     assert_ulp(seen["m"].get_value(), slope, CONVERGED)
