@@ -27,7 +27,8 @@ class Effort:
     rounds
         Turns of every contender.
     turn
-        Seconds of one turn, at least one call. One of several calls warms up for as long.
+        Seconds of one turn, at least one call. One of several calls warms up for as long: an epoch
+        of minibatches, or so, since systems may take the memory of those who stood still.
     budget
         Seconds for all rounds of a workload; at least three rounds are made whatever they take.
     patience
@@ -43,8 +44,8 @@ class Effort:
     pause: float = 0.01
 
 
-FULL = Effort(rounds=31, turn=0.008, budget=15.0)
-QUICK = Effort(rounds=7, turn=0.005, budget=2.0)
+FULL = Effort(rounds=31, turn=0.05, budget=40.0)
+QUICK = Effort(rounds=7, turn=0.05, budget=8.0)
 
 # A call that takes longer than this is not made twice to see whether it was disturbed.
 _LONG = 0.1
