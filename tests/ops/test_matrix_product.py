@@ -211,6 +211,7 @@ def test_what_is_not_a_number_stays_in_its_row_and_column(dtype: str, target: st
         assert rest[: m - 1, : n - 1].all()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("all_threads")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_any_number_of_threads_gives_the_same_bits(dtype: str, target: str) -> None:
