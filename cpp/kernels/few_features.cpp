@@ -9,6 +9,7 @@
 
 #include "hwy/highway.h"
 
+#include "kernels/narrow_tile-inl.hpp"
 #include "kernels/registers-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -145,11 +146,9 @@ void forward(const NarrowShape& shape, const std::byte* x_, const std::byte* w_,
   const auto* x = reinterpret_cast<const T*>(x_);
   const auto* w = reinterpret_cast<const T*>(w_);
   auto* out = reinterpret_cast<T*>(out_);
-  switch (shape.features) {
-    case 1: return forward_features<1>(shape, x, w, out);
-    case 2: return forward_features<2>(shape, x, w, out);
-    default: return forward_features<3>(shape, x, w, out);
-  }
+  with_count<1, kFewFeatures>(shape.features, [&](auto count) HWY_ATTR {
+    forward_features<decltype(count)::value>(shape, x, w, out);
+  });
 }
 
 template <class T>
@@ -158,11 +157,9 @@ void backward(const NarrowShape& shape, const std::byte* x_, const std::byte* d_
   const auto* x = reinterpret_cast<const T*>(x_);
   const auto* d = reinterpret_cast<const T*>(d_);
   auto* sums = reinterpret_cast<T*>(sums_);
-  switch (shape.features) {
-    case 1: return backward_features<1>(shape, x, d, sums);
-    case 2: return backward_features<2>(shape, x, d, sums);
-    default: return backward_features<3>(shape, x, d, sums);
-  }
+  with_count<1, kFewFeatures>(shape.features, [&](auto count) HWY_ATTR {
+    backward_features<decltype(count)::value>(shape, x, d, sums);
+  });
 }
 
 template <class T>

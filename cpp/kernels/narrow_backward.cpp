@@ -213,11 +213,9 @@ void backward(const NarrowShape& shape, const std::byte* x, const std::byte* d_,
 }  // namespace
 
 NarrowFn backward_of(DType dtype, DType of_x) {
-  if (dtype == of_x) {
-    return dtype == DType::kFloat32 ? &backward<float, float> : &backward<double, double>;
-  }
-  const bool has_sign = of_x == DType::kInt8;
-  return has_sign ? &backward<float, std::int8_t> : &backward<float, std::uint8_t>;
+  return for_types(dtype, of_x, []<class T, class X>(std::type_identity<T>, std::type_identity<X>) {
+    return static_cast<NarrowFn>(&backward<T, X>);
+  });
 }
 
 }  // namespace arignote::HWY_NAMESPACE

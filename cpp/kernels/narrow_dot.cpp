@@ -56,9 +56,9 @@ bool NarrowDot::plan(const Layout& a, const Layout& b) {
   shape_.step = b.dtype == DType::kFloat32 ? narrow_step<float>(shape_.features)
                                            : narrow_step<double>(shape_.features);
   form_ = is_forward ? Form::kForward : Form::kBackward;
-  functions_ = shape_.features <= kFewFeatures ? few_features_product(b.dtype)
-                                               : NarrowProduct{narrow_forward(b.dtype, a.dtype),
-                                                               narrow_backward(b.dtype, a.dtype)};
+  functions_ =
+      has_few ? few_features_product(b.dtype)
+              : NarrowProduct{narrow_forward(b.dtype, a.dtype), narrow_backward(b.dtype, a.dtype)};
   add_ = run_of(Update::kAdd, b.dtype);
   is_column_ = columns == 1 && b.strides[0] == item_;
   plan_parts();

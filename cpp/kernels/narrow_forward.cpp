@@ -22,6 +22,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Lanes add up so many features at most before they are added together: long rows keep their
 // digits, and the part of w in use its place in the cache.
 constexpr std::int64_t kMostFeatures = 2048;
+
 #if HWY_TARGET != HWY_SCALAR
 // The sum of the 128-bit blocks of a vector.
 template <class D>
@@ -174,11 +175,9 @@ void forward(const NarrowShape& shape, const std::byte* x, const std::byte* w,
 }  // namespace
 
 NarrowFn forward_of(DType dtype, DType of_x) {
-  if (dtype == of_x) {
-    return dtype == DType::kFloat32 ? &forward<float, float> : &forward<double, double>;
-  }
-  const bool has_sign = of_x == DType::kInt8;
-  return has_sign ? &forward<float, std::int8_t> : &forward<float, std::uint8_t>;
+  return for_types(dtype, of_x, []<class T, class X>(std::type_identity<T>, std::type_identity<X>) {
+    return static_cast<NarrowFn>(&forward<T, X>);
+  });
 }
 
 }  // namespace arignote::HWY_NAMESPACE

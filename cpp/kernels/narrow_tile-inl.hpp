@@ -64,11 +64,23 @@ HWY_INLINE hn::Vec<D> load_first_numbers(D d, const X* from, std::size_t count) 
   }
 }
 
+// find(T, X) with the types, as std::type_identity, of the result and of x.
+template <class Find>
+NarrowFn for_types(DType dtype, DType of_x, Find&& find) {
+  constexpr std::type_identity<float> kFloat;
+  constexpr std::type_identity<double> kDouble;
+  if (dtype == of_x) {
+    return dtype == DType::kFloat32 ? find(kFloat, kFloat) : find(kDouble, kDouble);
+  }
+  return of_x == DType::kInt8 ? find(kFloat, std::type_identity<std::int8_t>())
+                              : find(kFloat, std::type_identity<std::uint8_t>());
+}
+
 // visit(count) with the count as a constant.
-template <int kLeast, class Visit>
+template <int kLeast, int kMost = kColumns, class Visit>
 HWY_INLINE void with_count(std::int64_t count, Visit&& visit) {
-  if constexpr (kLeast < kColumns) {
-    if (count > kLeast) return with_count<kLeast + 1>(count, visit);
+  if constexpr (kLeast < kMost) {
+    if (count > kLeast) return with_count<kLeast + 1, kMost>(count, visit);
   }
   visit(std::integral_constant<int, kLeast>());
 }

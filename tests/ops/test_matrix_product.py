@@ -211,6 +211,14 @@ def test_what_is_not_a_number_stays_in_its_row_and_column(dtype: str, target: st
         assert rest[: m - 1, : n - 1].all()
 
 
+def assert_same_bits_by_any_threads(f: Function, a: Array, b: Array) -> None:
+    found = []
+    for threads in (1, 2, 3, 7, 16):
+        config.threads = threads
+        found.append([f(left(a), b).tobytes() for left in (np.ascontiguousarray, by_columns)])
+    assert all(item == found[0] for item in found)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("all_threads")
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -219,11 +227,7 @@ def test_any_number_of_threads_gives_the_same_bits(dtype: str, target: str) -> N
     shapes = [(700, 600, 800), (800, 600, 700), (40, 2500, 2100), (2100, 2500, 40)]
     for m, k, n in [*shapes, (3, 40_001, 40), (130, 16_800, 140)]:
         a, b = draw(dtype, m, k, n)
-        found = []
-        for threads in (1, 2, 3, 7, 16):
-            config.threads = threads
-            found.append([f(left(a), b).tobytes() for left in (np.ascontiguousarray, by_columns)])
-        assert all(item == found[0] for item in found)
+        assert_same_bits_by_any_threads(f, a, b)
 
 
 @pytest.mark.skipif(not {*FUSING} <= {*native.targets()}, reason="needs both targets")
@@ -275,11 +279,7 @@ def test_bytes_give_the_same_bits_for_any_number_of_threads(target: str) -> None
     f = arignote.function([x, y], T.dot(x, y))
     for m, k, n in [(60_000, 90, 3), (3, 90_000, 70), (900, 70, 500)]:
         a, b = draw_bytes("uint8", m, k), draw("float32", m, k, n)[1]
-        found = []
-        for threads in (1, 2, 3, 7, 16):
-            config.threads = threads
-            found.append([f(left(a), b).tobytes() for left in (np.ascontiguousarray, by_columns)])
-        assert all(item == found[0] for item in found)
+        assert_same_bits_by_any_threads(f, a, b)
 
 
 def guarded(array: Array, at_end: bool) -> Array:

@@ -280,7 +280,6 @@ def test_as_written_linear_regression_refuses_float64_data_in_float32(
 ) -> None:
     if float_x == "float64":
         assert line_program.main(3)["m"].get_value().dtype == np.float64
-        line_program.plt.close("all")
     else:
         with pytest.raises(TypeError, match="without risking loss of precision"):
             line_program.main(3)

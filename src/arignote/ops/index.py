@@ -334,9 +334,9 @@ def slice_update(x: Variable, index: Any, value: Any, increment: bool) -> Variab
     items = index if isinstance(index, tuple) else (index,)
     entries, places, new_axes = parse_index(x, items)
     filler = ops.prepare_beside(value, x.dtype)
-    if new_axes:
-        filler = _drop_new_axes(filler, new_axes, sum(isinstance(e, tuple) for e in entries))
     kept = len(_kept_axes(entries))
+    if new_axes:
+        filler = _drop_new_axes(filler, new_axes, kept)
     if filler.ndim > kept:
         raise slice_update_op.type_error(
             f"value must have at most the {kept} dimensions of the region: {filler.ndim}"

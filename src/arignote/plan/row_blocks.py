@@ -173,13 +173,13 @@ class _Growth:
             known = [block.axes.get(i) if i.owner in members else None for i in node.inputs]
             if node is seed:
                 known = list(cut)
-            reason = self._hindrance(node, known, refused, outside, needed)
+            late = next((outside[item] for item in needed if item in outside), None)
+            reason = self._hindrance(node, known, refused, late)
             reason = reason or self._join(block, members, node, known, needed)
             if not reason:
                 members.add(node)
                 continue
             # One that reads nothing of the block but a shape may also come before it.
-            late = next((outside[item] for item in needed if item in outside), None)
             if late is None and members.isdisjoint(needed):
                 continue
             outside[node] = late or f"{node}, which comes after the block: {reason}"
@@ -192,10 +192,12 @@ class _Growth:
         node: Apply,
         known: Sequence[int | None],
         refused: Collection[Apply],
-        outside: Mapping[Apply, str],
-        needed: Collection[Apply],
+        late: str | None,
     ) -> str:
-        """Return what keeps a node out of any block, if something does."""
+        """Return what keeps a node out of any block, if something does.
+
+        `late` is what keeps one outside, and after the block, for which the node waits.
+        """
         if all(axis is None for axis in known):
             return "it reads none of the rows"
         if SUM in known:
@@ -204,7 +206,6 @@ class _Growth:
             return "its result is needed elsewhere and has its rows along another axis"
         if node in self.taken:
             return "it runs in another block, or only under a condition"
-        late = next((outside[item] for item in needed if item in outside), None)
         return "" if late is None else f"it waits for {late}"
 
     def _join(

@@ -27,8 +27,11 @@ def _widened(x: Variable, dtype: str) -> Variable:
         return ops.cast(x, dtype)
     source, order = through_dimshuffle(x)
     # A matrix and its transpose are one.
-    wide = ops.cast(ops.cast(source, dtype), "float32")
-    return wide if order is None else ops.dimshuffle(wide, order)
+    return _turned(ops.cast(ops.cast(source, dtype), "float32"), order)
+
+
+def _turned(x: Variable, order: tuple[int | str, ...] | None) -> Variable:
+    return x if order is None else ops.dimshuffle(x, order)
 
 
 @rule()
@@ -65,18 +68,16 @@ def _of_bytes(x: Variable) -> Variable | None:
     return inputs[0] if inputs is not None and inputs[0].dtype in dtypes.BYTES else None
 
 
-def _turned(x: Variable, order: tuple[int | str, ...] | None) -> Variable:
-    return x if order is None else ops.dimshuffle(x, order)
-
-
 @rule(ops.dot_op)
 def scale_after_dot(node: Apply) -> Replacement:
     """dot(bytes * c, y) -> dot(bytes, y) * c, and so with / c"""
     x, y = node.inputs
     scaled, order = through_dimshuffle(x)
+    if scaled.dtype != y.dtype:
+        return None
     for op in (ops.mul, ops.true_div):
         operands = made_by(scaled, op)
-        if operands is None or scaled.dtype != y.dtype:
+        if operands is None:
             continue
         pairs = (operands, operands[::-1]) if op is ops.mul else (operands,)
         for matrix, scale in pairs:
