@@ -6,7 +6,6 @@
 #define HWY_TARGET_INCLUDE "kernels/narrow_backward.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 #include "kernels/narrow_tile-inl.hpp"
@@ -30,14 +29,24 @@ struct Backward {
   T* sums;
 };
 
-// sums[c][feature …] for kCount columns and kWide vectors of features, or for `rest` features if
-// those are not one vector. Meanwhile a line of what is ahead is fetched for each row.
-template <int kWide, int kCount, class T, class X>
+// The part of a tile that is there: of its first vector the lanes from `begin` on, of its last
+// those before `end`.
+struct Edges {
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+// sums[c][feature …] for kCount columns and kWide vectors of features, all of them or, if kCut,
+// what lies between the edges. Meanwhile kLines of what is ahead are fetched for each row.
+template <int kWide, int kCount, bool kCut, int kLines, class T, class X>
 HWY_NOINLINE void backward_tile(const Backward<T, X>& b, std::int64_t feature, std::int64_t column,
-                                std::size_t rest, Ahead& ahead) {
+                                Edges edges, Ahead& ahead) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const NarrowShape& shape = b.shape;
+  const auto is_cut = [](int v) { return kCut && (v == 0 || v == kWide - 1); };
+  const auto begin = [&](int v) { return v == 0 ? edges.begin : 0; };
+  const auto end = [&](int v) { return v == kWide - 1 ? edges.end : lanes; };
   hn::Vec<decltype(d)> totals[kWide][kCount];
   ARN_UNROLL
   for (auto& vector_totals : totals) {
@@ -48,11 +57,13 @@ HWY_NOINLINE void backward_tile(const Backward<T, X>& b, std::int64_t feature, s
   const T* factors = b.d + column;
   Ahead running = ahead;
   for (std::int64_t row = 0; row < shape.rows; ++row) {
-    running.fetch();
+    running.fetch<kLines>();
     hn::Vec<decltype(d)> values[kWide];
     ARN_UNROLL
     for (int v = 0; v < kWide; ++v) {
-      values[v] = kWide == 1 ? load_first_numbers(d, x, rest) : load_numbers(d, x + v * lanes);
+      const X* const from = x + v * lanes;
+      values[v] =
+          is_cut(v) ? load_numbers_between(d, from, begin(v), end(v)) : load_numbers(d, from);
     }
     ARN_UNROLL
     for (int c = 0; c < kCount; ++c) {
@@ -70,32 +81,43 @@ HWY_NOINLINE void backward_tile(const Backward<T, X>& b, std::int64_t feature, s
     ARN_UNROLL
     for (int c = 0; c < kCount; ++c) {
       T* const target = sums + c * shape.step + v * lanes;
-      hn::Store(hn::Add(hn::Load(d, target), totals[v][c]), d, target);
+      if (is_cut(v)) {
+        add_between(totals[v][c], d, target, begin(v), end(v));
+      } else {
+        hn::StoreU(hn::Add(hn::LoadU(d, target), totals[v][c]), d, target);
+      }
     }
   }
 }
 
-// All features, kWide vectors at a time: visit(feature, wide, rest).
-template <int kWide, class T, class X, class Visit>
+// All features, kMost vectors at a time: visit(feature, wide, is_cut, edges) with the number of
+// vectors, and whether they are not all there, as constants.
+template <int kMost, class T, class X, class Visit>
 HWY_INLINE void for_features(const Backward<T, X>& b, Visit&& visit) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  std::int64_t feature = 0;
-  for (; feature + kWide * lanes <= b.shape.features; feature += kWide * lanes) {
-    visit(feature, std::integral_constant<int, kWide>(), static_cast<std::size_t>(lanes));
-  }
-  for (; feature < b.shape.features; feature += lanes) {
-    const std::int64_t rest = std::min(lanes, b.shape.features - feature);
-    visit(feature, std::integral_constant<int, 1>(), static_cast<std::size_t>(rest));
+  const std::int64_t lead = lead_of<T>(b.shape, b.x);
+  const std::int64_t last = lead + b.shape.features;
+  for (std::int64_t first = 0; first < last; first += kMost * lanes) {
+    const std::int64_t wide = std::min<std::int64_t>(kMost, (last - first + lanes - 1) / lanes);
+    const Edges edges{.begin = first == 0 ? lead : 0,
+                      .end = std::min(lanes, last - first - (wide - 1) * lanes)};
+    if (wide == kMost && edges.begin == 0 && edges.end == lanes) {
+      visit(first - lead, std::integral_constant<int, kMost>(), std::false_type(), edges);
+    } else {
+      with_count<1, kMost>(
+          wide, [&](auto count) HWY_ATTR { visit(first - lead, count, std::true_type(), edges); });
+    }
   }
 }
 
 // With so few columns memory is what takes time: a few rows are read side by side, each in memory
 // order, while the sums stay in the nearest cache.
 constexpr int kFewColumns = 2;
+constexpr int kRowsSideBySide = 8;
 
 // sums[c] += what kRows rows add to it, for kCount columns.
 template <int kRows, int kCount, class T, class X>
-HWY_NOINLINE void backward_rows(const Backward<T, X>& b, std::int64_t row) {
+HWY_NOINLINE void backward_rows(const Backward<T, X>& b, std::int64_t row, Ahead& ahead) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const NarrowShape& shape = b.shape;
@@ -121,17 +143,26 @@ HWY_NOINLINE void backward_rows(const Backward<T, X>& b, std::int64_t row) {
     ARN_UNROLL
     for (int c = 0; c < kCount; ++c) {
       T* const target = b.sums + c * shape.step + feature;
-      hn::Store(hn::Add(hn::Load(d, target), totals[c]), d, target);
+      hn::StoreU(hn::Add(hn::LoadU(d, target), totals[c]), d, target);
     }
   };
+  const auto add_first = [&](std::int64_t feature, std::int64_t count) HWY_ATTR {
+    add(feature, [&](const auto* from) HWY_ATTR {
+      return load_first_numbers(d, from, static_cast<std::size_t>(count));
+    });
+  };
   std::int64_t feature = 0;
+  if (const std::int64_t lead = lead_of<T>(shape, b.x); lead > 0) {
+    feature = lanes - lead;
+    add_first(0, feature);
+  }
+  Ahead running = ahead;
   for (; feature + lanes <= shape.features; feature += lanes) {
+    running.fetch<lines_ahead<T, X>(kRows)>();
     add(feature, [&](const auto* from) HWY_ATTR { return load_numbers(d, from); });
   }
-  if (feature < shape.features) {
-    const auto rest = static_cast<std::size_t>(shape.features - feature);
-    add(feature, [&](const auto* from) HWY_ATTR { return load_first_numbers(d, from, rest); });
-  }
+  if (feature < shape.features) add_first(feature, shape.features - feature);
+  ahead = running;
 }
 
 // The sums of so many features at a time start from zero, and are added to those of other rows at
@@ -144,31 +175,34 @@ void add_sums(const T* from, std::int64_t count, T* to) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (std::int64_t i = 0; i < count; i += lanes) {
-    hn::Store(hn::Add(hn::Load(d, to + i), hn::Load(d, from + i)), d, to + i);
+    hn::Store(hn::Add(hn::Load(d, to + i), hn::LoadU(d, from + i)), d, to + i);
   }
 }
 
 template <class T, class X>
 void backward_few(const Backward<T, X>& b) {
-  HWY_ALIGN T sums[kFewColumns * kTogether<T>];
+  constexpr std::int64_t kStep = kTogether<T> + HWY_MAX_BYTES / sizeof(T);
+  HWY_ALIGN T sums[kFewColumns * kStep];
+  Ahead ahead = next_rows<T>(b.shape, b.x, kRowsSideBySide, true);
   Backward<T, X> part = b;
-  part.sums = sums;
-  part.shape.step = kTogether<T>;
+  part.sums = sums + lead_of<T>(b.shape, b.x);
+  part.shape.step = kStep;
   for (std::int64_t feature = 0; feature < b.shape.features; feature += kTogether<T>) {
     part.x = b.x + feature;
     part.shape.features = std::min(kTogether<T>, b.shape.features - feature);
     const std::int64_t length = narrow_step<T>(part.shape.features);
     for (std::int64_t c = 0; c < b.shape.columns; ++c) {
-      std::fill_n(sums + c * kTogether<T>, length, T{0});
+      std::fill_n(part.sums + c * kStep, length, T{0});
     }
     with_count<1>(b.shape.columns, [&](auto count) HWY_ATTR {
       constexpr int kCount = std::min<int>(decltype(count)::value, kFewColumns);
-      for_rows<8 / kCount>(0, b.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
-        backward_rows<decltype(rows)::value, kCount>(part, row);
-      });
+      for_rows<kRowsSideBySide / kCount>(
+          0, b.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
+            backward_rows<decltype(rows)::value, kCount>(part, row, ahead);
+          });
     });
     for (std::int64_t c = 0; c < b.shape.columns; ++c) {
-      add_sums(sums + c * kTogether<T>, part.shape.features, b.sums + c * b.shape.step + feature);
+      add_sums(part.sums + c * kStep, part.shape.features, b.sums + c * b.shape.step + feature);
     }
   }
 }
@@ -176,24 +210,30 @@ void backward_few(const Backward<T, X>& b) {
 template <class T, class X>
 void backward_one_group(const Backward<T, X>& b) {
   if (b.shape.columns <= kFewColumns) return backward_few(b);
-  Ahead nothing{.line = reinterpret_cast<const std::byte*>(b.x), .step = 0};
   with_count<kFewColumns + 1>(b.shape.columns, [&](auto count) HWY_ATTR {
     constexpr int kCount = decltype(count)::value;
+    Ahead ahead = next_rows<T>(b.shape, b.x, tile_vectors(kCount), true);
     for_features<tile_vectors(kCount)>(
-        b, [&](std::int64_t feature, auto wide, std::size_t rest) HWY_ATTR {
-          backward_tile<decltype(wide)::value, kCount>(b, feature, 0, rest, nothing);
+        b, [&](std::int64_t feature, auto wide, auto is_cut, Edges edges) HWY_ATTR {
+          constexpr int kWide = decltype(wide)::value;
+          constexpr bool kCut = decltype(is_cut)::value;
+          constexpr int kLines = lines_ahead<T, X>(kWide);
+          backward_tile<kWide, kCount, kCut, kLines>(b, feature, 0, edges, ahead);
         });
   });
 }
 
 template <class T, class X>
 void backward_groups(const Backward<T, X>& b) {
-  Ahead ahead = next_rows<T>(b.shape, b.x, true);
-  for_features<kVectors>(b, [&](std::int64_t feature, auto wide, std::size_t rest) HWY_ATTR {
-    for_column_groups(b.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
-      backward_tile<decltype(wide)::value, decltype(count)::value>(b, feature, first, rest, ahead);
-    });
-  });
+  Ahead ahead = next_rows<T>(b.shape, b.x, kVectors, true);
+  for_features<kVectors>(
+      b, [&](std::int64_t feature, auto wide, auto is_cut, Edges edges) HWY_ATTR {
+        constexpr int kWide = decltype(wide)::value;
+        constexpr bool kCut = decltype(is_cut)::value;
+        for_column_groups(b.shape.columns, [&](std::int64_t column, auto count) HWY_ATTR {
+          backward_tile<kWide, decltype(count)::value, kCut, 1>(b, feature, column, edges, ahead);
+        });
+      });
 }
 
 template <class T, class X>

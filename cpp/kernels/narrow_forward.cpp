@@ -6,7 +6,6 @@
 #define HWY_TARGET_INCLUDE "kernels/narrow_forward.cpp"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 #include "kernels/narrow_tile-inl.hpp"
@@ -20,8 +19,9 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Lanes add up so many features at most before they are added together: long rows keep their
-// digits, and the part of w in use its place in the cache.
-constexpr std::int64_t kMostFeatures = 2048;
+// digits, and the columns of w in use take half of the first cache.
+template <class T>
+constexpr std::int64_t kMostFeatures = (16 << 10) / kColumns / sizeof(T) / 16 * 16;
 
 #if HWY_TARGET != HWY_SCALAR
 // The sum of the 128-bit blocks of a vector.
@@ -70,20 +70,19 @@ struct Forward {
   const T* w;
   T* out;
   bool adds;
+  std::int64_t lead;  // lanes of the first vector of each row before the row
 };
 
-// The part of out in kRows rows and kCount columns. If kNext is not 0, so many rows from the one
-// numbered `next`, which may be behind the last, are fetched into the cache meanwhile, and what is
-// ahead.
-template <int kRows, int kCount, int kNext, class T, class X>
+// The part of out in kRows rows and kCount columns. Meanwhile kLines of what is ahead are fetched
+// for each vector of features.
+template <int kRows, int kCount, int kLines, class T, class X>
 HWY_NOINLINE void forward_tile(const Forward<T, X>& f, std::int64_t row, std::int64_t column,
-                               std::int64_t next, Ahead& ahead) {
+                               Ahead& ahead) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const NarrowShape& shape = f.shape;
   const X* const x = f.x + row * shape.x_step;
   const T* const w = f.w + column * shape.step;
-  const X* const next_x = f.x + next * shape.x_step;
   Ahead running = ahead;
   hn::Vec<decltype(d)> sums[kRows][kCount];
   ARN_UNROLL
@@ -103,10 +102,13 @@ HWY_NOINLINE void forward_tile(const Forward<T, X>& f, std::int64_t row, std::in
     }
   };
   std::int64_t feature = 0;
+  if (f.lead > 0) {
+    add(-f.lead,
+        [&](const auto* from) HWY_ATTR { return load_numbers_between(d, from, f.lead, lanes); });
+    feature = lanes - f.lead;
+  }
   for (; feature + lanes <= shape.features; feature += lanes) {
-    ARN_UNROLL
-    for (int r = 0; r < kNext; ++r) hwy::Prefetch(next_x + r * shape.x_step + feature);
-    if constexpr (kNext > 0) running.fetch();
+    running.fetch<kLines>();
     add(feature, [&](const auto* from) HWY_ATTR { return load_numbers(d, from); });
   }
   if (feature < shape.features) {
@@ -133,26 +135,23 @@ HWY_NOINLINE void forward_tile(const Forward<T, X>& f, std::int64_t row, std::in
 }
 
 template <class T, class X>
-void forward_one_group(const Forward<T, X>& f) {
-  Ahead nothing{};
+void forward_one_group(const Forward<T, X>& f, Ahead& ahead) {
   with_count<1>(f.shape.columns, [&](auto count) HWY_ATTR {
     constexpr int kCount = decltype(count)::value;
     for_rows<tile_vectors(kCount)>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
-      forward_tile<decltype(rows)::value, kCount, 0>(f, row, 0, 0, nothing);
+      constexpr int kRows = decltype(rows)::value;
+      forward_tile<kRows, kCount, lines_ahead<T, X>(kRows)>(f, row, 0, ahead);
     });
   });
 }
 
-// Each group of columns fetches other rows of the next tile, so that memory is read while all of
-// them are computed. (One group alone computes no longer than memory takes.)
+// All rows are multiplied by one group of columns, then by the next: a group's part of w stays in
+// the first cache.
 template <class T, class X>
 void forward_groups(const Forward<T, X>& f, Ahead& ahead) {
-  for_rows<kVectors>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
-    constexpr int kRows = decltype(rows)::value;
-    std::int64_t next = row + kRows;
-    for_column_groups(f.shape.columns, [&](std::int64_t first, auto count) HWY_ATTR {
-      forward_tile<kRows, decltype(count)::value, kRows / 2>(f, row, first, next, ahead);
-      next += kRows / 2;
+  for_column_groups(f.shape.columns, [&](std::int64_t column, auto count) HWY_ATTR {
+    for_rows<kVectors>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
+      forward_tile<decltype(rows)::value, decltype(count)::value, 1>(f, row, column, ahead);
     });
   });
 }
@@ -160,15 +159,19 @@ void forward_groups(const Forward<T, X>& f, Ahead& ahead) {
 template <class T, class X>
 void forward(const NarrowShape& shape, const std::byte* x, const std::byte* w,
              std::byte* out) noexcept {
-  Ahead ahead = next_rows<T>(shape, reinterpret_cast<const X*>(x), false);
-  for (std::int64_t first = 0; first < shape.features; first += kMostFeatures) {
+  const bool is_one_group = shape.columns <= kColumns;
+  const int vectors = is_one_group ? tile_vectors(static_cast<int>(shape.columns)) : kVectors;
+  Ahead ahead = next_rows<T>(shape, reinterpret_cast<const X*>(x), vectors, false);
+  for (std::int64_t first = 0; first < shape.features; first += kMostFeatures<T>) {
     Forward<T, X> part{.shape = shape,
                        .x = reinterpret_cast<const X*>(x) + first,
                        .w = reinterpret_cast<const T*>(w) + first,
                        .out = reinterpret_cast<T*>(out),
-                       .adds = first > 0};
-    part.shape.features = std::min(kMostFeatures, shape.features - first);
-    shape.columns <= kColumns ? forward_one_group(part) : forward_groups(part, ahead);
+                       .adds = first > 0,
+                       .lead = 0};
+    part.shape.features = std::min(kMostFeatures<T>, shape.features - first);
+    part.lead = lead_of<T>(part.shape, part.x);
+    is_one_group ? forward_one_group(part, ahead) : forward_groups(part, ahead);
   }
 }
 

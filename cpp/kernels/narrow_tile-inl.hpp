@@ -13,11 +13,11 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 #include "kernels/narrow_product.hpp"
 #include "kernels/partial-inl.hpp"
+#include "kernels/registers-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace arignote::HWY_NAMESPACE {
@@ -38,6 +38,25 @@ constexpr int kVectors = 2;  // of 16
 constexpr int tile_vectors(int columns) {
   constexpr int kSums = kVectors * kColumns;
   return columns == 1 ? std::min(kSums, 8) : kSums / columns;
+}
+
+// Lanes by which the first vector of each row of x begins before the row, so that the vectors
+// behind it are aligned: a vector that spans two lines of the cache takes as long as two. Only by
+// whole blocks of 16 bytes, which changes no sum: lanes are added within those first, and the
+// blocks by halves.
+template <class T, class X>
+std::int64_t lead_of(const NarrowShape& shape, const X* x) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  const auto address = reinterpret_cast<std::uintptr_t>(x);
+  const bool helps = ARN_MASKED_MEMORY && std::is_same_v<T, X> && address % 16 == 0 &&
+                     shape.x_step % lanes == 0 && shape.features >= lanes;
+  return helps ? static_cast<std::int64_t>(address / sizeof(X)) % lanes : 0;
+}
+
+template <class D>
+HWY_INLINE hn::Mask<D> lanes_between(D d, std::int64_t begin, std::int64_t end) {
+  return hn::AndNot(hn::FirstN(d, static_cast<std::size_t>(begin)),
+                    hn::FirstN(d, static_cast<std::size_t>(end)));
 }
 
 // Elements of either operand as numbers of the result's type: x may consist of bytes.
@@ -61,6 +80,29 @@ HWY_INLINE hn::Vec<D> load_first_numbers(D d, const X* from, std::size_t count) 
     X numbers[HWY_MAX_BYTES / sizeof(hn::TFromD<D>)] = {};
     for (std::size_t i = 0; i < count; ++i) numbers[i] = from[i];
     return load_numbers(d, numbers);
+  }
+}
+
+// Those from `begin` to `end` of a vector, and zeros. begin is 0 where lead_of() is.
+template <class D, class X>
+HWY_INLINE hn::Vec<D> load_numbers_between(D d, const X* from, std::int64_t begin,
+                                           std::int64_t end) {
+  if constexpr (ARN_MASKED_MEMORY && std::is_same_v<X, hn::TFromD<D>>) {
+    return hn::MaskedLoad(lanes_between(d, begin, end), d, from);
+  } else {
+    return load_first_numbers(d, from, static_cast<std::size_t>(end));
+  }
+}
+
+// Adds them to those in memory.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void add_between(hn::Vec<D> numbers, D d, T* to, std::int64_t begin, std::int64_t end) {
+  if constexpr (ARN_MASKED_MEMORY) {
+    const auto there = lanes_between(d, begin, end);
+    hn::BlendedStore(hn::Add(hn::MaskedLoad(there, d, to), numbers), there, d, to);
+  } else {
+    const auto count = static_cast<std::size_t>(end);
+    store_first(hn::Add(load_first(d, to, count, T{0}), numbers), d, to, count);
   }
 }
 
@@ -104,29 +146,46 @@ HWY_INLINE void for_rows(std::int64_t row, std::int64_t rows, Visit&& visit) {
   if constexpr (kRows > 1) for_rows<kRows / 2>(row, rows, visit);
 }
 
-// Memory that will be used later, fetched into the cache a line at a time while tiles are computed:
-// evenly, since a core waits for few lines at once.
+// Memory that will be used later, fetched a line at a time while tiles are computed: evenly, since
+// a core waits for few lines at once, and only into the second cache, since the first is full.
 struct Ahead {
   const std::byte* line;
   std::int64_t step;
 
+  template <int kLines>
   HWY_INLINE void fetch() {
-    hwy::Prefetch(line);
-    line += step;
+    ARN_UNROLL
+    for (int i = 0; i < kLines; ++i) {
+      __builtin_prefetch(line, 0, 2);
+      line += step;
+    }
   }
 };
+
+constexpr int kLine = 64;
+
+// A product fetches half as many bytes as it uses. `vectors` of x are used at a time.
+template <class T, class X>
+constexpr int bytes_ahead(int vectors) {
+  return vectors * static_cast<int>(hn::MaxLanes(hn::ScalableTag<T>()) * sizeof(X)) / 2;
+}
+
+// Lines to fetch at a time where there is one group of columns; where there are more, it is one.
+template <class T, class X>
+constexpr int lines_ahead(int vectors) {
+  return std::max(1, bytes_ahead<T, X>(vectors) / kLine);
+}
 
 // As many rows as these behind them: the forward product fetches one half, the backward product the
 // other.
 template <class T, class X>
-Ahead next_rows(const NarrowShape& shape, const X* x, bool is_backward) {
+Ahead next_rows(const NarrowShape& shape, const X* x, int vectors, bool is_backward) {
   if (!shape.goes_on) return {.line = reinterpret_cast<const std::byte*>(x), .step = 0};
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   const std::int64_t groups = (shape.columns + kColumns - 1) / kColumns;
-  const std::int64_t lines = std::max<std::int64_t>(1, shape.features * groups / lanes);
-  const std::int64_t half = shape.x_step * static_cast<std::int64_t>(sizeof(X)) / 2;
+  const std::int64_t half = shape.rows * shape.x_step * static_cast<std::int64_t>(sizeof(X)) / 2;
   const auto* next = reinterpret_cast<const std::byte*>(x + shape.rows * shape.x_step);
-  return {.line = next + (is_backward ? shape.rows * half : 0), .step = half * kVectors / lines};
+  return {.line = next + (is_backward ? half : 0),
+          .step = std::min<std::int64_t>(kLine, bytes_ahead<T, X>(vectors) / groups)};
 }
 
 }  // namespace

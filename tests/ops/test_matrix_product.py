@@ -243,6 +243,30 @@ def test_targets_that_fuse_give_the_same_bits(dtype: str) -> None:
         assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("columns", [1, 2, 3, 4, 5, 7, 10])
+def test_wherever_rows_begin_the_bits_are_the_same(dtype: str, columns: int, target: str) -> None:
+    """Rows that lie a whole number of vectors apart are read in aligned vectors."""
+    f = compiled(dtype)
+    item = np.dtype(dtype).itemsize
+    for rows, features, step in itertools.product([1, 9, 70], [16, 23, 31, 32, 832], [32, 832]):
+        if features > step:
+            continue
+        x, w = draw(dtype, rows, features, columns)
+        d = draw(dtype, features, rows, columns)[1]
+        bits = set()
+        for start in (0, 4, 8, 16, 32, 48, 60):
+            room = np.full(rows * step + 128 // item, np.nan, dtype)
+            first = (-room.ctypes.data % 64 + start // item * item) // item
+            placed = room[first : first + rows * step].reshape(rows, step)[:, :features]
+            placed[...] = x
+            forward, backward = f(placed, w), f(placed.T, d)
+            bits.add((forward.tobytes(), backward.tobytes()))
+            assert_product(forward, x, w)
+            assert_product(backward, np.ascontiguousarray(x.T), d)
+        assert len(bits) == 1
+
+
 BYTES = ["bool", "int8", "uint8"]
 SHAPES_OF_BYTES = [
     *itertools.product([1, 2, 7, 33], [1, 2, 3, 4, 15, 17, 70], [1, 2, 5, 10]),
