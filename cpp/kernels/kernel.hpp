@@ -44,7 +44,7 @@ struct RunArgs {
   // Of a kernel that runs on one block of rows after another, else null and false:
   const std::byte* prepared = nullptr;  // what prepare() has left
   bool adds = false;  // outputs[0] is a sum, to which to add
-  bool goes_on = false;  // behind inputs[0] lie the rows of the block that this thread runs next
+  const std::byte* next = nullptr;  // as many rows that this thread will read next as inputs[0]
 };
 
 class Kernel {

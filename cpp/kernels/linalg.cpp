@@ -268,7 +268,7 @@ class Dot final : public Kernel {
     RunArgs widened_args = args;
     widened_args.inputs = inputs;
     widened_args.workspace += widened_.workspace_bytes();
-    widened_args.goes_on = false;
+    widened_args.next = nullptr;
     multiply(widened_args);
   }
   void multiply(const RunArgs& args) const noexcept {
@@ -281,7 +281,7 @@ class Dot final : public Kernel {
     const std::array<std::byte*, 2> turned = {args.inputs[1], args.inputs[0]};
     RunArgs turned_args = args;
     turned_args.inputs = turned;
-    turned_args.goes_on = false;
+    turned_args.next = nullptr;
     narrow_.run(turned_args);
   }
 

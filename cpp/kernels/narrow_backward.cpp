@@ -245,7 +245,7 @@ void backward(const NarrowShape& shape, const std::byte* x, const std::byte* d_,
                         .d = reinterpret_cast<const T*>(d_) + row * shape.columns,
                         .sums = reinterpret_cast<T*>(sums)};
     part.shape.rows = std::min(kMostRows, shape.rows - row);
-    part.shape.goes_on = shape.goes_on && part.shape.rows == shape.rows;
+    if (part.shape.rows < shape.rows) part.shape.next = nullptr;
     shape.columns <= kColumns ? backward_one_group(part) : backward_groups(part);
   }
 }

@@ -139,11 +139,11 @@ void NarrowDot::run_forward(const RunArgs& args) const noexcept {
 }
 
 void NarrowDot::forward_rows(const RunArgs& args, const std::byte* w) const noexcept {
-  const std::int64_t grain = args.goes_on ? shape_.rows : grain_;
+  const std::int64_t grain = args.next != nullptr ? shape_.rows : grain_;
   parallel_ranges(shape_.rows, grain, [&](std::int64_t first, std::int64_t last) {
     NarrowShape part = shape_;
     part.rows = last - first;
-    part.goes_on = args.goes_on;
+    part.next = args.next;
     functions_.forward(part, args.inputs[0] + first * shape_.x_step * x_item_, w,
                        args.outputs[0] + first * shape_.columns * item_);
   });
@@ -174,11 +174,11 @@ void NarrowDot::run_backward(const RunArgs& args) const noexcept {
 }
 
 void NarrowDot::backward_features(const RunArgs& args, std::byte* sums) const noexcept {
-  const std::int64_t grain = args.goes_on ? shape_.features : grain_;
+  const std::int64_t grain = args.next != nullptr ? shape_.features : grain_;
   parallel_ranges(shape_.features, grain, [&](std::int64_t first, std::int64_t last) {
     NarrowShape part = shape_;
     part.features = last - first;
-    part.goes_on = args.goes_on;
+    part.next = args.next;
     functions_.backward(part, args.inputs[0] + first * x_item_, args.inputs[1],
                         sums + first * item_);
   });

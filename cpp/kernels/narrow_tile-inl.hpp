@@ -176,15 +176,14 @@ constexpr int lines_ahead(int vectors) {
   return std::max(1, bytes_ahead<T, X>(vectors) / kLine);
 }
 
-// As many rows as these behind them: the forward product fetches one half, the backward product the
-// other.
+// Of the rows that are multiplied next, the forward product fetches one half, the backward product
+// the other.
 template <class T, class X>
 Ahead next_rows(const NarrowShape& shape, const X* x, int vectors, bool is_backward) {
-  if (!shape.goes_on) return {.line = reinterpret_cast<const std::byte*>(x), .step = 0};
+  if (shape.next == nullptr) return {.line = reinterpret_cast<const std::byte*>(x), .step = 0};
   const std::int64_t groups = (shape.columns + kColumns - 1) / kColumns;
   const std::int64_t half = shape.rows * shape.x_step * static_cast<std::int64_t>(sizeof(X)) / 2;
-  const auto* next = reinterpret_cast<const std::byte*>(x + shape.rows * shape.x_step);
-  return {.line = next + (is_backward ? half : 0),
+  return {.line = shape.next + (is_backward ? half : 0),
           .step = std::min<std::int64_t>(kLine, bytes_ahead<T, X>(vectors) / groups)};
 }
 

@@ -10,6 +10,7 @@
 #include "runtime/context.hpp"
 #include "runtime/row_lane.hpp"
 #include "runtime/row_sums.hpp"
+#include "runtime/rows_ahead.hpp"
 
 namespace arignote {
 namespace {
@@ -70,7 +71,9 @@ class ByRows final : public Kernel {
     plan_sums();
     find_rows();
     if (const Status status = choose_block(); !status.ok()) return status;
-    return make_lanes();
+    if (const Status status = make_lanes(); !status.ok()) return status;
+    rows_ahead_.plan(body_, inputs_, cut_, {blocks_, block_, std::ssize(lanes_)});
+    return {};
   }
   std::size_t workspace_bytes() const override {
     if (blocks_ == 1) return 0;
@@ -90,11 +93,12 @@ class ByRows final : public Kernel {
       return finished(*lanes_[0], 0, lanes_[0]->run(args.inputs, 0, block_, targets));
     }
     point(args);
+    rows_ahead_.start(args.inputs);
     std::array<Status, kMostLanes> statuses;
     const auto lanes = std::ssize(lanes_);
     parallel_for(lanes, [&](std::int64_t lane) {
       statuses[lane] =
-          run_blocks(args, *lanes_[lane], blocks_ * lane / lanes, blocks_ * (lane + 1) / lanes, 0);
+          run_blocks(args, lane, blocks_ * lane / lanes, blocks_ * (lane + 1) / lanes, 0);
       add_finished(lane);
     });
     for (std::int64_t lane = 0; lane < lanes; ++lane) {
@@ -192,7 +196,6 @@ class ByRows final : public Kernel {
       if (const Status status = prepare(*lanes_[lane], block_); !status.ok()) return status;
       if (lane == 0 && blocks_ > 1) find_talents();
       for (const Adder& adder : adders_) lanes_[lane]->context().let_add(adder.step, true);
-      if (blocks_ > 1 && wants_lanes_) let_fetch(lanes_[lane]->context());
       if (lane > 0) continue;
       cost_ = lanes_[0]->context().cost() * static_cast<double>(blocks_);
       if (wants_lanes_) {
@@ -241,17 +244,6 @@ class ByRows final : public Kernel {
       if (bytes != 0 || adds) adders_.push_back({id, number, bytes});
     }
     plan_sums();
-  }
-
-  // Steps that read the rows of an input as they lie in memory.
-  void let_fetch(Context& context) const {
-    for (int id = 0; id < body_.plan.n_steps(); ++id) {
-      const Step& step = body_.plan.step(id);
-      if (step.inputs.empty()) continue;
-      const BufferSpec* source = &body_.plan.buffer(step.inputs[0]);
-      while (source->kind == BufferKind::kView) source = &body_.plan.buffer(source->base);
-      if (source->kind == BufferKind::kInput && cut_[source->number] >= 0) context.let_fetch(id);
-    }
   }
 
   bool is_read(int buffer) const {
@@ -318,15 +310,16 @@ class ByRows final : public Kernel {
   }
 
   // Leaves the sums of some blocks in those of a level.
-  Status run_blocks(const RunArgs& args, Lane& lane, std::int64_t first, std::int64_t last,
+  Status run_blocks(const RunArgs& args, std::int64_t number, std::int64_t first, std::int64_t last,
                     std::size_t level) {
+    Lane& lane = *lanes_[number];
     Targets& total = lane.levels()[level];
     if (last - first > run_) {
       const std::int64_t middle = first + (last - first) / 2;
-      if (const Status status = run_blocks(args, lane, first, middle, level); !status.ok()) {
+      if (const Status status = run_blocks(args, number, first, middle, level); !status.ok()) {
         return status;
       }
-      if (const Status status = run_blocks(args, lane, middle, last, level + 1); !status.ok()) {
+      if (const Status status = run_blocks(args, number, middle, last, level + 1); !status.ok()) {
         return status;
       }
       sums_.add(total, lane.levels()[level + 1]);
@@ -339,6 +332,7 @@ class ByRows final : public Kernel {
       for (const Adder& adder : adders_) {
         lane.context().let_add(adder.step, adder.bytes != 0 || block > first);
       }
+      if (wants_lanes_) rows_ahead_.let_fetch(lane.context(), number, block);
       const std::int64_t row = block * block_;
       for (std::size_t i = 0; i < outputs_.size(); ++i) {
         if (is_sum_[i] == 0) targets[i] = args.outputs[i] + row * outputs_[i].strides[0];
@@ -367,6 +361,7 @@ class ByRows final : public Kernel {
   Sums sums_;
   std::vector<Prepared> prepared_;
   std::vector<Adder> adders_;
+  RowsAhead rows_ahead_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::array<std::atomic<bool>, kMostLanes> one_has_come_{};  // of a lane and its neighbour
   std::int64_t rows_ = 0;
@@ -406,8 +401,7 @@ void verify_by_rows(const std::string& where, const StepSpec& spec, const Progra
     require(output.dtype == spec.output_dtypes[i] && output.ndim() == spec.output_ndims[i],
             "must have outputs as its body's");
     const bool is_sum = spec.ints[inputs + i] != 0;
-    const bool can_add =
-        output.dtype != DType::kBool && run_of(Update::kAdd, output.dtype) != nullptr;
+    const bool can_add = output.dtype != DType::kBool && add_of(output.dtype) != nullptr;
     require(is_sum ? can_add : output.ndim() > 0, "must add numbers, or put rows below each other");
   }
 }

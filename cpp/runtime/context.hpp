@@ -82,7 +82,7 @@ class Context {
   // What the kernel of a step gets from now on, beside its operands.
   void hand(int step, const std::byte* prepared) { steps_[step].args.prepared = prepared; }
   void let_add(int step, bool adds) { steps_[step].args.adds = adds; }
-  void let_fetch(int step) { steps_[step].args.goes_on = true; }
+  void let_fetch(int step, const std::byte* next) { steps_[step].args.next = next; }
 
   // The step that run, or the last one of a failed call; kNone outside steps.
   int step() const { return step_; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -9,12 +10,19 @@
 
 #include "core/buffer.hpp"
 #include "core/view.hpp"
-#include "kernels/transfer.hpp"
+#include "kernels/block.hpp"
 
 namespace arignote {
 
 // Where a block's results go: one address for each output of the body.
 using Targets = std::vector<std::byte*>;
+
+// Adds two blocks of numbers; null for those that cannot be added.
+inline BlockFn add_of(DType dtype) {
+  const std::array<DType, 2> terms = {dtype, dtype};
+  const BlockOp* op = find_block_op("add", terms, dtype);
+  return op == nullptr ? nullptr : op->fn;
+}
 
 // A kernel of the body that adds to a sum: in a form of its own, or if bytes is 0, that of the
 // output.
@@ -39,7 +47,7 @@ class Sums {
         is_own ? adder->bytes : static_cast<std::size_t>(layout.size()) * item;
     parts_.push_back({output, static_cast<std::int64_t>(bytes / item),
                       static_cast<std::int64_t>(item), adder != nullptr, is_own,
-                      run_of(Update::kAdd, layout.dtype)});
+                      add_of(layout.dtype)});
   }
   std::size_t bytes(Together together) const {
     std::size_t bytes = 0;
@@ -90,7 +98,7 @@ class Sums {
     std::int64_t item;
     bool adds;    // its kernel does
     bool is_own;  // in a form of its own
-    RunFn run;
+    BlockFn add;
 
     bool is_there(Together together) const {
       switch (together) {
@@ -102,7 +110,8 @@ class Sums {
     std::size_t bytes() const { return align_up(static_cast<std::size_t>(count * item)); }
   };
   static void add(const Part& part, const Targets& to, const Targets& from) {
-    part.run(to[part.output], part.item, from[part.output], part.item, part.count);
+    const std::array<const void*, 2> terms = {to[part.output], from[part.output]};
+    part.add(terms.data(), to[part.output], static_cast<std::size_t>(part.count));
   }
 
   std::vector<Part> parts_;
