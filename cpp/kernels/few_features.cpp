@@ -1,7 +1,6 @@
 #include "kernels/few_features.hpp"
 
 #include <algorithm>
-#include <array>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/few_features.cpp"
@@ -42,10 +41,9 @@ HWY_INLINE Vector<T> load_strided(const T* from, std::int64_t step, std::int64_t
 // The columns of a matrix of kCount columns whose rows are `step` elements apart, for as many rows
 // as a vector has lanes, or for the first `count` of those.
 template <int kCount, class T>
-HWY_INLINE std::array<Vector<T>, kCount> load_columns(const T* rows, std::int64_t step,
-                                                      std::int64_t count) {
+HWY_INLINE void load_columns(const T* rows, std::int64_t step, std::int64_t count,
+                             Vector<T> (&columns)[kCount]) {
   const hn::ScalableTag<T> d;
-  std::array<Vector<T>, kCount> columns;
   if (step != kCount || count != lanes_of<T>()) {
     ARN_UNROLL
     for (int c = 0; c < kCount; ++c) columns[c] = load_strided(rows + c, step, count);
@@ -57,7 +55,6 @@ HWY_INLINE std::array<Vector<T>, kCount> load_columns(const T* rows, std::int64_
     static_assert(kCount == kFewFeatures);
     hn::LoadInterleaved3(d, rows, columns[0], columns[1], columns[2]);
   }
-  return columns;
 }
 
 // visit(row, count) for all rows, as many as a vector has lanes at a time.
@@ -72,7 +69,8 @@ template <int kFeatures, class T>
 void forward_features(const NarrowShape& shape, const T* x, const T* w, T* out) {
   const hn::ScalableTag<T> d;
   for_vectors<T>(0, shape.rows, [&](std::int64_t row, std::int64_t count) HWY_ATTR {
-    const auto features = load_columns<kFeatures>(x + row * shape.x_step, shape.x_step, count);
+    Vector<T> features[kFeatures];
+    load_columns(x + row * shape.x_step, shape.x_step, count, features);
     for (std::int64_t column = 0; column < shape.columns; ++column) {
       const T* const weights = w + column * shape.step;
       Vector<T> sum = hn::Mul(features[0], hn::Set(d, weights[0]));
@@ -96,18 +94,20 @@ void forward_features(const NarrowShape& shape, const T* x, const T* w, T* out) 
 template <int kFeatures, class T>
 void backward_column(const NarrowShape& shape, const T* x, const T* factors, T* sums) {
   const hn::ScalableTag<T> d;
-  Vector<T> totals[kChains][kFeatures];
+  using Sums = Vector<T>[kFeatures];
+  Sums totals[kChains];
   ARN_UNROLL
   for (auto& chain : totals) {
     ARN_UNROLL
     for (auto& total : chain) total = hn::Zero(d);
   }
-  const auto add = [&](Vector<T>(&chain)[kFeatures], std::int64_t row,
-                       std::int64_t count) HWY_ATTR {
-    const auto features = load_columns<kFeatures>(x + row * shape.x_step, shape.x_step, count);
-    const auto factor = load_columns<1>(factors + row * shape.columns, shape.columns, count)[0];
+  const auto add = [&](Sums& chain, std::int64_t row, std::int64_t count) HWY_ATTR {
+    Vector<T> features[kFeatures];
+    Vector<T> factor[1];
+    load_columns(x + row * shape.x_step, shape.x_step, count, features);
+    load_columns(factors + row * shape.columns, shape.columns, count, factor);
     ARN_UNROLL
-    for (int f = 0; f < kFeatures; ++f) chain[f] = hn::MulAdd(features[f], factor, chain[f]);
+    for (int f = 0; f < kFeatures; ++f) chain[f] = hn::MulAdd(features[f], factor[0], chain[f]);
   };
   const std::int64_t lanes = lanes_of<T>();
   std::int64_t row = 0;
