@@ -230,7 +230,7 @@ def test_a_label_out_of_range(name: str, op: str, place: str, label: int, thread
         notes = "".join(getattr(caught.value, "__notes__", [str(caught.value)]))
         assert f"Plan step: {op} " in notes
         assert "The node was built at: " in notes
-        assert "row_models.py" in notes
+        assert "row_classifiers.py" in notes
         for value, old in zip(item.values(), before, strict=True):
             np.testing.assert_array_equal(value, old)
     f(x, y)
