@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
 # Builds arignote for AArch64 on another Debian or Ubuntu machine and runs tests with it under QEMU,
-# on each SIMD target of that architecture: those that reach the kernels unless others are named.
+# on each SIMD target of that architecture: unless others are named, those that reach every kernel,
+# and row blocks of every model in every layout. What else row blocks do (tests/run/test_by_rows.py,
+# tests/run/test_cotangents.py) is less a matter of the processor.
 #
 #   scripts/test_aarch64.sh [PYTEST ARGUMENT ...]
 #
 # It needs g++-aarch64-linux-gnu and qemu-user, and an environment made by scripts/install.sh. Python
 # and Highway for AArch64 come as packages of the same distribution, NumPy and pytest from PyPI; all
 # of it lies in build/aarch64. An emulated processor is much slower.
+#
+# The targets are those of the distribution's Highway: 1.0.3, of Debian 12, has NEON alone, 1.2.0
+# NEON_WITHOUT_AES as well.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- tests/native tests/ops tests/run/test_by_rows.py
+[ $# -gt 0 ] || set -- tests/native tests/ops tests/run/test_by_rows.py::test_any_layout
 home=$PWD/build/aarch64
 root=$home/root
 python=$root/usr/bin/python
