@@ -14,8 +14,9 @@ constexpr std::int64_t kBlockBytes = 2 << 20;
 // The bytes of one depth in a block that is deeper than one chunk.
 constexpr std::int64_t kBlockLineBytes = 8 << 10;
 // Of a tile: what it reads of the block at a time stays in the second cache, and the part of out
-// that it computes in a third.
-constexpr std::int64_t kTileLineBytes = 2 << 10;
+// that it computes in a third. Packed columns are fetched a panel ahead, so there may be more.
+constexpr std::int64_t kTileRowBytes = 2 << 10;
+constexpr std::int64_t kTileColumnBytes = 4 << 10;
 constexpr std::int64_t kTileOtherBytes = 2 << 10;
 // Multiplications that are worth a tile, and tiles that let threads end at the same time: many of
 // them, or a multiple of a few.
@@ -65,7 +66,7 @@ template <class T>
 void MatrixProduct<T>::plan(const ProductShape& shape) noexcept {
   shape_ = shape;
   functions_ = matrix_functions<T>();
-  packs_rows_ = shape.m <= shape.n;
+  packs_rows_ = shape.m < shape.n;
   chunks_ = std::max<std::int64_t>(1, ceil_div(shape.k, kMostTileDepth));
   plan_runs();
   plan_blocks();
@@ -91,7 +92,8 @@ void MatrixProduct<T>::plan_blocks() noexcept {
   block_chunks_ = even_part(ceil_div(chunks_, runs_), most / (together * kMostTileDepth));
   const std::int64_t most_lines = std::max(unit, most / (block_chunks_ * depth) / unit * unit);
   block_lines_ = even_part(lines(), most_lines, unit);
-  tile_lines_ = even_part(block_lines_, count_of<T>(kTileLineBytes), unit);
+  const std::int64_t tile_bytes = packs_rows_ ? kTileRowBytes : kTileColumnBytes;
+  tile_lines_ = even_part(block_lines_, count_of<T>(tile_bytes), unit);
   plan_tiles(packs_rows_ ? count_of<T>(kPanelBytes) : 1, block_chunks_ * depth);
 }
 

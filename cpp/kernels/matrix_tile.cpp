@@ -136,7 +136,6 @@ class Ahead {
     interval_ = std::max<std::int64_t>(1, products / left_);
   }
   void give(PanelProduct<T>& product, std::int64_t number) {
-    product.ahead_count = 0;
     if (left_ == 0 || number % interval_ != 0) return;
     product.ahead = data_;
     product.ahead_step = step_;
@@ -160,6 +159,7 @@ struct Columns {
   std::int64_t depth;
   std::int64_t step;  // from one depth to the next; for packed ones it is a panel's width
   bool is_packed;
+  bool is_far;  // whether a panel may have left the second cache since it was packed
 
   const T* from(std::int64_t column) const { return data + column * (is_packed ? depth : 1); }
   // Of those that are not packed.
@@ -168,12 +168,40 @@ struct Columns {
   }
 };
 
+// The packed panel that is read after this one, fetched by the first products of this one.
+template <class T>
+class NextPanel {
+ public:
+  NextPanel(const Columns<T>& b, std::int64_t column, std::int64_t end) : depth_(b.depth) {
+    if (!b.is_far || column >= end) return;
+    data_ = b.from(column);
+    lines_ = whole(std::min(kColumns<T>, end - column), kLanes<T>) * depth_ / kLine<T>;
+  }
+  // Returns whether that product has something to fetch.
+  bool give(PanelProduct<T>& product, std::int64_t number) const {
+    const std::int64_t first = number * depth_;
+    if (first >= lines_) return false;
+    product.ahead = data_ + first * kLine<T>;
+    product.ahead_step = kLine<T>;
+    product.ahead_count = std::min(depth_, lines_ - first);
+    return true;
+  }
+  // How many products have.
+  std::int64_t products() const { return lines_ == 0 ? 0 : (lines_ + depth_ - 1) / depth_; }
+
+ private:
+  const T* data_ = nullptr;
+  std::int64_t depth_;
+  std::int64_t lines_ = 0;
+};
+
 template <class T>
 void multiply_packed(const MatrixTile<T>& tile, const T* a, const Columns<T>& b,
                      const Lines<T>& next) {
   const RowPanels panels(tile.rows);
   const std::int64_t across = whole(tile.columns, kColumns<T>) / kColumns<T>;
-  Ahead<T> ahead(next, across * panels.count);
+  const std::int64_t taken = NextPanel<T>(b, 0, tile.columns).products();
+  Ahead<T> ahead(next, across * std::max<std::int64_t>(1, panels.count - taken));
   std::int64_t number = 0;
   for (std::int64_t column = 0; column < tile.columns; column += kColumns<T>) {
     const std::int64_t columns = std::min(kColumns<T>, tile.columns - column);
@@ -189,10 +217,12 @@ void multiply_packed(const MatrixTile<T>& tile, const T* a, const Columns<T>& b,
       ahead = Ahead<T>(b.panel(column + columns, tile.columns), panels.count);
       number = 0;
     }
+    const NextPanel<T> next_panel(b, column + columns, tile.columns);
     const auto& functions = kPanelFunctions<T>[static_cast<std::size_t>(width / kLanes<T> - 1)];
     for (std::int64_t panel = 0; panel < panels.count; ++panel) {
       const std::int64_t rows = panels.rows(panel);
-      ahead.give(product, number++);
+      product.ahead_count = 0;
+      if (!next_panel.give(product, panel)) ahead.give(product, number++);
       functions[static_cast<std::size_t>(rows - 1)](product);
       product.a += rows * tile.depth;
       product.out.data += rows * tile.out.row_step;
@@ -203,14 +233,25 @@ void multiply_packed(const MatrixTile<T>& tile, const T* a, const Columns<T>& b,
 template <class T>
 constexpr std::int64_t kStrip = kStripBytes / static_cast<std::int64_t>(sizeof(T));
 
+// Lines in each strip, a multiple of `unit`: strips are about equal, as one of few lines would take
+// almost as long as one of many.
+template <class T>
+std::int64_t strip_lines(std::int64_t count, std::int64_t unit) {
+  const std::int64_t strips = std::max<std::int64_t>(1, (count + kStrip<T> - 1) / kStrip<T>);
+  return std::max(unit, whole((count + strips - 1) / strips, unit));
+}
+
 // visit(first, strip, next) for strips of lines, next being the one that follows.
 template <class T, class Visit>
-HWY_INLINE void for_each_strip(const Lines<T>& lines, std::int64_t most, const Lines<T>& after,
+HWY_INLINE void for_each_strip(const Lines<T>& lines, std::int64_t unit, const Lines<T>& after,
                                Visit&& visit) {
-  for (std::int64_t first = 0; first < lines.count; first += most) {
-    const std::int64_t end = std::min(first + most, lines.count);
+  const std::int64_t length = strip_lines<T>(lines.count, unit);
+  const std::int64_t length_after = strip_lines<T>(after.count, unit);
+  for (std::int64_t first = 0; first < lines.count; first += length) {
+    const std::int64_t end = std::min(first + length, lines.count);
     const Lines<T>& from = end < lines.count ? lines : after;
     const std::int64_t start = end < lines.count ? end : 0;
+    const std::int64_t most = end < lines.count ? length : length_after;
     visit(first, lines.part(first, end - first),
           from.part(start, std::min(most, from.count - start)));
   }
@@ -267,25 +308,25 @@ template <class T>
 void multiply_packed_rows(const MatrixTile<T>& tile) noexcept {
   const std::int64_t start = reads_in_place(tile) ? tile.columns / kColumns<T> * kColumns<T> : 0;
   multiply_packed<T>(columns_from(tile, 0, start), tile.packed,
-                     {tile.other.data, tile.depth, tile.other.row_step, false}, {});
+                     {tile.other.data, tile.depth, tile.other.row_step, false, false}, {});
   const MatrixTile<T> rest = columns_from(tile, start, tile.columns - start);
-  for_each_strip(columns_of(rest.other, rest.columns, tile.depth), kStrip<T>,
+  for_each_strip(columns_of(rest.other, rest.columns, tile.depth), kColumns<T>,
                  columns_of(tile.next, tile.next.data != nullptr ? tile.columns : 0, tile.depth),
                  [&](std::int64_t first, const Lines<T>& columns, const Lines<T>& next) HWY_ATTR {
                    pack_column_panels(columns, tile.strip);
                    multiply_packed<T>(columns_from(rest, first, columns.count), tile.packed,
-                                      {tile.strip, tile.depth, 0, true}, next);
+                                      {tile.strip, tile.depth, 0, true, false}, next);
                  });
 }
 
 template <class T>
 void multiply_packed_columns(const MatrixTile<T>& tile) noexcept {
-  for_each_strip(rows_of(tile.other, tile.rows, tile.depth), kStrip<T> / kRows * kRows,
+  for_each_strip(rows_of(tile.other, tile.rows, tile.depth), 1,
                  rows_of(tile.next, tile.next.data != nullptr ? tile.rows : 0, tile.depth),
                  [&](std::int64_t first, const Lines<T>& rows, const Lines<T>& next) HWY_ATTR {
                    pack_row_panels(rows, tile.strip);
                    multiply_packed<T>(rows_from(tile, first, rows.count), tile.strip,
-                                      {tile.packed, tile.depth, 0, true}, next);
+                                      {tile.packed, tile.depth, 0, true, true}, next);
                  });
 }
 
