@@ -43,6 +43,7 @@ struct PanelProduct {
 template <bool kAdds, class T, class V, int kCount, int kWide>
 HWY_INLINE void put(const V (&sums)[kCount][kWide], Result<T> out) {
   const hn::ScalableTag<T> d;
+  ARN_UNROLL
   for (const auto& row : sums) {
     for (int v = 0; v < kWide; ++v) {
       T* const to = out.data + v * kLanes<T>;
@@ -107,6 +108,42 @@ void multiply_panels(const PanelProduct<T>& p) {
   p.adds ? put<true>(sums, p.out) : put<false>(sums, p.out);
 }
 
+// Two panels of rows, the first with a row more if their number is odd, times one vector of
+// columns. Columns that are read where they are come into the first cache once so, not once for
+// each panel: a panel of them, with gaps between its rows, would not stay there.
+template <class T, int kCount>
+void multiply_two_panels(const PanelProduct<T>& p) {
+  constexpr int kFirst = (kCount + 1) / 2;
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  V sums[kCount][1];
+  ARN_UNROLL
+  for (int r = 0; r < kCount; ++r) {
+    sums[r][0] = hn::Zero(d);
+    const T* const out = p.out.data + r * p.out.row_step;
+    hwy::Prefetch(out);
+    hwy::Prefetch(out + kLanes<T> - 1);
+  }
+  const T* first = p.a;
+  const T* second = p.a + kFirst * p.depth;
+  const T* b = p.b;
+  const T* ahead = p.ahead;
+  for (std::int64_t k = 0; k < p.depth; ++k) {
+    __builtin_prefetch(ahead, 0, 2);  // into the second cache
+    const V column = in_register(hn::LoadU(d, b));
+    ARN_UNROLL
+    for (int r = 0; r < kCount; ++r) {
+      const T row = r < kFirst ? first[r] : second[r - kFirst];
+      sums[r][0] = hn::MulAdd(hn::Set(d, row), column, sums[r][0]);
+    }
+    first += kFirst;
+    second += kCount - kFirst;
+    b += p.b_step;
+    ahead += p.ahead_step;
+  }
+  p.adds ? put<true>(sums, p.out) : put<false>(sums, p.out);
+}
+
 template <class T>
 using PanelFn = void (*)(const PanelProduct<T>&);
 
@@ -120,6 +157,16 @@ template <class T>
 constexpr std::array<std::array<PanelFn<T>, kRows>, kVectors> kPanelFunctions = {
     by_rows<T, 1>(std::make_integer_sequence<int, kRows>()),
     by_rows<T, 2>(std::make_integer_sequence<int, kRows>())};
+
+template <class T, int... kLess>
+constexpr std::array<PanelFn<T>, kRows> by_more_rows(std::integer_sequence<int, kLess...>) {
+  return {&multiply_two_panels<T, kRows + kLess + 1>...};
+}
+
+// [rows - kRows - 1]
+template <class T>
+constexpr std::array<PanelFn<T>, kRows> kTwoPanelFunctions =
+    by_more_rows<T>(std::make_integer_sequence<int, kRows>());
 
 // Lines that are read after those at work, fetched by the products of panels meanwhile: one of them
 // takes the same cache line of each line; or of each depth, where those are dense.
@@ -304,11 +351,42 @@ bool reads_in_place(const MatrixTile<T>& tile) {
          tile.other.row_step >= -kNear;
 }
 
+// Of columns there are whole vectors.
+template <class T>
+void multiply_two_panels_in_place(const MatrixTile<T>& tile) {
+  PanelProduct<T> product{.depth = tile.depth,
+                          .a = tile.packed,
+                          .b = tile.other.data,
+                          .b_step = tile.other.row_step,
+                          .out = tile.out,
+                          .last_lanes = kLanes<T>,
+                          .adds = tile.adds,
+                          .ahead_step = tile.other.row_step};
+  const PanelFn<T> multiply =
+      kTwoPanelFunctions<T>[static_cast<std::size_t>(tile.rows - kRows - 1)];
+  for (std::int64_t column = kLanes<T>; column <= tile.columns; column += kLanes<T>) {
+    const bool is_last = column == tile.columns && tile.next.data != nullptr;
+    // The cache line in which the next vector ends: where it begins is one of this vector's.
+    const T* const next = is_last ? tile.next.data : product.b + kLanes<T>;
+    product.ahead = next + kLanes<T> - 1;
+    multiply(product);
+    product.b += kLanes<T>;
+    product.out.data += kLanes<T>;
+  }
+}
+
 template <class T>
 void multiply_packed_rows(const MatrixTile<T>& tile) noexcept {
-  const std::int64_t start = reads_in_place(tile) ? tile.columns / kColumns<T> * kColumns<T> : 0;
-  multiply_packed<T>(columns_from(tile, 0, start), tile.packed,
-                     {tile.other.data, tile.depth, tile.other.row_step, false, false}, {});
+  const bool in_place = reads_in_place(tile);
+  const bool has_two_panels = in_place && tile.rows > kRows && tile.rows <= 2 * kRows;
+  const std::int64_t unit = has_two_panels ? kLanes<T> : kColumns<T>;
+  const std::int64_t start = in_place ? tile.columns / unit * unit : 0;
+  if (has_two_panels) {
+    multiply_two_panels_in_place(columns_from(tile, 0, start));
+  } else {
+    multiply_packed<T>(columns_from(tile, 0, start), tile.packed,
+                       {tile.other.data, tile.depth, tile.other.row_step, false, false}, {});
+  }
   const MatrixTile<T> rest = columns_from(tile, start, tile.columns - start);
   for_each_strip(columns_of(rest.other, rest.columns, tile.depth), kColumns<T>,
                  columns_of(tile.next, tile.next.data != nullptr ? tile.columns : 0, tile.depth),

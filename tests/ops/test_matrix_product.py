@@ -85,6 +85,18 @@ def test_edges_of_panels(dtype: str, target: str) -> None:
         assert_product(f(a, b), a, b)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_that_are_up_to_two_panels(dtype: str, target: str) -> None:
+    """Columns that are read where they are give the same bits as those that are packed."""
+    f = compiled(dtype)
+    for m in range(6, 30):
+        a, b = draw(dtype, m, 300, 70 + m % 3)
+        wanted = f(a, by_columns(b))
+        assert_product(wanted, a, b)
+        for place in (np.ascontiguousarray, backwards, with_gaps):
+            np.testing.assert_array_equal(f(a, place(b)), wanted)
+
+
 # At the edges of strips, tiles and blocks, with either operand the one that is packed first.
 SHAPES = [
     (40, 256, 130),

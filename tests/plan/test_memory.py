@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 import arignote as theano
 import arignote.tensor as T
 from arignote.graph.variable import SharedVariable, Variable
+from arignote.plan.memory import place
+from arignote.plan.parse import parse
 from arignote.plan.plan import Plan, Temp
+from arignote.plan.verify import verify
 from arignote.run.function import Function
 from arignote.run.mode import Mode
 from helpers.programs import PROGRAMS
@@ -264,6 +267,42 @@ def test_an_update_fused_with_a_size_is_made_before_it_is_needed() -> None:
     chosen = theano.ifelse.ifelse(T.gt(flag, 0), x, y)
     arguments = [np.array(1), matrix(2, 3), matrix(4, 4)]
     on_both([flag, x, y], [T.arange(chosen.shape[1])], arguments, [(w, T.mod(w, 3.0))])
+
+
+SUMMED = """\
+plan summed
+input  i int64[i.0]
+state  w float64[w.0]
+temp   t0 float64[]
+temp   t1 float64[w.0]
+temp   t2 float64[]
+temp   t3 float64[i.0]
+view   v0 float64[1] of {selected} at 0 strides (8)
+0 elementwise w -> t0 t1
+    r1 = sqr(r0) float64
+    -> sum(r1, 0), r1
+1 elementwise t0 -> t2
+    r1 = exp(r0) float64
+    -> r1
+2 take v0 i -> t3
+update w <- t1
+output t2 t3
+"""
+
+
+def test_what_follows_from_a_step_that_writes_moves_with_it() -> None:
+    placed = place(parse(SUMMED.format(selected="w")))
+    verify(placed)
+    assert [step.outputs for step in placed.steps] == [("t3",), ("t0", "t1"), ("t2",)]
+    assert taken(placed) == {"t1": "w"}
+
+
+@pytest.mark.parametrize("selected", ["t0", "t2"])
+def test_but_not_if_what_may_fail_follows(selected: str) -> None:
+    placed = place(parse(SUMMED.format(selected=selected)))
+    verify(placed)
+    assert [step.outputs for step in placed.steps] == [("t0", "t1"), ("t2",), ("t3",)]
+    assert taken(placed) == {}
 
 
 def test_two_states_take_one_value() -> None:

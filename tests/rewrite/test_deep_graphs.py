@@ -68,3 +68,23 @@ def test_a_deep_graph_is_right(name: str) -> None:
     found, expected = (compiled(LAYERS[name], 30, mode)(x, w) for mode in (None, "reference"))
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-300)
+
+
+def updated(layer: Layer, depth: int) -> theano.Function:
+    """Return a step that updates as many weights as there are layers, each with a decay."""
+    x, weights = T.dmatrix("x"), [theano.shared(np.eye(4), f"w{k}") for k in range(depth)]
+    y: Variable = x
+    for w in weights:
+        y = layer(y, w)
+    cost = y.sum() + sum((w**2).sum() for w in weights)
+    updates = [(w, w - g) for w, g in zip(weights, T.grad(cost, weights), strict=True)]
+    return theano.function([x], cost, updates=updates, on_unused_input="ignore")
+
+
+@pytest.mark.parametrize("name", ["products", "products from the left", "something early in all"])
+def test_work_grows_like_the_updates(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(row_blocks, "_REACH", 64)
+    layer = LAYERS[name]
+    updated(layer, 8)
+    fewer, more = (calls(lambda depth=depth: updated(layer, depth)) for depth in (32, 96))
+    assert more < 6 * fewer

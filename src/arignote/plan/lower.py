@@ -94,6 +94,7 @@ class _Lowering:
         self.buffer_of: dict[Variable, str] = {}
         self.layouts: dict[str, tuple[str, Strided]] = {}
         values = [value for _, value in updates]
+        self.updates = updates
         self.outputs = [*outputs, *values]
         self.states = list(
             dict.fromkeys([*walk.shared_inputs(self.outputs), *(state for state, _ in updates)])
@@ -146,7 +147,10 @@ class _Lowering:
         blocks: list[RowBlock] = []
         if choices.by_rows:
             blocks = find_row_blocks(dependencies, wanted, conditions, notes)
-        units = group(dependencies, choices.fusing, conditions, [block.nodes for block in blocks])
+        block_nodes = [block.nodes for block in blocks]
+        units = group(
+            dependencies, choices.fusing, conditions, block_nodes, self.updates, self.shapes.reads
+        )
         block_of = {block.nodes[0]: block for block in blocks}
         exported = _exported(self.outputs, self.shapes.reads, units)
         for unit in after_conditions(units, conditions):

@@ -8,12 +8,12 @@ call thus see the old values, and a call that fails changes none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
+from heapq import heappop, heappush
 
 from arignote import ops
 from arignote.ops.program import Program
-from arignote.plan.plan import Plan, Reshaped, State, Step, Temp, View, sizes_read
+from arignote.plan.plan import Plan, State, Step, Temp, View, sizes_read
 
 # Steps that cannot fail, and so may write states in place.
 COMMITTING = (ops.program_op.name, ops.copy_op.name)
@@ -60,14 +60,12 @@ def _commit(plan: Plan) -> tuple[dict[str, str], tuple[Step, ...]]:
         step = producer.get(value)
         if step is not None and value not in targets and _may_write(plan, step, state, value):
             targets[value] = state
-    # A step moves to the end only as a whole: every other output of it must be free to move too.
-    late = [step for step in plan.steps if any(name in targets for name in step.outputs)]
-    late, last = _order_writes(plan, _free_to_move(plan, late), targets)
+    late, in_place = _free_to_move(plan, targets)
+    late, aside = _order_writes(plan, late, in_place)
     moved = {id(step) for step in late}
-    kept = {name for step in late for name in step.outputs}
     early = [step for step in plan.steps if id(step) not in moved]
     return (
-        {name: state for name, state in targets.items() if name in kept and name not in last},
+        {name: state for name, state in in_place.items() if name not in aside},
         (*early, *late),
     )
 
@@ -93,45 +91,95 @@ def _reads_elementwise(plan: Plan, step: Step, state: str, value: str) -> bool:
     return not read or (set(read) == {state} and value not in _reduced(step))
 
 
-def _free_to_move(plan: Plan, steps: Sequence[Step]) -> list[Step]:
-    """Return those of whose outputs no other step reads one, and no size or window is made."""
+def _free_to_move(plan: Plan, targets: dict[str, str]) -> tuple[list[Step], dict[str, str]]:
+    """Return the steps that move to the end, and which of the targets they write.
+
+    A step that writes states moves as a whole, with all that follows from what else it makes: none
+    of that may fail, nor may a size be read from it. Of its new values there are neither readers
+    nor windows.
+    """
     readers: dict[str, list[Step]] = {}
     for step in plan.steps:
         for name in roots_read(plan, step):
             readers.setdefault(name, []).append(step)
-    windows = (item.name for item in plan.buffers if isinstance(item, View | Reshaped))
-    needed = sizes_read(plan.dims()) | {plan.root(name).name for name in windows}
-    return [
-        step
-        for step in steps
-        if needed.isdisjoint(step.outputs)
-        and all(reader is step for name in step.outputs for reader in readers.get(name, ()))
-    ]
+    sizes = sizes_read(plan.dims())
+    movable: set[int] = set()
+    for step in reversed(plan.steps):
+        followers = (reader for name in step.outputs for reader in readers.get(name, ()))
+        if (
+            step.op in COMMITTING
+            and not step.host
+            and sizes.isdisjoint(step.outputs)
+            and all(id(reader) in movable for reader in followers)
+        ):
+            movable.add(id(step))
+    windows = {plan.root(item.name).name for item in plan.buffers if isinstance(item, View)}
+    late: dict[int, Step] = {}
+    in_place: dict[str, str] = {}
+    for step in plan.steps:
+        written = [name for name in step.outputs if name in targets]
+        is_free = id(step) in movable and not any(n in readers or n in windows for n in written)
+        if written and is_free:
+            in_place.update((name, targets[name]) for name in written)
+            late[id(step)] = step
+        if id(step) in late:
+            late.update((id(r), r) for name in step.outputs for r in readers.get(name, ()))
+    return [step for step in plan.steps if id(step) in late], in_place
 
 
 def _order_writes(
     plan: Plan, late: list[Step], targets: dict[str, str]
 ) -> tuple[list[Step], set[str]]:
-    """Return the writing steps so that each state is read before it is written.
+    """Return the last steps so that each follows what it reads and who reads what it overwrites.
 
-    Where they wait for each other in a circle, as in a swap, the values named second are kept
-    aside.
+    Where those that write wait for each other in a circle, as in a swap, the values named second
+    are kept aside.
     """
+    inputs, old_readers = _waits(plan, late, targets)
+    followers: list[list[int]] = [[] for _ in late]
+    for number in range(len(late)):
+        for first in inputs[number] | old_readers[number]:
+            followers[first].append(number)
+    left = dict.fromkeys(range(len(late)))
+    ready = [number for number in left if not inputs[number] and not old_readers[number]]
+    ordered: list[Step] = []
     aside: set[str] = set()
-    remaining, ordered = list(late), []
-    reads = {id(step): roots_read(plan, step) for step in late}
-    while remaining:
-        for step in remaining:
-            written = {targets[name] for name in step.outputs if name in targets} - aside
-            others = [other for other in remaining if other is not step]
-            if all(written.isdisjoint(reads[id(other)]) for other in others):
-                break
+    while left:
+        if ready:
+            number = heappop(ready)
         else:
-            step = remaining[0]
-            aside.update(name for name in step.outputs if name in targets)
-        ordered.append(step)
-        remaining.remove(step)
+            number = next(number for number in left if not inputs[number])
+            aside.update(name for name in late[number].outputs if name in targets)
+        del left[number]
+        ordered.append(late[number])
+        for follower in followers[number]:
+            inputs[follower].discard(number)
+            old_readers[follower].discard(number)
+            if follower in left and not inputs[follower] and not old_readers[follower]:
+                heappush(ready, follower)
     return ordered, aside
+
+
+def _waits(
+    plan: Plan, late: list[Step], targets: dict[str, str]
+) -> tuple[list[set[int]], list[set[int]]]:
+    """Return for each step those that make what it reads, and those that read what it overwrites.
+
+    Steps are numbers in the list.
+    """
+    producer = {name: number for number, step in enumerate(late) for name in step.outputs}
+    reads = [roots_read(plan, step) for step in late]
+    readers: dict[str, set[int]] = {}
+    for number, names in enumerate(reads):
+        for name in names:
+            readers.setdefault(name, set()).add(number)
+    inputs = [{producer[name] for name in names if name in producer} for names in reads]
+    old_readers: list[set[int]] = []
+    for number, step in enumerate(late):
+        states = [targets[name] for name in step.outputs if name in targets]
+        found = {reader for state in states for reader in readers.get(state, ())}
+        old_readers.append(found - {number})
+    return inputs, old_readers
 
 
 # --- temporaries

@@ -2,6 +2,7 @@
 
 Nodes of one shape that feed each other are put in one group, as long as nothing outside a group
 both depends on it and feeds it. Each group becomes a program node, which reads every operand once.
+So that a state is read once too, its sums (the weight decay of a cost) join what updates it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from dataclasses import dataclass, field
 
 from arignote import ops
 from arignote.graph import dtypes, walk
-from arignote.graph.variable import Apply, Variable
+from arignote.graph.variable import Apply, SharedVariable, Variable
 
 # Larger programs would only grow the number of live registers.
 MOST_INSTRUCTIONS = 128
 
 # What bounds the time that one node takes in large graphs: the units visited in search of a path,
-# and the groups of scalars that a scalar may join. Fewer groups are fused beyond.
+# the groups of scalars that a scalar may join, and the units that may follow from a state's sum.
+# Fewer groups are fused beyond.
 _MOST_VISITS = 256
 _MOST_SCALARS = 16
+_MOST_FOLLOWERS = 16
 
 
 @dataclass(eq=False)
@@ -171,6 +174,33 @@ class _Grouping:
         _lift(other)
         return other
 
+    def join_sums(
+        self, updates: Sequence[tuple[SharedVariable, Variable]], sizes: Collection[Variable]
+    ) -> None:
+        """Join sums over all of a state to the program that reads it for its update.
+
+        From the highest level down: what follows from several sums is so lifted once.
+        """
+        first = {self.unit_of[item.owner] for item in sizes if item.owner in self.unit_of}
+        states = {state for state, _ in updates}
+        reads: dict[Variable, list[Apply]] = {}
+        for node in self.unit_of:
+            for item in states.intersection(node.inputs):
+                reads.setdefault(item, []).append(node)
+        updating = [
+            (value.owner, reads.get(state, ()))
+            for state, value in updates
+            if value.owner in self.unit_of
+        ]
+        updating.sort(key=lambda item: self.unit_of[item[0]].level, reverse=True)
+        for owner, readers in updating:
+            if any(self.unit_of[node] is self.unit_of[owner] for node in readers):
+                for node in readers:
+                    sums, update = self.unit_of[node], self.unit_of[owner]
+                    if self._fits(sums, update) and _may_end(sums, first) and _convex(sums, update):
+                        # In this order the new value may be written over the old one at once.
+                        self._merge(update, sums)
+
     def ordered(self) -> list[Unit]:
         """Return the units, each after those it depends on."""
         done: dict[Unit, None] = {}
@@ -196,6 +226,29 @@ def _lift(unit: Unit) -> None:
         if least > item.level:
             item.level = least
             stack.extend(item.readers)
+
+
+def _may_end(unit: Unit, first: Collection[Unit]) -> bool:
+    """Return whether a unit makes sums over all there is, from which only programs follow, and few.
+
+    They cannot fail, so they may run at the end of a call, where states are written; unless they
+    are among those that must come first.
+    """
+    if not unit.pattern or unit.axes != tuple(range(len(unit.pattern))):
+        return False
+    seen: set[Unit] = set()
+    stack = [unit]
+    while stack:
+        item = stack.pop()
+        if item in seen:
+            continue
+        is_window = item.nodes[0].op.view is not None
+        is_program = item.pattern is not None and item not in first
+        if not (is_program or is_window) or len(seen) > _MOST_FOLLOWERS:
+            return False
+        seen.add(item)
+        stack.extend(item.readers)
+    return True
 
 
 def _convex(first: Unit, second: Unit) -> bool:
@@ -230,14 +283,20 @@ def group(
     fusing: bool = True,
     labels: Mapping[Apply, object] | None = None,
     blocks: Sequence[Sequence[Apply]] = (),
+    updates: Sequence[tuple[SharedVariable, Variable]] = (),
+    sizes: Collection[Variable] = (),
 ) -> list[Unit]:
     """Return the nodes in groups to fuse, each group after those it depends on.
 
     ``dependencies`` gives, for each node in topological order, the nodes that must run before it.
     Without ``fusing`` each node is a group of its own; only nodes of equal labels share one. Each
-    of ``blocks`` is a group that nothing joins.
+    of ``blocks`` is a group that nothing joins. ``updates`` pairs states with their new values, and
+    ``sizes`` are what lengths are read from.
     """
-    return _Grouping(dependencies, fusing, labels or {}, blocks).ordered()
+    grouping = _Grouping(dependencies, fusing, labels or {}, blocks)
+    if fusing:
+        grouping.join_sums(updates, sizes)
+    return grouping.ordered()
 
 
 def _in_one_piece(
