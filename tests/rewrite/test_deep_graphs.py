@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -19,6 +19,7 @@ Layer = Callable[[Variable, Variable], Variable]
 
 LAYERS: dict[str, Layer] = {
     "elementwise": lambda y, w: T.tanh(y),
+    "elementwise after a product": lambda y, w: T.tanh(y if y.owner else T.dot(y, w)),
     "products": lambda y, w: T.tanh(T.dot(y, w)),
     "products from the left": lambda y, w: T.tanh(T.dot(w, y)),
     "scalars between matrices": lambda y, w: y * T.tanh(y.sum()),
@@ -68,6 +69,38 @@ def test_a_deep_graph_is_right(name: str) -> None:
     found, expected = (compiled(LAYERS[name], 30, mode)(x, w) for mode in (None, "reference"))
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-300)
+
+
+def test_a_block_is_gone_through_a_few_times_whatever_its_length(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Copies of what a block holds so far, one for each of its nodes, are no calls to count."""
+    passes = 0
+
+    class Nodes(list[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            nonlocal passes
+            passes += 1
+            return super().__iter__()
+
+    class Axes(dict[Any, Any]):
+        def __iter__(self) -> Iterator[Any]:
+            nonlocal passes
+            passes += 1
+            return super().__iter__()
+
+    class Block(row_blocks.RowBlock):
+        def __setattr__(self, name: str, value: Any) -> None:
+            kinds = {"nodes": Nodes, "axes": Axes}
+            super().__setattr__(name, kinds[name](value) if name in kinds else value)
+
+    monkeypatch.setattr(row_blocks, "RowBlock", Block)
+    seen = []
+    for depth in (20, 60):
+        passes = 0
+        compiled(LAYERS["elementwise after a product"], depth)
+        seen.append(passes)
+    assert seen[0] == seen[1] > 0
 
 
 def updated(layer: Layer, depth: int) -> theano.Function:

@@ -45,8 +45,11 @@ def may_overwrite(plan: Plan, step: Step, source: str, output: str) -> bool:
     It may if it reads it only once, as a whole, and its op permits it.
     """
     read = [name for name in step.inputs if plan.content(name).name == source]
-    permitted = step.op == ops.copy_op.name or (output, source) in _permitted(step)
-    return not read or (read == [source] and permitted and not step.host)
+    return not read or (
+        read == [source]
+        and not step.host
+        and (step.op == ops.copy_op.name or _permits(step, output, source))
+    )
 
 
 # --- updates
@@ -207,9 +210,16 @@ def _reuse(plan: Plan, taken: set[str]) -> dict[str, str]:
 def _permitted(step: Step) -> list[tuple[str, str]]:
     """Return the pairs (output, input) of a step that may share memory."""
     if step.op == ops.program_op.name:
-        whole = [output for output in step.outputs if output not in _reduced(step)]
+        reduced = _reduced(step)
+        whole = [output for output in step.outputs if output not in reduced]
         return [(output, source) for output in whole for source in step.inputs]
     return [(step.outputs[o], step.inputs[i]) for o, i in step.record.reuse]
+
+
+def _permits(step: Step, output: str, source: str) -> bool:
+    if step.op == ops.program_op.name:
+        return source in step.inputs and output not in _reduced(step)
+    return (output, source) in _permitted(step)
 
 
 def _reduced(step: Step) -> set[str]:

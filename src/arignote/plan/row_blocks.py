@@ -154,7 +154,8 @@ class _Growth:
         for _ in range(_MOST_ROUNDS):
             block = self._forward(seed, cut, refused)
             self._backward(block)
-            wrong = [node for node in block.nodes if self._is_cut_otherwise(block, node)]
+            members = set(block.nodes)
+            wrong = [node for node in block.nodes if self._is_cut_otherwise(block, members, node)]
             if not wrong:
                 block.nodes.sort(key=self.number.__getitem__)
                 return block
@@ -231,7 +232,7 @@ class _Growth:
         return ""
 
     def _take_axes(self, block: RowBlock, members: set[Apply], node: Apply, rows: Rows) -> bool:
-        found = dict(block.axes)
+        found: dict[Variable, int | None] = {}
         for position, (item, axis) in enumerate(zip(node.inputs, rows.inputs, strict=True)):
             if isinstance(item, Constant) and axis is None:
                 continue
@@ -239,11 +240,12 @@ class _Growth:
             # Of such an input the value may not be there outside.
             if position in node.op.shape_only and not inside:
                 return False
-            if (inside or item in found) and found[item] != axis:
+            known = found.get(item, axis) if item not in block.axes else block.axes[item]
+            if (inside or item in block.axes or item in found) and known != axis:
                 return False
             found[item] = axis
         found.update(zip(node.outputs, rows.outputs, strict=True))
-        block.axes = found
+        block.axes.update(found)
         block.nodes.append(node)
         return True
 
@@ -272,9 +274,8 @@ class _Growth:
             for output in node.outputs
         )
 
-    def _is_cut_otherwise(self, block: RowBlock, node: Apply) -> bool:
+    def _is_cut_otherwise(self, block: RowBlock, members: set[Apply], node: Apply) -> bool:
         """Return whether a result that is needed outside is not cut along its first axis."""
-        members = set(block.nodes)
         return any(
             block.axes[output] not in (0, SUM)
             and (output in self.outputs or not members.issuperset(self.readers.get(output, ())))
