@@ -25,6 +25,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// A worker and its caller may come to share a core, each of them running while the other waits: to
+// the kernel no core has too much to do, and others stay idle. The worker then leaves, once in so
+// long at most, as it would be futile on a busy machine.
+constexpr std::chrono::milliseconds kBetweenMoves{5};
+
 // Long enough to bridge the gap between two training steps, short enough not to take a core that
 // somebody else needs.
 constexpr std::chrono::microseconds kSpin{100};
@@ -62,6 +67,29 @@ int available_cores() {
   if (sched_getaffinity(0, sizeof(cores), &cores) == 0) return std::max(1, CPU_COUNT(&cores));
 #endif
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// The core that this thread runs on, or -1.
+int current_core() {
+#ifdef __linux__
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+// Moves this thread off a core, if it may run on others, where it then may go as before.
+void leave_core([[maybe_unused]] int core) {
+#ifdef __linux__
+  cpu_set_t cores;
+  if (core < 0 || core >= CPU_SETSIZE || sched_getaffinity(0, sizeof(cores), &cores) != 0) return;
+  cpu_set_t others = cores;
+  CPU_CLR(core, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  if (sched_setaffinity(0, sizeof(others), &others) == 0) {
+    sched_setaffinity(0, sizeof(cores), &cores);
+  }
+#endif
 }
 
 void run_inline(std::int64_t count, const TaskRef& task) {
@@ -146,6 +174,7 @@ class Pool {
     {
       std::scoped_lock lock(mutex_);
       task_ = &task;
+      callers_core_ = current_core();
       const int awake = static_cast<int>(workers_.size()) - sleepers_;
       wanted = std::clamp(worth - awake, 0, sleepers_);
       share_out(count, 1 + awake + wanted);
@@ -190,6 +219,7 @@ class Pool {
 
   void serve(std::size_t worker) {
     std::uint64_t seen = 0;
+    Clock::time_point moved{};
     const auto changed = [&] { return stop_ || job_.load(std::memory_order_acquire) != seen; };
     while (true) {
       const bool came = spin_until(changed);
@@ -204,8 +234,13 @@ class Pool {
       if (task_ == nullptr) continue;
       const TaskRef task = *task_;
       const std::size_t own = join(worker);
+      const int callers_core = callers_core_;
       inside_.fetch_add(1, std::memory_order_relaxed);
       lock.unlock();
+      if (callers_core == current_core() && Clock::now() - moved > kBetweenMoves) {
+        leave_core(callers_core);
+        moved = Clock::now();
+      }
       work(task, own);
       leave();
     }
@@ -263,6 +298,7 @@ class Pool {
   const TaskRef* task_ = nullptr;
   std::size_t shared_by_ = 1;  // of shares_, those of the open job
   std::size_t joined_ = 0;
+  int callers_core_ = -1;
   int sleepers_ = 0;
   std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> job_{0};

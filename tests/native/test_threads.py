@@ -225,6 +225,46 @@ def test_a_forked_child_computes_with_a_pool_of_its_own() -> None:
     np.testing.assert_array_equal(f(x)[0], expected[0])
 
 
+TOGETHER = """
+import importlib.util, os, sys
+import numpy as np
+sys.path[:] = {path!r}
+spec = importlib.util.spec_from_file_location("functions", {file!r})
+functions = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(functions)
+cores = os.sched_getaffinity(0)
+caller = os.getpid()
+f, x = functions.exponential(), np.linspace(-1, 1, 300_000)
+before = set(map(int, os.listdir("/proc/self/task")))
+functions._core.set_threads(2)
+for _ in range(5):
+    f(x)
+(worker,) = set(map(int, os.listdir("/proc/self/task"))) - before
+for thread in (caller, worker):
+    os.sched_setaffinity(thread, {{min(cores)}})
+f(x)
+os.sched_setaffinity(worker, cores)
+for _ in range(20):
+    f(x)
+with open(f"/proc/self/task/{{worker}}/stat") as stat:
+    core = int(stat.read().rpartition(")")[2].split()[36])
+print(core != min(cores), os.sched_getaffinity(worker) == cores)
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs Linux and two cores",
+)
+def test_a_worker_leaves_the_core_of_its_caller() -> None:
+    """Taking turns there, the two would each wait for the other, and other cores for both."""
+    code = TOGETHER.format(path=sys.path, file=__file__)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
 EXIT = """
 import importlib.util, sys, threading
 import numpy as np
