@@ -44,6 +44,7 @@ HWY_INLINE void store_first(hn::Vec<D> v, D d, T* to, std::size_t count) {
 #if ARN_MASKED_MEMORY
   hn::BlendedStore(v, hn::FirstN(d, count), d, to);
 #else
+  // GCC cannot tell that no more of them are read than were stored.
   HWY_ALIGN T lanes[HWY_MAX_BYTES / sizeof(T)] = {};
   hn::Store(v, d, lanes);
   for (std::size_t i = 0; i < count; ++i) to[i] = lanes[i];

@@ -44,12 +44,14 @@ def may_overwrite(plan: Plan, step: Step, source: str, output: str) -> bool:
 
     It may if it reads it only once, as a whole, and its op permits it.
     """
-    read = [name for name in step.inputs if plan.content(name).name == source]
-    return not read or (
-        read == [source]
-        and not step.host
-        and (step.op == ops.copy_op.name or _permits(step, output, source))
-    )
+    read = _readings(plan, step, source)
+    permitted = step.op == ops.copy_op.name or (output, source) in _permitted(step)
+    return not read or (read == [source] and permitted and not step.host)
+
+
+def _readings(plan: Plan, step: Step, source: str) -> list[str]:
+    """Return the operands of a step that lie in a buffer: its own name is all of it."""
+    return [name for name in step.inputs if plan.content(name).name == source]
 
 
 # --- updates
@@ -199,7 +201,7 @@ def _reuse(plan: Plan, taken: set[str]) -> dict[str, str]:
         for output, source in _permitted(step):
             if output in storage or output in taken or output in plan.outputs:
                 continue
-            if source in given or not may_overwrite(plan, step, source, output):
+            if source in given or _readings(plan, step, source) not in ([], [source]):
                 continue
             if _dies(plan, source, output, position, last_use):
                 storage[output] = source
@@ -214,12 +216,6 @@ def _permitted(step: Step) -> list[tuple[str, str]]:
         whole = [output for output in step.outputs if output not in reduced]
         return [(output, source) for output in whole for source in step.inputs]
     return [(step.outputs[o], step.inputs[i]) for o, i in step.record.reuse]
-
-
-def _permits(step: Step, output: str, source: str) -> bool:
-    if step.op == ops.program_op.name:
-        return source in step.inputs and output not in _reduced(step)
-    return (output, source) in _permitted(step)
 
 
 def _reduced(step: Step) -> set[str]:
