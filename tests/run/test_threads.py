@@ -317,6 +317,17 @@ def wakings() -> int:
     return count
 
 
+def wakings_of(f: Function, given: np.ndarray, pause: float) -> int:
+    """Return how often calls of `f` woke a thread, `pause` seconds apart."""
+    time.sleep(0.05)
+    before = wakings()
+    for _ in range(200 if pause else 20_000):
+        f(given)
+        time.sleep(pause) if pause else None
+    time.sleep(0.05)
+    return wakings() - before
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts in /proc")
 @pytest.mark.parametrize(
     ("size", "pause", "wakes"),
@@ -332,13 +343,8 @@ def test_threads_are_woken_for_work_that_is_worth_it(
     f(np.ones(1 << 22, "float32"))  # starts them
     given = np.ones(size, "float32")
     f(given)
-    time.sleep(0.05)
-    before = wakings()
-    for _ in range(200 if pause else 20_000):
-        f(given)
-        time.sleep(pause) if pause else None
-    time.sleep(0.05)
-    assert (wakings() > before) is wakes
+    # Three times over: a thread that the machine held up may go to sleep late, once.
+    assert (min(wakings_of(f, given, pause) for _ in range(3)) > 0) is wakes
 
 
 # --- forks
