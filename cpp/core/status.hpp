@@ -14,6 +14,7 @@ enum class Code : std::uint8_t {
   kCheckFailed,   // position: number of the check; value, other: its two sides
   kReadOnly,      // position: number of a state that the plan updates and that is not writeable
   kUneven,        // position: number of an output that has another shape than in the first step
+  kDeviceError,   // a call of the device's driver failed; what: how it names the failure
 };
 
 struct Status {
@@ -28,6 +29,9 @@ struct Status {
 
   static constexpr Status bad_plan(const char* what) {
     return {.code = Code::kBadPlan, .what = what};
+  }
+  static constexpr Status device_error(const char* what) {
+    return {.code = Code::kDeviceError, .what = what};
   }
   static constexpr Status out_of_memory(std::int64_t buffer) {
     return {.code = Code::kOutOfMemory, .position = buffer};

@@ -34,6 +34,8 @@ struct StepSpec {
   std::vector<std::vector<int>> shared_storage;
 };
 
+class Session;
+
 struct RunArgs {
   std::span<std::byte* const> inputs;
   std::span<std::byte* const> outputs;
@@ -41,6 +43,7 @@ struct RunArgs {
   std::byte* workspace;  // 64-byte aligned, as many bytes as bind() asked for
   // Another number than in the last run if one of the pointers is another.
   std::int64_t moves = 0;
+  Session* session = nullptr;  // of a kernel of a device: where to queue its work
   // Of a kernel that runs on one block of rows after another, else null and false:
   const std::byte* prepared = nullptr;  // what prepare() has left
   bool adds = false;  // outputs[0] is a sum, to which to add

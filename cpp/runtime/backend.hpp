@@ -1,0 +1,52 @@
+// A device beside the CPU: what the runtime asks of it. The functions that implement it may lie in
+// another module, so nothing but these virtual calls crosses, and none of them throws.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "core/status.hpp"
+#include "kernels/kernel.hpp"
+
+namespace arignote {
+
+// The work of one call at a time, queued in order. Only what says so waits for it.
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  // What is queued from now on belongs to this step.
+  virtual void at(int step) noexcept = 0;
+
+  // From the host's memory, which may change as soon as this returns.
+  virtual Status upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
+  // On the device. The two do not overlap.
+  virtual Status copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
+  // To the host's memory. Waits for all that is queued.
+  virtual Status download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
+
+  // Waits for all that is queued. A status that is not ok is the first fault since the last call,
+  // and `step` then the step that it happened in; what was queued behind it has written nothing.
+  virtual Status synchronise(int& step) noexcept = 0;
+};
+
+// One device. Steps on it run as kernels do: they are bound to layouts, and a run queues their work
+// on RunArgs::session, which is one that this backend opened. All pointers are the device's.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // Null for a kernel that the device has not. The entry stays for ever.
+  virtual const KernelEntry* find(std::string_view kernel) const noexcept = 0;
+
+  // Aligned as the host's buffers are; null when there is no memory. May be called by any thread.
+  virtual std::byte* allocate(std::size_t bytes) noexcept = 0;
+  // Waits for whatever may still use the memory, or keeps it until then.
+  virtual void release(std::byte* memory) noexcept = 0;
+
+  // Null when there is no memory.
+  virtual std::unique_ptr<Session> open() noexcept = 0;
+};
+
+}  // namespace arignote
