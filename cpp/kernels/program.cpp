@@ -147,6 +147,8 @@ std::vector<int> count_readers(const ElementwiseProgram& program) {
   return readers;
 }
 
+}  // namespace
+
 // A product that one instruction alone reads is computed with it, if there is an operation for
 // that: nobody reads it then, and a tile is walked over once less.
 void join_products(ElementwiseProgram& program) {
@@ -168,12 +170,8 @@ void join_products(ElementwiseProgram& program) {
   }
 }
 
-}  // namespace
-
 Status decode(const StepSpec& spec, ElementwiseProgram& program) {
-  const Status status = Decoder(spec, program).decode();
-  if (status.ok()) join_products(program);
-  return status;
+  return Decoder(spec, program).decode();
 }
 
 }  // namespace arignote

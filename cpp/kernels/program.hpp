@@ -49,4 +49,7 @@ struct ElementwiseProgram {
 // Status is bad_plan where the step is no such program, or names an operation that does not exist.
 Status decode(const StepSpec& spec, ElementwiseProgram& program);
 
+// Has products computed by what reads them, where a block operation does both.
+void join_products(ElementwiseProgram& program);
+
 }  // namespace arignote
