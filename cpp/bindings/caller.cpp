@@ -23,6 +23,7 @@ const char* kind_of(Code code) {
     case Code::kCheckFailed: return "check";
     case Code::kReadOnly: return "readonly";
     case Code::kUneven: return "uneven";
+    case Code::kDeviceError: return "device";
     default: return "plan";
   }
 }
@@ -184,7 +185,10 @@ Status Caller::run(Observer* observer, bool undo) {
 
 bool Caller::save_states(std::vector<Ref>& saved) const {
   for (const int number : core_.in_place) {
-    saved.emplace_back(PyArray_NewCopy(as_array(core_.states[number]->array), NPY_KEEPORDER));
+    const StateCell& cell = *core_.states[number];
+    saved.push_back(cell.backend != nullptr
+                        ? duplicated(*cell.backend, as_array(cell.array))
+                        : Ref(PyArray_NewCopy(as_array(cell.array), NPY_KEEPORDER)));
     if (!saved.back()) return false;
   }
   return true;
@@ -195,7 +199,12 @@ void Caller::restore_states(const std::vector<Ref>& saved) const {
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
   for (std::size_t i = 0; i < saved.size(); ++i) {
-    PyArray_CopyInto(as_array(core_.states[core_.in_place[i]]->array), as_array(saved[i]));
+    const StateCell& cell = *core_.states[core_.in_place[i]];
+    if (cell.backend != nullptr) {
+      static_cast<void>(copy_on_device(*cell.backend, as_array(saved[i]), as_array(cell.array)));
+    } else {
+      PyArray_CopyInto(as_array(cell.array), as_array(saved[i]));
+    }
   }
   PyErr_Restore(type, value, traceback);
 }
@@ -321,8 +330,10 @@ bool Caller::reusable(int number, const Layout& layout) const {
 
 std::byte* Caller::resized_state(int number, const Layout& layout) {
   hold_gil();
-  Ref array = new_aligned_array(layout.dtype, layout.ndim,
-                                reinterpret_cast<const npy_intp*>(layout.shape.data()));
+  const auto* const shape = reinterpret_cast<const npy_intp*>(layout.shape.data());
+  Backend* const backend = core_.states[number]->backend;
+  Ref array = backend != nullptr ? new_device_array(*backend, layout.dtype, layout.ndim, shape)
+                                 : new_aligned_array(layout.dtype, layout.ndim, shape);
   if (!array) return nullptr;
   auto* const data = static_cast<std::byte*>(PyArray_DATA(as_array(array)));
   resized_.push_back({number, std::move(array)});

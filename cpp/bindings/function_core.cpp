@@ -73,6 +73,11 @@ bool FunctionCore::take_states(PyObject* objects) {
                    PyArray_NDIM(as_array(array)));
       return false;
     }
+    if (cell->backend != (spec.on_device ? loaded.program.backend : nullptr)) {
+      PyErr_Format(PyExc_ValueError, "[Function] state %zu must lie %s", i,
+                   spec.on_device ? "on the program's device" : "on the host");
+      return false;
+    }
     const auto number = static_cast<int>(i);
     const bool exclusive = std::ranges::find(written, number) != written.end();
     states.push_back(cell);

@@ -54,7 +54,8 @@ class Part {
 class Loader {
  public:
   // of_step: what is loaded is the body of a step, which has no bodies in turn.
-  Loader(py::handle spec, bool of_step) : spec_(spec, "the spec"), of_step_(of_step) {}
+  Loader(py::handle spec, Backend* backend, bool of_step)
+      : spec_(spec, "the spec"), backend_(backend), of_step_(of_step) {}
 
   std::unique_ptr<LoadedProgram> load() {
     for (const Row& row : spec_.get<std::vector<Row>>("dims")) dim(row);
@@ -70,7 +71,7 @@ class Loader {
       plan_.updates.push_back({state, value});
     }
     count_allocation();
-    loaded_->program = arignote::load(std::move(plan_));
+    loaded_->program = arignote::load(std::move(plan_), backend_);
     return std::move(loaded_);
   }
 
@@ -112,6 +113,7 @@ class Loader {
     BufferSpec spec;
     spec.kind = static_cast<BufferKind>(found - kKinds.begin());
     spec.dtype = *dtype;
+    spec.on_device = part.get<bool>("device", false);
     spec.shape = part.get<std::vector<int>>("shape");
     switch (spec.kind) {
       case BufferKind::kInput:
@@ -157,6 +159,7 @@ class Loader {
 
   void step(const Part& part) {
     Step step;
+    step.on_device = part.get<bool>("device", false);
     step.spec.kernel = part.get<std::string>("kernel");
     step.spec.ints = part.get<std::vector<std::int64_t>>("ints", {});
     step.spec.reals = part.get<std::vector<double>>("reals", {});
@@ -172,7 +175,7 @@ class Loader {
     if (step.spec.kernel == "by_rows") {
       step.kind = StepKind::kByRows;
       if (of_step_) throw py::value_error(part.text("must not have a body inside a body"));
-      auto body = Loader(part.object("body"), true).load();
+      auto body = Loader(part.object("body"), nullptr, true).load();
       for (Ref& constant : body->constants) loaded_->constants.push_back(std::move(constant));
       step.body = std::make_shared<const Program>(std::move(body->program));
     }
@@ -188,6 +191,7 @@ class Loader {
   }
 
   Part spec_;
+  Backend* backend_;
   bool of_step_;
   Plan plan_;
   std::unique_ptr<LoadedProgram> loaded_ = std::make_unique<LoadedProgram>();
@@ -195,6 +199,8 @@ class Loader {
 
 }  // namespace
 
-std::unique_ptr<LoadedProgram> load_spec(PyObject* spec) { return Loader(spec, false).load(); }
+std::unique_ptr<LoadedProgram> load_spec(PyObject* spec, Backend* backend) {
+  return Loader(spec, backend, false).load();
+}
 
 }  // namespace arignote

@@ -10,13 +10,26 @@ namespace {
 
 constexpr Status kPythonError{.code = Code::kHostError};
 
+Ref copy_operand(const Context& context, int buffer) {
+  const Operand operand = context.operand(buffer);
+  if (!context.program().plan.buffer(buffer).on_device) {
+    return copy_elements(operand.data, *operand.layout);
+  }
+  Ref array = new_array(descr_of(operand.layout->dtype).get(), *operand.layout);
+  if (!array) return nullptr;
+  const Status status =
+      context.download(buffer, static_cast<std::byte*>(PyArray_DATA(as_array(array))));
+  if (status.ok()) return array;
+  PyErr_Format(PyExc_RuntimeError, "[device] %s", status.what);
+  return nullptr;
+}
+
 // Copies, so that a hook may keep them, and so that it sees an input as it was before a step that
 // overwrites it.
 Ref copy_operands(const Context& context, std::span<const int> buffers) {
   Ref list(PyList_New(static_cast<Py_ssize_t>(buffers.size())));
   for (std::size_t i = 0; list && i < buffers.size(); ++i) {
-    const Operand operand = context.operand(buffers[i]);
-    Ref array = copy_elements(operand.data, *operand.layout);
+    Ref array = copy_operand(context, buffers[i]);
     if (!array) return nullptr;
     PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), array.release());
   }

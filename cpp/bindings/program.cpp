@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "bindings/device.hpp"
 #include "bindings/types.hpp"
 
 namespace arignote {
@@ -12,15 +13,18 @@ PyTypeObject* program_type = nullptr;
 LoadedProgram& self_of(PyObject* self) { return *reinterpret_cast<ProgramObject*>(self)->loaded; }
 
 PyObject* program_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"spec", nullptr};
+  static const char* const names[] = {"spec", "device", nullptr};
   PyObject* spec = nullptr;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:Program", const_cast<char**>(names),
-                                   &PyDict_Type, &spec)) {
+  PyObject* device = nullptr;
+  Backend* backend = nullptr;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!|O:Program", const_cast<char**>(names),
+                                   &PyDict_Type, &spec, &device) ||
+      !backend_from(device, backend)) {
     return nullptr;
   }
   std::unique_ptr<LoadedProgram> loaded;
   try {
-    loaded = load_spec(spec);
+    loaded = load_spec(spec, backend);
   } catch (...) {
     translate_exception();
     return nullptr;
@@ -66,7 +70,8 @@ PyGetSetDef program_getset[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyType_Slot program_slots[] = {
-    {Py_tp_doc, const_cast<char*>("Program(spec)\n--\n\nA plan, verified and loaded.")},
+    {Py_tp_doc,
+     const_cast<char*>("Program(spec, device=None)\n--\n\nA plan, verified and loaded.")},
     {Py_tp_new, reinterpret_cast<void*>(program_new)},
     {Py_tp_traverse, reinterpret_cast<void*>(program_traverse)},
     {Py_tp_clear, reinterpret_cast<void*>(program_clear)},

@@ -18,8 +18,9 @@ struct ProgramObject {
   PyObject_HEAD std::unique_ptr<LoadedProgram> loaded;
 };
 
-// Reads a spec; throws PlanError, or pybind11's exceptions.
-std::unique_ptr<LoadedProgram> load_spec(PyObject* spec);
+// Reads a spec; throws PlanError, or pybind11's exceptions. Null for a backend: all of it is for
+// the CPU.
+std::unique_ptr<LoadedProgram> load_spec(PyObject* spec, Backend* backend);
 
 // Null, with a TypeError set, if the object is no Program.
 const LoadedProgram* loaded_program(PyObject* object);

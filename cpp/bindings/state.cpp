@@ -86,9 +86,10 @@ bool check_array(PyObject* object) {
   return false;
 }
 
-// The array itself if it may and can be used as it is, else an aligned copy.
-Ref adopt(PyObject* object, bool borrow) {
+// The array itself if it may and can be used as it is, else an aligned copy; on a device always.
+Ref adopt(PyObject* object, Backend* backend, bool borrow) {
   auto* const array = reinterpret_cast<PyArrayObject*>(object);
+  if (backend != nullptr) return uploaded(*backend, array);
   if (borrow && is_behaved(array)) return new_ref(object);
   const DType dtype = *dtype_of(PyArray_DESCR(array));
   Ref copy = new_aligned_array(dtype, PyArray_NDIM(array), PyArray_DIMS(array));
@@ -97,20 +98,23 @@ Ref adopt(PyObject* object, bool borrow) {
 }
 
 PyObject* state_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
-  static const char* const names[] = {"array", "borrow", nullptr};
+  static const char* const names[] = {"array", "borrow", "device", nullptr};
   PyObject* object = nullptr;
+  PyObject* device = nullptr;
   int borrow = 0;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p:State", const_cast<char**>(names), &object,
-                                   &borrow) ||
-      !check_array(object)) {
+  Backend* backend = nullptr;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|pO:State", const_cast<char**>(names), &object,
+                                   &borrow, &device) ||
+      !check_array(object) || !backend_from(device, backend)) {
     return nullptr;
   }
-  Ref array = adopt(object, borrow != 0);
+  Ref array = adopt(object, backend, borrow != 0);
   if (!array) return nullptr;
   PyObject* self = type->tp_alloc(type, 0);
   if (self == nullptr) return nullptr;
   StateCell* cell = std::construct_at(&self_of(self));
   cell->dtype = *dtype_of(PyArray_DESCR(as_array(array)));
+  cell->backend = backend;
   cell->borrows = array.get() == object;
   cell->array = std::move(array);
   return self;
@@ -137,7 +141,7 @@ PyObject* state_set(PyObject* self, PyObject* args, PyObject* kwargs) {
                  PyArray_NDIM(array));
     return nullptr;
   }
-  Ref next = adopt(object, borrow != 0);
+  Ref next = adopt(object, cell.backend, borrow != 0);
   if (!next) return nullptr;
   Ref old;
   {
@@ -156,10 +160,14 @@ PyObject* state_copy(PyObject* self, PyObject*) {
   const StateUse use{&cell, false};
   StateLocks locks;
   if (!locks.take({&use, 1})) return nullptr;
+  if (cell.backend != nullptr) return downloaded(*cell.backend, as_array(cell.array)).release();
   return PyArray_NewCopy(as_array(cell.array), NPY_CORDER);
 }
 
-PyObject* state_array(PyObject* self, void*) { return self_of(self).current().release(); }
+PyObject* state_array(PyObject* self, void*) {
+  StateCell& cell = self_of(self);
+  return cell.backend != nullptr ? state_copy(self, nullptr) : cell.current().release();
+}
 
 PyObject* state_version(PyObject* self, void*) {
   return PyLong_FromLongLong(self_of(self).version.load(std::memory_order_relaxed));
@@ -182,7 +190,9 @@ void state_dealloc(PyObject* self) {
 
 PyGetSetDef state_getset[] = {
     {"array", state_array, nullptr,
-     "The array itself, the same object until a set or a resizing update replaces it.", nullptr},
+     "The array itself, the same object until a set or a resizing update replaces it; of a device, "
+     "a copy.",
+     nullptr},
     {"version", state_version, nullptr, "Counts the sets and the updates.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
@@ -196,7 +206,8 @@ PyMethodDef state_methods[] = {
 
 PyType_Slot state_slots[] = {
     {Py_tp_doc,
-     const_cast<char*>("State(array, borrow=False)\n--\n\nThe storage of a shared variable.")},
+     const_cast<char*>("State(array, borrow=False, device=None)\n--\n\nThe storage of a shared "
+                       "variable.")},
     {Py_tp_new, reinterpret_cast<void*>(state_new)},
     {Py_tp_traverse, reinterpret_cast<void*>(state_traverse)},
     {Py_tp_dealloc, reinterpret_cast<void*>(state_dealloc)},

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <span>
 
-#include "bindings/numpy.hpp"
+#include "bindings/device.hpp"
 #include "runtime/state.hpp"
 
 namespace arignote {
@@ -14,6 +14,7 @@ namespace arignote {
 // and who only wants to look takes the second, which is never held for long.
 struct StateCell {
   Ref array;
+  Backend* backend = nullptr;  // of the device where the array's elements are, null on the host
   bool borrows = false;  // the array is the user's, and may lie in another state's memory
   DType dtype = DType::kFloat64;
   StateLock lock;

@@ -10,7 +10,11 @@ namespace arignote {
 
 // All of this is compiled into its callers, some of which are for one SIMD target: nothing is left
 // for the linker to share. That is also why there is no std::bit_cast.
+#ifdef __CUDACC__
+#define ARN_WITHIN __host__ __device__ inline
+#else
 #define ARN_WITHIN [[gnu::always_inline]] inline
+#endif
 
 template <class To, class From>
 ARN_WITHIN To bits_as(From from) {

@@ -68,6 +68,10 @@ class Kernel {
   // May not throw or allocate. Cuts its work with parallel_for by shape alone.
   virtual Status run(const RunArgs& args) noexcept = 0;
 
+  // Of a device's kernel, once after bind(): brings what it needs beside its operands to the
+  // device, so that no run has to ask for memory.
+  virtual Status enter(Session& /*session*/) noexcept { return {}; }
+
   // --- For who runs the kernel on one block of rows after another. All of this follows from
   // dtypes, strides and the lengths that all blocks have in common.
 

@@ -11,6 +11,9 @@
 
 namespace arignote {
 
+// The name of the capsule in which a backend's module hands it over.
+inline constexpr const char* kBackendCapsule = "arignote.backend";
+
 // The work of one call at a time, queued in order. Only what says so waits for it.
 class Session {
  public:

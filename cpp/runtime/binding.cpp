@@ -25,17 +25,19 @@ std::unique_ptr<Binding> Binding::make(const Program& program, int segment,
   binding->serial_ = serials.fetch_add(1, std::memory_order_relaxed) + 1;
   binding->key_.assign(key.begin(), key.end());
   const Segment& part = program.schedule.segments[segment];
-  std::size_t workspace_bytes = 0;
   for (int step = part.begin; step < part.end; ++step) {
     binding->kernels_.emplace_back();
     status = binding->bind(program, step, layouts);
     if (!status.ok()) return nullptr;
     if (const auto& kernel = binding->kernels_.back()) {
-      workspace_bytes = std::max(workspace_bytes, kernel->workspace_bytes());
+      // So far `bytes` are those of the workspace alone.
+      std::size_t& bytes = binding->arenas_[program.plan.step(step).on_device ? 1 : 0].bytes;
+      bytes = std::max(bytes, kernel->workspace_bytes());
       binding->cost_ += kernel->cost();
     }
   }
-  binding->place(program, part, layouts, workspace_bytes);
+  binding->slots_.resize(part.slots.size());
+  for (const bool on_device : {false, true}) binding->place(program, part, layouts, on_device);
   return binding;
 }
 
@@ -60,17 +62,24 @@ Status Binding::bind(const Program& program, int id, std::span<const Layout> lay
 }
 
 void Binding::place(const Program& program, const Segment& segment, std::span<const Layout> layouts,
-                    std::size_t workspace_bytes) {
-  for (const int buffer : segment.slots) {
+                    bool on_device) {
+  std::vector<Slot> slots;
+  std::vector<std::size_t> numbers;
+  for (std::size_t i = 0; i < segment.slots.size(); ++i) {
+    const int buffer = segment.slots[i];
     const BufferSpec& spec = program.plan.buffer(buffer);
+    if (spec.on_device != on_device) continue;
     const Layout& layout = layouts[buffer];
     auto bytes = static_cast<std::size_t>(layout.size()) * size_of(layout.dtype);
     // An alias needs no memory of its own.
     if (spec.kind == BufferKind::kReshape && layouts[spec.base].contiguous()) bytes = 0;
-    slots_.push_back({.bytes = bytes, .lifetime = program.schedule.lifetimes[buffer]});
+    slots.push_back({.bytes = bytes, .lifetime = program.schedule.lifetimes[buffer]});
+    numbers.push_back(i);
   }
-  workspace_ = lay_out(slots_);
-  bytes_ = workspace_ + align_up(workspace_bytes);
+  ArenaLayout& arena = arenas_[on_device ? 1 : 0];
+  arena.workspace = lay_out(slots);
+  arena.bytes = arena.workspace + align_up(arena.bytes);
+  for (std::size_t i = 0; i < slots.size(); ++i) slots_[numbers[i]] = slots[i];
 }
 
 bool Binding::suits(std::span<const std::int64_t> key) const {

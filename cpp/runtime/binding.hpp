@@ -1,6 +1,7 @@
 // The kernels of one segment, bound to one set of layouts, and where its temporaries lie for them.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,12 @@ namespace arignote {
 
 // Row-major without gaps.
 void make_contiguous(Layout& layout);
+
+// What a segment needs of the host's memory, or of the device's.
+struct ArenaLayout {
+  std::size_t workspace = 0;  // offset: after the slots, for the kernel at work
+  std::size_t bytes = 0;      // all of it
+};
 
 class Binding {
  public:
@@ -29,23 +36,21 @@ class Binding {
 
   // By step of the segment; null for host steps and for reshapes that are aliases.
   std::span<const std::unique_ptr<Kernel>> kernels() const { return kernels_; }
-  // By slot of the segment, in its arena.
+  // By slot of the segment, in the arena of the place where the buffer lies.
   std::span<const Slot> slots() const { return slots_; }
-  std::size_t workspace() const { return workspace_; }  // offset in the arena
-  std::size_t bytes() const { return bytes_; }
+  const ArenaLayout& arena(bool on_device) const { return arenas_[on_device ? 1 : 0]; }
   double cost() const { return cost_; }  // nanoseconds
 
  private:
   Status bind(const Program& program, int step, std::span<const Layout> layouts);
   void place(const Program& program, const Segment& segment, std::span<const Layout> layouts,
-             std::size_t workspace_bytes);
+             bool on_device);
 
   std::int64_t serial_ = 0;
   std::vector<std::int64_t> key_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   std::vector<Slot> slots_;
-  std::size_t workspace_ = 0;
-  std::size_t bytes_ = 0;
+  std::array<ArenaLayout, 2> arenas_;  // the host's, the device's
   double cost_ = 0;
 };
 

@@ -25,17 +25,18 @@ Context::Context(const Program& program)
   const Plan& plan = program.plan;
   const std::size_t segments = program.schedule.segments.size();
   count_allocation();
-  roots_.resize(static_cast<std::size_t>(arena_root(static_cast<int>(segments))));
-  places_.resize(plan.buffers.size());
   caches_.resize(segments);
+  roots_.resize(static_cast<std::size_t>(arena_root(n_segments(), true)));
+  places_.resize(plan.buffers.size());
   bindings_.resize(segments);
   arenas_.resize(segments);
   for (std::size_t i = 0; i < plan.constants.size(); ++i) {
+    const BufferSpec& spec = plan.buffer(plan.constant_buffers[i]);
     // Kernels write to outputs only, and no constant can be one.
-    roots_[source_root(plan.buffer(plan.constant_buffers[i]))] =
-        const_cast<std::byte*>(plan.constants[i].data);
+    roots_[source_root(spec)] = spec.on_device ? program.constants[i].data()
+                                               : const_cast<std::byte*>(plan.constants[i].data);
   }
-  roots_[arena_root(0) - 1] = frame_.scalars();
+  roots_[scalar_root(false)] = frame_.scalars();
   for (int id = 0; id < plan.n_buffers(); ++id) {
     if (plan.buffer(id).is_source()) places_[id] = {source_root(plan.buffer(id)), 0};
   }
@@ -48,6 +49,7 @@ Context::Context(const Program& program)
     }
   }
   make_steps();
+  if (program.backend != nullptr) open_device();
 }
 
 void Context::make_steps() {
@@ -80,6 +82,7 @@ void Context::make_steps() {
   for (const Step& step : plan.steps) {
     BoundStep& bound = steps_.emplace_back();
     bound.is_host = step.kind == StepKind::kHost;
+    bound.on_device = step.on_device;
     bound.args.inputs = take(operands, step.inputs.size());
     bound.args.outputs = take(operands, step.outputs.size());
     bound.guards = take(operands, step.guards.size());
@@ -88,7 +91,7 @@ void Context::make_steps() {
   }
 }
 
-// --- roots: inputs, states, constants, outputs, scalars, arenas
+// --- roots
 
 int Context::source_root(const BufferSpec& spec) const {
   const Plan& plan = program_.plan;
@@ -98,8 +101,13 @@ int Context::source_root(const BufferSpec& spec) const {
   return root;
 }
 
-int Context::arena_root(int segment) const {
-  return output_root(static_cast<int>(program_.plan.outputs.size())) + 1 + segment;
+int Context::scalar_root(bool on_device) const {
+  const int first = output_root(static_cast<int>(program_.plan.outputs.size()));
+  return on_device ? first + 1 + n_segments() : first;
+}
+
+int Context::arena_root(int segment, bool on_device) const {
+  return scalar_root(on_device) + 1 + segment;
 }
 
 // --- one call
@@ -115,9 +123,14 @@ void Context::take(std::span<const Source> sources) {
 }
 
 Status Context::run(Host& host, Observer* observer) {
+  if (session_ == nullptr) [[likely]]
+    return run_segments(host, observer);
+  return leave_device(run_segments(host, observer));
+}
+
+Status Context::run_segments(Host& host, Observer* observer) {
   step_ = kNone;
-  const auto n_segments = static_cast<int>(program_.schedule.segments.size());
-  for (int number = 0; number < n_segments; ++number) {
+  for (int number = 0; number < n_segments(); ++number) {
     const Segment& segment = program_.schedule.segments[number];
     if (take_values(segment) || number >= settled_) {
       if (const Status status = settle(number); !status.ok()) return status;
@@ -127,7 +140,7 @@ Status Context::run(Host& host, Observer* observer) {
       if (data == nullptr) return Status::out_of_memory(program_.plan.outputs[output]);
       roots_[output_root(output)] = data;
     }
-    if (number + 1 == n_segments && !copies_.empty()) {
+    if (number + 1 == n_segments() && !copies_.empty()) {
       // The verifier has seen to it that no state is written before the last segment.
       if (const Status status = prepare_updates(host); !status.ok()) return status;
     }
@@ -135,7 +148,8 @@ Status Context::run(Host& host, Observer* observer) {
     host.expect(bindings_[number]->cost());
     if (const Status status = run_steps(segment, host, observer); !status.ok()) return status;
   }
-  commit();
+  if (session_) return commit_on_device();
+  for (const Copy& copy : copies_) copy.transfer.run(copy.target, pointer(copy.value));
   return {};
 }
 
@@ -167,6 +181,9 @@ Status Context::settle(int number) {
     return Status::bad_plan("a kernel must be bound without an exception");
   }
   place(number);
+  if (session_) {
+    if (const Status status = upload_scalars(); !status.ok()) return status;
+  }
   settled_ = number + 1;
   return {};
 }
@@ -182,26 +199,36 @@ Status Context::bind(int number) {
     Status status;
     auto made = Binding::make(program_, number, frame_.layouts(), key_, status);
     if (!made) return of_kernel(status);
-    if (!arenas_[number].reserve(made->bytes())) {
-      return Status::out_of_memory(largest(segment, *made));
+    if (!arenas_[number].reserve(made->arena(false).bytes)) {
+      return Status::out_of_memory(largest(segment, *made, false));
     }
-    roots_[arena_root(number)] = arenas_[number].data();
+    roots_[arena_root(number, false)] = arenas_[number].data();
+    if (session_) {
+      if (status = load_on_device(number, *made); !status.ok()) return status;
+    }
     binding = cache.add(std::move(made));
   }
   bindings_[number] = binding;
   for (int id = segment.begin; id < segment.end; ++id) {
-    steps_[id].kernel = binding->kernels()[id - segment.begin].get();
-    steps_[id].args.workspace = arenas_[number].data() + binding->workspace();
+    BoundStep& step = steps_[id];
+    step.kernel = binding->kernels()[id - segment.begin].get();
+    step.args.workspace =
+        roots_[arena_root(number, step.on_device)] + binding->arena(step.on_device).workspace;
   }
   return {};
 }
 
-int Context::largest(const Segment& segment, const Binding& binding) {
-  const auto slots = binding.slots();
-  const auto found = std::ranges::max_element(slots, {}, &Slot::bytes);
-  const std::size_t workspace = binding.bytes() - binding.workspace();
-  if (found == slots.end() || found->bytes < workspace) return kNone;
-  return segment.slots[static_cast<std::size_t>(found - slots.begin())];
+int Context::largest(const Segment& segment, const Binding& binding, bool on_device) const {
+  const ArenaLayout& arena = binding.arena(on_device);
+  std::size_t most = arena.bytes - arena.workspace;
+  int found = kNone;
+  for (std::size_t i = 0; i < segment.slots.size(); ++i) {
+    const std::size_t bytes = binding.slots()[i].bytes;
+    if (program_.plan.buffer(segment.slots[i]).on_device != on_device || bytes < most) continue;
+    most = bytes;
+    found = segment.slots[i];
+  }
+  return found;
 }
 
 void Context::place(int number) {
@@ -222,10 +249,10 @@ Context::Place Context::place_of(int number, int id, std::size_t& slot) const {
   const BufferSpec& spec = program_.plan.buffer(id);
   const auto next_slot = [&]() -> Place {
     const Slot& own = bindings_[number]->slots()[slot++];
-    return {arena_root(number), static_cast<std::int64_t>(own.offset)};
+    return {arena_root(number, spec.on_device), static_cast<std::int64_t>(own.offset)};
   };
   switch (spec.kind) {
-    case BufferKind::kScalar: return {arena_root(0) - 1, Frame::scalar_offset(id)};
+    case BufferKind::kScalar: return {scalar_root(spec.on_device), Frame::scalar_offset(id)};
     case BufferKind::kView: {
       const Place& base = places_[spec.base];
       return {base.root, base.offset + frame_.offset(id)};
@@ -255,7 +282,10 @@ Status Context::prepare_updates(Host& host) {
       copy.target = host.resized_state(state, target);
       if (copy.target == nullptr) return Status::out_of_memory(copy.value);
     }
-    if (!copy.transfer.plan(target, value)) return Status::bad_plan("an update must fit its state");
+    const bool is_dense = value.contiguous() && target.contiguous();
+    if (!copy.transfer.plan(target, value) || (is_on_device(copy.state) && !is_dense)) {
+      return Status::bad_plan("an update must fit its state");
+    }
   }
   return {};
 }
@@ -285,15 +315,16 @@ void Context::point_operand(std::size_t operand) {
 
 bool Context::moves(int root) const {
   return root < static_cast<int>(program_.plan.input_buffers.size()) ||
-         (root >= first_output_ && root < arena_root(0) - 1);
+         (root >= first_output_ && root < scalar_root(false));
 }
 
 Status Context::run_steps(const Segment& segment, Host& host, Observer* observer) {
+  const bool is_plain = observer == nullptr && session_ == nullptr;
   for (int id = segment.begin; id < segment.end; ++id) {
     const BoundStep& step = steps_[id];
     if (!wanted(step)) continue;
     step_ = id;
-    if (step.kernel != nullptr && observer == nullptr) [[likely]] {
+    if (step.kernel != nullptr && is_plain) [[likely]] {
       if (const Status status = step.kernel->run(step.args); !status.ok()) return of_kernel(status);
       continue;
     }
@@ -313,7 +344,10 @@ bool Context::wanted(const BoundStep& step) {
 }
 
 Status Context::run_step(int id, Host& host) {
-  BoundStep& step = steps_[id];
+  const BoundStep& step = steps_[id];
+  if (session_) {
+    if (const Status status = enter_step(id); !status.ok()) return status;
+  }
   if (step.kernel != nullptr) return of_kernel(step.kernel->run(step.args));
   return step.is_host ? host.call(*this, id) : Status{};
 }
@@ -321,12 +355,9 @@ Status Context::run_step(int id, Host& host) {
 Status Context::run_observed(int id, Host& host, Observer& observer) {
   Status status = observer.before(*this, id);
   if (status.ok()) status = run_step(id, host);
+  if (status.ok() && steps_[id].on_device) status = wait_for_device();
   if (status.ok()) status = observer.after(*this, id);
   return status;
-}
-
-void Context::commit() {
-  for (const Copy& copy : copies_) copy.transfer.run(copy.target, pointer(copy.value));
 }
 
 }  // namespace arignote

@@ -8,11 +8,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "core/buffer.hpp"
 #include "kernels/transfer.hpp"
+#include "runtime/backend.hpp"
 #include "runtime/binding.hpp"
 #include "runtime/frame.hpp"
 
@@ -86,6 +88,9 @@ class Context {
 
   // The step that run, or the last one of a failed call; kNone outside steps.
   int step() const { return step_; }
+  // Copies a buffer that lies on the device without gaps to the host's memory; for steps that are
+  // done.
+  Status download(int buffer, std::byte* to) const;
   const Layout& layout(int buffer) const { return frame_.layouts()[buffer]; }
   Operand operand(int buffer) const { return {pointer(buffer), &layout(buffer)}; }
   const Program& program() const { return program_; }
@@ -99,6 +104,7 @@ class Context {
   struct BoundStep {
     Kernel* kernel = nullptr;  // null: a host step or an alias
     bool is_host = false;
+    bool on_device = false;
     std::span<std::byte* const> guards;
     const std::vector<Guard>* expected = nullptr;
     RunArgs args;
@@ -112,6 +118,7 @@ class Context {
   };
 
   void make_steps();
+  Status run_segments(Host& host, Observer* observer);
   bool take_values(const Segment& segment);
   Status settle(int number);
   Status bind(int number);
@@ -124,22 +131,34 @@ class Context {
   Status run_steps(const Segment& segment, Host& host, Observer* observer);
   Status run_step(int id, Host& host);
   Status run_observed(int id, Host& host, Observer& observer);
-  void commit();
+
+  // With a device, in context_device.cpp.
+  void open_device();
+  Status load_on_device(int segment, const Binding& binding);
+  Status upload_scalars();
+  Status enter_step(int id);
+  Status wait_for_device();
+  Status commit_on_device();
+  Status leave_device(Status status);
 
   // The buffer that takes most of a segment's arena, kNone if kernels do.
-  static int largest(const Segment& segment, const Binding& binding);
+  int largest(const Segment& segment, const Binding& binding, bool on_device) const;
   static bool wanted(const BoundStep& step);
   std::byte* pointer(int buffer) const {
     return roots_[places_[buffer].root] + places_[buffer].offset;
   }
   int source_root(const BufferSpec& spec) const;
   int output_root(int number) const { return first_output_ + number; }
-  int arena_root(int segment) const;
+  bool is_on_device(int buffer) const { return program_.plan.buffer(buffer).on_device; }
+  int n_segments() const { return static_cast<int>(caches_.size()); }
+  int scalar_root(bool on_device) const;
+  int arena_root(int segment, bool on_device) const;
 
   const Program& program_;
   Frame frame_;
   int first_output_;  // its root
-  std::vector<std::byte*> roots_;  // inputs, states, constants, outputs, scalars, arenas
+  // Inputs, states, constants, outputs, scalars, arenas; the device's scalars and arenas.
+  std::vector<std::byte*> roots_;
   std::vector<Place> places_;      // by buffer
   std::vector<BindingCache> caches_;   // by segment, as are the next two
   std::vector<Binding*> bindings_;
@@ -158,6 +177,11 @@ class Context {
   std::vector<std::int64_t> dim_values_;  // of all steps
   std::vector<Copy> copies_;
   int step_ = kNone;
+
+  std::unique_ptr<Session> session_;  // null if all runs on the CPU, as are the next three
+  DeviceMemory device_scalars_;
+  std::vector<DeviceMemory> device_arenas_;
+  std::vector<std::byte> uploaded_;  // the scalars as the device has them
 };
 
 }  // namespace arignote

@@ -40,6 +40,7 @@ inline constexpr int kNone = -1;
 
 struct BufferSpec {
   BufferKind kind = BufferKind::kTemp;
+  bool on_device = false;
   DType dtype = DType::kFloat64;
   std::vector<int> shape;            // registers
   std::vector<bool> broadcastable;   // input: axes that must have length 1
@@ -67,6 +68,7 @@ struct Program;
 
 struct Step {
   StepKind kind = StepKind::kKernel;
+  bool on_device = false;
   StepSpec spec;
   std::vector<int> dims;
   std::vector<int> inputs;

@@ -5,8 +5,6 @@
 #include <set>
 #include <string_view>
 
-#include "runtime/by_rows.hpp"
-
 namespace arignote {
 namespace {
 
@@ -334,8 +332,9 @@ class Rules {
 
   // From the first step that writes into a state on, nothing may fail.
   void commit() const {
-    static constexpr std::array<std::string_view, 3> kInfallible = {"elementwise", "copy",
-                                                                    "reshape"};
+    // Transfers may fail as any step of a device may: with the device itself.
+    static constexpr std::array<std::string_view, 5> kInfallible = {
+        "elementwise", "copy", "reshape", "to_device", "to_host"};
     const int first = schedule_.first_write;
     for (int id = first + 1; id < plan_.n_steps(); ++id) {
       const std::string& kernel = plan_.step(id).spec.kernel;
@@ -354,59 +353,10 @@ class Rules {
   std::set<int> takers_;
 };
 
-// --- kernels
-
-// What the factories get to know beyond the attributes: dtypes, ranks, shared memory.
-void complete(const Plan& plan, Step& step) {
-  for (const int id : step.inputs) {
-    step.spec.input_dtypes.push_back(plan.buffer(id).dtype);
-    step.spec.input_ndims.push_back(plan.buffer(id).ndim());
-    step.spec.constant_inputs.push_back(plan.buffer(id).kind == BufferKind::kConst);
-  }
-  for (const int id : step.outputs) {
-    const BufferSpec& spec = plan.buffer(id);
-    step.spec.output_dtypes.push_back(spec.dtype);
-    step.spec.output_ndims.push_back(spec.ndim());
-    std::vector<int> shared;
-    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
-      if (spec.storage != kNone && step.inputs[i] == spec.storage) {
-        shared.push_back(static_cast<int>(i));
-      }
-    }
-    step.spec.shared_storage.push_back(std::move(shared));
-  }
-}
-
-void find_kernel_of(const Plan& plan, int id, Step& step) {
-  complete(plan, step);
-  if (step.kind == StepKind::kHost) return;
-  if (step.kind == StepKind::kByRows) {
-    return verify_by_rows(step_name(plan, id), step.spec, *step.body);
-  }
-  if (step.kind == StepKind::kReshape) {
-    // The copy goes into the base's own shape: reading that in C order is the reshape.
-    step.spec.kernel = "copy";
-    step.spec.output_ndims = step.spec.input_ndims;
-  }
-  step.kernel = find_kernel(step.spec.kernel);
-  require(step.kernel != nullptr, step_name(plan, id) + " must name a kernel that exists");
-  Status status;
-  const bool made = step.kernel->make(step.spec, status) != nullptr;
-  require(made, step_name(plan, id) + " must suit its kernel: " + status.what);
-}
-
 }  // namespace
 
 void verify_structure(const Plan& plan) { Structure(plan).verify(); }
 
 void verify_rules(const Plan& plan, const Schedule& schedule) { Rules(plan, schedule).verify(); }
-
-Program load(Plan plan) {
-  verify_structure(plan);
-  Schedule schedule = make_schedule(plan);
-  verify_rules(plan, schedule);
-  for (int id = 0; id < plan.n_steps(); ++id) find_kernel_of(plan, id, plan.steps[id]);
-  return {std::move(plan), std::move(schedule)};
-}
 
 }  // namespace arignote

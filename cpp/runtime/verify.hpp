@@ -4,7 +4,9 @@
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
+#include "runtime/device_memory.hpp"
 #include "runtime/plan.hpp"
 #include "runtime/schedule.hpp"
 
@@ -20,6 +22,8 @@ class PlanError : public std::runtime_error {
 struct Program {
   Plan plan;
   Schedule schedule;
+  Backend* backend = nullptr;  // of the plan's device, null if all of it runs on the CPU
+  std::vector<DeviceMemory> constants;  // by number, of those on the device
 };
 
 // Every id is in range, and points backwards where it could make a circle.
@@ -28,7 +32,11 @@ void verify_structure(const Plan& plan);
 // Everything is written once and before it is read, nothing that is read later is overwritten.
 void verify_rules(const Plan& plan, const Schedule& schedule);
 
-// Both, after which the kernels' factories are asked; throws PlanError.
-Program load(Plan plan);
+// Everything lies on the host, or where the steps that use it run.
+void verify_places(const Plan& plan, bool has_device);
+
+// All of these, after which the kernels' factories are asked and constants are brought to the
+// device. Throws PlanError, std::bad_alloc, or std::runtime_error if the device fails.
+Program load(Plan plan, Backend* backend);
 
 }  // namespace arignote
