@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 sanitizers=${1:-address,undefined}
 shift || true
 # How exact results are is no question here, and takes long to ask.
-[ $# -gt 0 ] || set -- tests/native tests/ops tests/seeds --ignore=tests/ops/test_accuracy.py
+[ $# -gt 0 ] || set -- tests/native tests/cuda tests/ops tests/seeds --ignore=tests/ops/test_accuracy.py
 environment=build/sanitized-${sanitizers//,/-}
 
 python3 -m venv "$environment"
@@ -16,6 +16,7 @@ python3 -m venv "$environment"
   --config-settings="build-dir=$environment/build" \
   --config-settings=cmake.build-type=RelWithDebInfo \
   --config-settings=install.strip=false \
+  --config-settings=cmake.define.ARIGNOTE_CUDA_EMULATED=ON \
   --config-settings="cmake.define.ARIGNOTE_SANITIZE=$sanitizers"
 
 # The interpreter is not sanitized: the run-time library must come first, and without libstdc++

@@ -1,0 +1,79 @@
+#include "backend/device.hpp"
+
+#include <map>
+#include <mutex>
+
+#include "backend/session.hpp"
+#include "backend/table.hpp"
+
+namespace arignote::device {
+namespace {
+
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+Refusal refusal_of(int number) {
+  int driver = 0;
+  int runtime = 0;
+  int count = 0;
+  static_cast<void>(api().driver_version(&driver));
+  static_cast<void>(api().runtime_version(&runtime));
+  const int error = api().count_devices(&count);
+  if (driver == 0) return {"driver", "this machine has no NVIDIA driver"};
+  if (error == kErrorOldDriver) {
+    return {"old driver", "the driver is for CUDA " + version_text(driver) +
+                              ", older than the CUDA " + version_text(runtime) +
+                              " that this build of arignote is for"};
+  }
+  if (error == kErrorNoDevice || (error == kNoError && count == 0)) {
+    return {"device", "the driver finds no device"};
+  }
+  if (error != kNoError) {
+    return {"device", std::string("the driver fails: ") + api().error_text(error)};
+  }
+  if (number < 0 || number >= count) {
+    return {"number", "there are " + std::to_string(count) +
+                          " devices, numbered from 0: " + std::to_string(number)};
+  }
+  return {};
+}
+
+}  // namespace
+
+Device* Device::open(int number, Refusal& refusal) {
+  static std::mutex mutex;
+  static auto& devices = *new std::map<int, std::unique_ptr<Device>>;
+  const std::scoped_lock lock(mutex);
+  if (const auto found = devices.find(number); found != devices.end()) return found->second.get();
+  refusal = refusal_of(number);
+  if (refusal.kind != nullptr) return nullptr;
+  std::unique_ptr<Device> device(new Device(number));
+  return (devices[number] = std::move(device)).get();
+}
+
+const KernelEntry* Device::find(std::string_view kernel) const noexcept {
+  return find_kernel(kernel);
+}
+
+std::byte* Device::allocate(std::size_t bytes) noexcept {
+  enter();
+  try {
+    return memory_.allocate(bytes);
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+// Keeping it may take memory of the host's, of which there is none: then it stays lost.
+void Device::release(std::byte* memory) noexcept {
+  enter();
+  try {
+    memory_.release(memory);
+  } catch (...) {
+  }
+}
+
+std::unique_ptr<Session> Device::open() noexcept { return DeviceSession::open(*this); }
+
+}  // namespace arignote::device

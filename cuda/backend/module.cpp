@@ -1,0 +1,69 @@
+// The Python module: opens devices, and hands each over in a capsule.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <string>
+#include <vector>
+
+#include "backend/api.hpp"
+#include "backend/device.hpp"
+#include "backend/table.hpp"
+
+namespace py = pybind11;
+
+namespace arignote::device {
+
+// What only the module of the tests has; nothing in the other.
+void add_test_functions(py::module_& module);
+
+namespace {
+
+py::capsule open(int number) {
+  Refusal refusal;
+  Device* const device = Device::open(number, refusal);
+  if (device == nullptr) {
+    const py::tuple details = py::make_tuple(refusal.kind, refusal.text);
+    PyErr_SetObject(PyExc_RuntimeError, details.ptr());
+    throw py::error_already_set();
+  }
+  return py::capsule(static_cast<Backend*>(device), kBackendCapsule);
+}
+
+std::vector<std::string> kernels() {
+  std::vector<std::string> names;
+  for (const auto table : kernel_tables()) {
+    for (const KernelEntry& entry : table) names.emplace_back(entry.name);
+  }
+  return names;
+}
+
+py::dict info(int number) {
+  Properties properties{};
+  int driver = 0;
+  int runtime = 0;
+  if (api().properties(number, &properties) != kNoError) {
+    throw py::value_error("[cuda] there is no device of number " + std::to_string(number));
+  }
+  static_cast<void>(api().driver_version(&driver));
+  static_cast<void>(api().runtime_version(&runtime));
+  py::dict found;
+  found["name"] = properties.name;
+  found["capability"] = py::make_tuple(properties.major, properties.minor);
+  found["memory"] = properties.memory;
+  found["driver"] = driver;
+  found["runtime"] = runtime;
+  return found;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(ARN_CUDA_MODULE, module) {
+  module.doc() = "The CUDA backend of arignote.";
+  module.def("open", &open, py::arg("number"),
+             "Return a device in a capsule; raises RuntimeError(kind, text) where it cannot.");
+  module.def("kernels", &kernels, "Return the names of the kernels that the device has.");
+  module.def("info", &info, py::arg("number"), "Return what the driver says of a device.");
+  add_test_functions(module);
+}
+
+}  // namespace arignote::device

@@ -1,0 +1,92 @@
+#include "backend/session.hpp"
+
+#include <map>
+#include <mutex>
+#include <new>
+#include <string>
+
+#include "backend/api.hpp"
+#include "backend/device.hpp"
+
+namespace arignote::device {
+
+// A status has a text that lasts for ever.
+Status status_of(int error) {
+  if (error == kNoError) return {};
+  if (error == kErrorMemory) return Status::out_of_memory(-1);
+  static std::mutex mutex;
+  static auto& texts = *new std::map<int, std::string>;
+  const std::scoped_lock lock(mutex);
+  std::string& text = texts[error];
+  if (text.empty()) {
+    text = std::string("CUDA says ") + api().error_name(error) + ": " + api().error_text(error);
+  }
+  return Status::device_error(text.c_str());
+}
+
+std::unique_ptr<DeviceSession> DeviceSession::open(Device& device) noexcept {
+  device.enter();
+  std::unique_ptr<DeviceSession> session(new (std::nothrow) DeviceSession(device));
+  if (!session || api().create_stream(&session->stream_) != kNoError) return nullptr;
+  session->fault_ = reinterpret_cast<Fault*>(device.allocate(sizeof(Fault)));
+  const Fault none;
+  if (session->fault_ == nullptr ||
+      !session
+           ->upload(reinterpret_cast<const std::byte*>(&none),
+                    reinterpret_cast<std::byte*>(session->fault_), sizeof(Fault))
+           .ok()) {
+    return nullptr;
+  }
+  return session;
+}
+
+DeviceSession::~DeviceSession() {
+  device_.enter();
+  if (stream_ != nullptr) {
+    static_cast<void>(api().synchronise(stream_));
+    static_cast<void>(api().destroy_stream(stream_));
+  }
+  if (fault_ != nullptr) device_.release(reinterpret_cast<std::byte*>(fault_));
+}
+
+void DeviceSession::at(int step) noexcept {
+  device_.enter();
+  step_ = step;
+}
+
+Status DeviceSession::upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
+  if (bytes == 0) return {};
+  device_.enter();
+  return status_of(api().copy(to, from, bytes, CopyKind::kToDevice, stream_));
+}
+
+Status DeviceSession::copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
+  if (bytes == 0) return {};
+  device_.enter();
+  return status_of(api().copy(to, from, bytes, CopyKind::kOnDevice, stream_));
+}
+
+Status DeviceSession::download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
+  device_.enter();
+  const int error = bytes == 0 ? kNoError : api().copy(to, from, bytes, CopyKind::kToHost, stream_);
+  return status_of(error != kNoError ? error : api().synchronise(stream_));
+}
+
+Status DeviceSession::synchronise(int& step) noexcept {
+  auto* const record = reinterpret_cast<std::byte*>(fault_);
+  Fault found;
+  const bool may_fail = may_fail_;
+  may_fail_ = false;
+  const std::size_t bytes = may_fail ? sizeof(Fault) : 0;
+  const Status status = download(record, reinterpret_cast<std::byte*>(&found), bytes);
+  if (!status.ok() || !may_fail || found.step < 0) return status;
+  step = found.step;
+  const Fault none;
+  if (const Status reset = upload(reinterpret_cast<const std::byte*>(&none), record, sizeof(Fault));
+      !reset.ok()) {
+    return reset;
+  }
+  return Status::index_out_of_range(found.position, found.value, found.length);
+}
+
+}  // namespace arignote::device

@@ -1,0 +1,53 @@
+// The work of one call: a stream, and what the device says of faults.
+#pragma once
+
+#include <memory>
+
+#include "device/fault.cuh"
+#include "device/language.cuh"
+#include "runtime/backend.hpp"
+
+namespace arignote::device {
+
+class Device;
+
+class DeviceSession final : public Session {
+ public:
+  // Null when there is no memory.
+  static std::unique_ptr<DeviceSession> open(Device& device) noexcept;
+  ~DeviceSession() override;
+  DeviceSession(const DeviceSession&) = delete;
+  DeviceSession& operator=(const DeviceSession&) = delete;
+
+  void at(int step) noexcept override;
+  Status upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept override;
+  Status copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept override;
+  Status download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept override;
+  Status synchronise(int& step) noexcept override;
+
+  // For kernels.
+  Device& device() const { return device_; }
+  Stream stream() const { return static_cast<Stream>(stream_); }
+  Fault* fault() const { return fault_; }
+  int step() const { return step_; }
+  // A kernel that may leave a fault has been queued.
+  void expect_fault() { may_fail_ = true; }
+
+ private:
+  explicit DeviceSession(Device& device) : device_(device) {}
+
+  Device& device_;
+  void* stream_ = nullptr;
+  Fault* fault_ = nullptr;  // on the device
+  int step_ = -1;
+  bool may_fail_ = false;
+};
+
+inline DeviceSession& session_of(const RunArgs& args) {
+  return static_cast<DeviceSession&>(*args.session);
+}
+
+// What a call of the driver has come to.
+Status status_of(int error);
+
+}  // namespace arignote::device

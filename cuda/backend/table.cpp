@@ -1,0 +1,21 @@
+#include "backend/table.hpp"
+
+#include <array>
+
+namespace arignote::device {
+
+std::span<const std::span<const KernelEntry>> kernel_tables() {
+  static const std::array tables{elementwise_kernels(), transfer_kernels()};
+  return tables;
+}
+
+const KernelEntry* find_kernel(std::string_view name) {
+  for (const auto table : kernel_tables()) {
+    for (const KernelEntry& entry : table) {
+      if (entry.name == name) return &entry;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace arignote::device

@@ -1,0 +1,49 @@
+// The device on the host: blocks run one after the other, and so do the threads of a block; those
+// of a kernel with barriers in turns, each until it waits for others. For tests; one kernel runs at
+// a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+namespace arignote::device::emulation {
+
+// In what order blocks, and the threads of a block, come to run: results must not depend on it.
+enum class Order { kForward, kBackward, kShuffled };
+void set_order(Order order);
+
+struct Shape {
+  std::int64_t blocks;
+  int threads;
+  bool has_barriers;
+  std::size_t shared_bytes;
+};
+
+// Who asks: the thread at work.
+struct Place {
+  int thread = 0;
+  int threads = 0;
+  std::int64_t block = 0;
+  std::int64_t blocks = 0;
+};
+const Place& now();
+
+enum class Barrier { kNone, kWarp, kBlock };
+
+// Until all threads of the block, or of the warp, wait.
+void wait(Barrier barrier);
+// All threads of the warp hand in a value, and each gets that of the thread `by` places further,
+// its own if there is none.
+void shuffle(const void* value, void* result, std::size_t bytes, int by);
+
+// Memory of the block at work: by the place in the source that declares it, or as much as the
+// launch asked for. Not initialised.
+void* shared_array(const void* place, std::size_t bytes);
+std::byte* dynamic_memory();
+
+// Returns 0, or the number of CUDA's error for a shape that no device takes. A kernel whose threads
+// do not meet at one barrier ends the process, with a message: a device would hang.
+int run(const Shape& shape, const std::function<void()>& kernel);
+
+}  // namespace arignote::device::emulation

@@ -1,0 +1,20 @@
+// What kernels leave when they meet an input that they must not use.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+namespace arignote::device {
+
+inline constexpr std::int64_t kNowhere = std::numeric_limits<std::int64_t>::max();
+
+// One of these lies on the device for each session. The first step that fails takes it; kernels
+// that find it taken write nothing.
+struct Fault {
+  std::int64_t position = kNowhere;  // of the first index that is out of range, while one is sought
+  std::int64_t value = 0;  // what stands there
+  std::int64_t length = 0;  // of what it goes into
+  std::int32_t step = -1;  // -1: none has failed
+};
+
+}  // namespace arignote::device

@@ -1,0 +1,27 @@
+// Moving one strided array into another of the same shape.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/view.hpp"
+#include "device/fault.cuh"
+#include "device/language.cuh"
+
+namespace arignote::device {
+
+struct CopyArgs {
+  std::byte* to;
+  const std::byte* from;
+  const Fault* fault;
+  std::int64_t count;
+  int ndim;
+  std::int64_t shape[kMaxDims];
+  std::int64_t to_strides[kMaxDims];  // in bytes
+  std::int64_t from_strides[kMaxDims];
+};
+
+// Elements of so many bytes: 1, 2, 4, 8 or 16.
+int launch_copy(const CopyArgs& args, std::size_t item, Stream stream);
+
+}  // namespace arignote::device

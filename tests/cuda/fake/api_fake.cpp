@@ -1,0 +1,244 @@
+// A driver for tests: device memory is memory of the host's, watched over, and what is queued runs
+// at once. Any call can be told to fail.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "backend/api.hpp"
+#include "backend/device.hpp"
+#include "device/emulation.hpp"
+
+namespace py = pybind11;
+
+namespace arignote::device {
+namespace {
+
+constexpr int kErrorValue = 1;
+constexpr int kErrorHandle = 400;
+constexpr int kErrorIllegalAddress = 700;
+
+class Driver {
+ public:
+  static Driver& get() {
+    static auto& driver = *new Driver;
+    return driver;
+  }
+
+  int count = 2;
+  int driver_version = 13000;
+  std::size_t limit = std::size_t{1} << 32;
+  std::string failing;  // the name of a call
+  int failing_in = -1;  // how many of its calls are left until then
+  int failing_with = kErrorIllegalAddress;
+  bool stays_broken = false;
+  std::map<std::string, std::int64_t> calls;
+
+  // Returns the error with which a call is to fail.
+  int enter(const char* call) {
+    ++calls[call];
+    if (is_broken_) return failing_with;
+    if (failing != call || failing_in < 0 || failing_in-- > 0) return kNoError;
+    is_broken_ = stays_broken;
+    return failing_with;
+  }
+  void mend() {
+    is_broken_ = stays_broken = false;
+    failing.clear();
+    failing_in = -1;
+  }
+
+  int allocate(void** memory, std::size_t bytes) {
+    if (used_ + bytes > limit) return kErrorMemory;
+    auto block = std::make_unique<std::byte[]>(bytes);
+    std::memset(block.get(), 0xA5, bytes);
+    std::byte* const first = block.get();
+    *memory = first;
+    used_ += bytes;
+    blocks_[first] = {std::move(block), bytes};
+    return kNoError;
+  }
+  int release(void* memory) {
+    const auto found = blocks_.find(static_cast<std::byte*>(memory));
+    if (found == blocks_.end()) return kErrorValue;
+    used_ -= found->second.bytes;
+    blocks_.erase(found);
+    return kNoError;
+  }
+  // Whether the bytes lie inside one block of the device's.
+  bool holds(const void* memory, std::size_t bytes) const {
+    const auto* const first = static_cast<const std::byte*>(memory);
+    auto found = blocks_.upper_bound(const_cast<std::byte*>(first));
+    if (found == blocks_.begin()) return false;
+    --found;
+    return first + bytes <= found->first + found->second.bytes;
+  }
+  int copy(void* to, const void* from, std::size_t bytes, CopyKind kind) {
+    const bool reads = kind != CopyKind::kToDevice;
+    const bool writes = kind != CopyKind::kToHost;
+    if (holds(to, bytes) != writes || holds(from, bytes) != reads) return kErrorValue;
+    std::memcpy(to, from, bytes);
+    return kNoError;
+  }
+  std::size_t used() const { return used_; }
+
+  int streams = 0;
+  std::recursive_mutex mutex;
+
+ private:
+  struct Block {
+    std::unique_ptr<std::byte[]> memory;
+    std::size_t bytes;
+  };
+  std::map<std::byte*, Block> blocks_;
+  std::size_t used_ = 0;
+  bool is_broken_ = false;
+};
+
+// Calls work(driver) as a call of that name.
+template <class Work>
+int as_call(const char* name, Work&& work) {
+  Driver& driver = Driver::get();
+  const std::scoped_lock lock(driver.mutex);
+  const int error = driver.enter(name);
+  return error != kNoError ? error : work(driver);
+}
+
+const char* text_of(int error) {
+  switch (error) {
+    case kErrorValue: return "invalid argument";
+    case kErrorMemory: return "out of memory";
+    case kErrorHandle: return "invalid resource handle";
+    case kErrorIllegalAddress: return "an illegal memory access was encountered";
+    default: return "unknown error";
+  }
+}
+
+const char* name_of_error(int error) {
+  return error == kErrorIllegalAddress ? "cudaErrorIllegalAddress" : "cudaErrorUnknown";
+}
+
+}  // namespace
+
+const Api& api() {
+  static const Api table{
+      .count_devices =
+          [](int* count) {
+            return as_call("count_devices", [&](Driver& driver) {
+              *count = driver.count;
+              return driver.count > 0 ? kNoError : kErrorNoDevice;
+            });
+          },
+      .use_device =
+          [](int number) {
+            return as_call("use_device", [&](Driver& driver) {
+              return number < driver.count ? kNoError : kErrorNumber;
+            });
+          },
+      .properties =
+          [](int number, Properties* properties) {
+            return as_call("properties", [&](Driver& driver) {
+              if (number < 0 || number >= driver.count) return kErrorNumber;
+              *properties = {"emulated", 9, 0, driver.limit};
+              return kNoError;
+            });
+          },
+      .driver_version =
+          [](int* version) {
+            return as_call("driver_version", [&](Driver& driver) {
+              *version = driver.driver_version;
+              return kNoError;
+            });
+          },
+      .runtime_version =
+          [](int* version) {
+            return as_call("runtime_version", [&](Driver&) {
+              *version = 13000;
+              return kNoError;
+            });
+          },
+      .allocate =
+          [](void** memory, std::size_t bytes) {
+            return as_call("allocate",
+                           [&](Driver& driver) { return driver.allocate(memory, bytes); });
+          },
+      .release =
+          [](void* memory) {
+            return as_call("release", [&](Driver& driver) { return driver.release(memory); });
+          },
+      .create_stream =
+          [](void** stream) {
+            return as_call("create_stream", [&](Driver& driver) {
+              ++driver.streams;
+              *stream = new char;
+              return kNoError;
+            });
+          },
+      .destroy_stream =
+          [](void* stream) {
+            return as_call("destroy_stream", [&](Driver& driver) {
+              --driver.streams;
+              delete static_cast<char*>(stream);
+              return kNoError;
+            });
+          },
+      .synchronise =
+          [](void* stream) {
+            return as_call("synchronise",
+                           [&](Driver&) { return stream != nullptr ? kNoError : kErrorHandle; });
+          },
+      .copy =
+          [](void* to, const void* from, std::size_t bytes, CopyKind kind, void* stream) {
+            return as_call("copy", [&](Driver& driver) {
+              return stream != nullptr ? driver.copy(to, from, bytes, kind) : kErrorHandle;
+            });
+          },
+      .error_name = name_of_error,
+      .error_text = text_of,
+  };
+  return table;
+}
+
+// What tests may do with the driver.
+void add_test_functions(py::module_& module);
+void add_test_functions(py::module_& module) {
+  module.def("set_devices", [](int count, int driver_version) {
+    Driver::get().count = count;
+    Driver::get().driver_version = driver_version;
+  });
+  module.def("set_limit", [](std::size_t bytes) { Driver::get().limit = bytes; });
+  module.def(
+      "let_fail",
+      [](const std::string& call, int after, int error, bool for_ever) {
+        Driver& driver = Driver::get();
+        driver.mend();
+        driver.failing = call;
+        driver.failing_in = after;
+        driver.failing_with = error;
+        driver.stays_broken = for_ever;
+      },
+      py::arg("call"), py::arg("after") = 0, py::arg("error") = kErrorIllegalAddress,
+      py::arg("for_ever") = false);
+  module.def("mend", [] { Driver::get().mend(); });
+  module.def("used", [] { return Driver::get().used(); });
+  module.def("streams", [] { return Driver::get().streams; });
+  module.def("calls", [] { return Driver::get().calls; });
+  module.def("trim", [](int number) {
+    Refusal refusal;
+    Device* const device = Device::open(number, refusal);
+    return device == nullptr ? std::size_t{0} : device->trim();
+  });
+  module.def("set_order", [](const std::string& order) {
+    if (order == "forward") return emulation::set_order(emulation::Order::kForward);
+    if (order == "backward") return emulation::set_order(emulation::Order::kBackward);
+    if (order == "shuffled") return emulation::set_order(emulation::Order::kShuffled);
+    throw py::value_error("[emulation] order must be forward, backward or shuffled: " + order);
+  });
+}
+
+}  // namespace arignote::device
