@@ -52,7 +52,7 @@ class Program:
     TypeError or ValueError for a spec that is not made as ProgramSpec says.
     """
 
-    def __init__(self, spec: ProgramSpec) -> None: ...
+    def __init__(self, spec: ProgramSpec, device: object = None) -> None: ...
     @property
     def n_inputs(self) -> int: ...
     @property
@@ -70,7 +70,7 @@ class State:
     copied.
     """
 
-    def __init__(self, array: _Array, borrow: bool = False) -> None: ...
+    def __init__(self, array: _Array, borrow: bool = False, device: object = None) -> None: ...
     @property
     def array(self) -> _Array:
         """The array itself, the same object until a set or a resizing update replaces it."""
