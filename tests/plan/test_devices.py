@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import arignote as theano
 import arignote.tensor as T
 from arignote.graph import walk
+from arignote.graph.variable import Variable
 from arignote.plan import reference
 from arignote.plan.parse import parse
 from arignote.plan.plan import Plan, Temp
@@ -202,3 +204,46 @@ def test_results_are_those_without_a_device(
         np.testing.assert_array_equal(found, graph.values[item], strict=True)
     for found, (_, item) in zip(values, graph.updates, strict=True):
         np.testing.assert_array_equal(found, graph.values[item], strict=True)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 2**32), st.booleans())
+def test_results_of_branches_are_those_without_a_device(seed: int, overwriting: bool) -> None:
+    choices = random.Random(seed)
+    flags = [T.bscalar("p"), T.bscalar("q")]
+    x = T.dmatrix("x")
+    w = theano.shared(np.arange(9.0).reshape(3, 3), "w")
+
+    def grow(depth: int) -> Variable:
+        """Return a matrix of three rows and columns."""
+        if depth == 0:
+            return choices.choice([x, w])
+        kind = choices.randrange(6)
+        if kind == 0:
+            return T.dot(grow(depth - 1), x)
+        if kind == 1:
+            return grow(depth - 1).T + grow(depth - 1)[::-1]
+        if kind == 2:
+            return T.dot(grow(depth - 1).reshape((9,)).reshape((3, 3)), w)
+        if kind == 3:
+            return T.max(grow(depth - 1), axis=0) + x
+        flag = choices.choice([*flags, T.gt(grow(depth - 1).sum(), 0)])
+        return theano.ifelse.ifelse(flag, grow(depth - 1), grow(depth - 1))
+
+    outputs, value = [grow(4), grow(3)], grow(3)
+    known: dict[str, bool] = {}
+    device = PaperDevice(lambda op: known.setdefault(op.name, choices.random() < 0.6))
+    arguments = [np.int8(choices.randrange(2)), np.int8(choices.randrange(2))]
+    arguments += [np.array([choices.randint(-2, 2) for _ in range(9)], "float64").reshape(3, 3)]
+    found = []
+    for there in (None, device):
+        on_device = [w] if there is not None and choices.random() < 0.5 else []
+        plan, states = device_plan(
+            [*flags, x], outputs, [(w, value)], there, on_device, overwriting=overwriting
+        )
+        verify(plan)
+        assert parse(str(plan)) == plan
+        held = [state.get_value() for state in states]
+        found.append(reference.run(plan, list(map(np.asarray, arguments)), held))
+    for one, other in zip(*(itertools.chain(*item) for item in found), strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
