@@ -20,14 +20,12 @@ using Bits = std::uint64_t;
 // Beside these there are cast, identity and switch.
 // clang-format off
 #define ARN_SCALAR_OPS(X)                                                                          \
-  X(abs)                                                                                           \
-  X(add)                                                                                           \
-  X(and_) X(arccos) X(arccosh) X(arcsin) X(arcsinh) X(arctan) X(arctan2) X(arctanh) X(ceil)        \
-      X(clip) X(cos) X(cosh) X(eq) X(exp) X(exp2) X(expm1) X(floor) X(floor_div) X(ge) X(gt)       \
-          X(inv) X(invert) X(isinf) X(isnan) X(le) X(log) X(log10) X(log1p) X(log2) X(lt)          \
-              X(maximum) X(minimum) X(mod) X(mul) X(neg) X(neq) X(or_) X(pow) X(round_half_away)   \
-                  X(round_half_to_even) X(sgn) X(sigmoid) X(sin) X(sinh) X(softplus) X(sqr)        \
-                      X(sqrt) X(sub) X(tan) X(tanh) X(true_div) X(trunc) X(xor)
+  X(abs) X(add) X(and_) X(arccos) X(arccosh) X(arcsin) X(arcsinh) X(arctan) X(arctan2)             \
+  X(arctanh) X(ceil) X(clip) X(cos) X(cosh) X(eq) X(exp) X(exp2) X(expm1) X(floor) X(floor_div)    \
+  X(ge) X(gt) X(inv) X(invert) X(isinf) X(isnan) X(le) X(log) X(log10) X(log1p) X(log2) X(lt)      \
+  X(maximum) X(minimum) X(mod) X(mul) X(neg) X(neq) X(or_) X(pow) X(round_half_away)               \
+  X(round_half_to_even) X(sgn) X(sigmoid) X(sin) X(sinh) X(softplus) X(sqr) X(sqrt) X(sub)         \
+  X(tan) X(tanh) X(true_div) X(trunc) X(xor)
 // clang-format on
 
 enum class ScalarOp : std::uint8_t {

@@ -56,6 +56,15 @@ _RUN = {
 aliases.install()
 
 
+def _open_device(name: str) -> None:
+    if name != "cpu":
+        import_module("arignote.run.devices").open_device(name)
+
+
+# One that the environment names is opened by its first use.
+config.listen("device", _open_device, now=False)
+
+
 def __getattr__(name: str) -> Any:
     if name not in _RUN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,11 +9,13 @@ here may be read and set: setting it warns, once, that it has no effect.
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final, Generic, TypeVar, overload
 
+from arignote.errors import DeviceError
 from arignote.theano_flags import DEFAULTS
 
 ValueT = TypeVar("ValueT")
@@ -108,23 +110,33 @@ def _boolean(value: Any) -> bool:
     return bool(value)
 
 
+DEVICE_NAME: Final = re.compile(r"(?:cuda|gpu)(?P<number>\d{0,4})")
+"""The names of devices beside the CPU, ours and Theano's."""
+
+
+def _device_name(value: Any) -> str:
+    if str(value) == "cpu" or DEVICE_NAME.fullmatch(str(value)):
+        return str(value)
+    raise ValueError(value)
+
+
 class _DeviceFlag(Flag[str]):
-    """The device: only the CPU in this build, whatever Theano's names ask for."""
+    """The device. A listener opens it, and raises DeviceError if that fails."""
 
     def __set__(self, instance: Config, value: str) -> None:
-        if str(value) == "cpu":
+        try:
+            if str(value).startswith("opencl"):
+                raise DeviceError(f'[config] device="{value}": there is no OpenCL backend')
+            super().__set__(instance, value)
+        except DeviceError as error:
+            if instance.force_device:
+                hint = "Set force_device=False to run on the CPU instead."
+                raise DeviceError(f"{error}. {hint}") from error
+            warnings.warn(f"{error}. Running on the CPU.", stacklevel=4)
             super().__set__(instance, "cpu")
-            return
-        if not str(value).startswith(("cuda", "gpu", "opencl")):
-            raise self._invalid(value)
-        message = (
-            f'[config] device="{value}" needs a GPU backend, which this build of arignote has not: '
-            'only "cpu" is there'
-        )
-        if instance.force_device:
-            raise ValueError(f"{message}. Set force_device=False to run on the CPU instead.")
-        warnings.warn(f"{message}. Running on the CPU.", stacklevel=4)
-        super().__set__(instance, "cpu")
+
+    def _invalid(self, value: Any) -> ValueError:
+        return ValueError(f"{super()._invalid(value)} It must be cpu, cuda or a name like cuda0.")
 
 
 def _thread_count(value: Any) -> int:
@@ -149,8 +161,10 @@ class Config:
         ``"reference"`` (NumPy, the meaning of every op), ``"check"`` (both, step by step), or one
         of Theano's names for these.
     device, force_device
-        ``"cpu"``. Asking for another is an error unless ``force_device`` is false: then it warns
-        and takes the CPU. (Set ``force_device`` first.)
+        Where shared variables are to lie, and what runs functions: ``"cpu"``, ``"cuda"``,
+        ``"cuda1"`` and so on; Theano's ``"gpu"`` is the same as ``"cuda"``. One that cannot be used
+        is an error unless ``force_device`` is false: then it warns and takes the CPU. (Set
+        ``force_device`` first.)
     on_unused_input
         What an input that the graph does not need is: ``"raise"``, ``"warn"`` or ``"ignore"``.
     compute_test_value
@@ -186,7 +200,7 @@ class Config:
     optimizer_excluding = Flag("", str)
     optimizer_including = Flag("", str)
     force_device = Flag(True, _boolean)
-    device = _DeviceFlag("cpu", str, ("cpu",))
+    device = _DeviceFlag("cpu", _device_name)
     on_unused_input = Flag("raise", str, ("raise", "warn", "ignore"))
     compute_test_value = Flag("off", str, ("off", "ignore", "warn", "raise"))
     exception_verbosity = Flag("low", str, ("low", "high"))
@@ -234,10 +248,11 @@ class Config:
     def __repr__(self) -> str:
         return "\n".join(f"{name} = {getattr(self, name)!r}" for name in self.flags)
 
-    def listen(self, name: str, listener: Callable[[Any], None]) -> None:
-        """Call ``listener`` with every new value of a flag, and with its present one at once."""
+    def listen(self, name: str, listener: Callable[[Any], None], now: bool = True) -> None:
+        """Call ``listener`` with every new value of a flag, and if ``now`` with its present one."""
         self.listeners.setdefault(name, []).append(listener)
-        listener(getattr(self, name))
+        if now:
+            listener(getattr(self, name))
 
     @contextmanager
     def changed(self, **flags: Any) -> Iterator[None]:

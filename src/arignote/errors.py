@@ -59,6 +59,10 @@ class UnusedInputError(Exception):
     """A function was given an input that its graph does not need."""
 
 
+class DeviceError(ValueError):
+    """A device that cannot be used."""
+
+
 class PlanError(RuntimeError):
     """A plan that breaks its own rules: a defect of arignote or of a hand-written plan."""
 

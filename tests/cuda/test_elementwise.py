@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from arignote.run import native
-from helpers.devices import emulated, function_on
+from helpers.emulated import emulated, function_on
 from helpers.random_programs import RandomProgram, axes_of, random_shape
 from helpers.spec import SpecBuilder
 from helpers.values import Array, Values

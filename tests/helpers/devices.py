@@ -1,55 +1,46 @@
-"""Plans moved to the device that tests emulate."""
+"""Devices that exist in plans only, and the reference runtime's answer to such plans."""
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
-from arignote import _core
-from helpers.spec import Spec, SpecBuilder
-
-
-def emulated() -> ModuleType:
-    """Return the module of the emulated device; skips the test where it is not built."""
-    try:
-        return importlib.import_module("arignote._cuda_emulated")
-    except ModuleNotFoundError:
-        pytest.skip("arignote._cuda_emulated is not built: see ARIGNOTE_CUDA_EMULATED")
+from arignote.graph.op import Call, Op
+from arignote.graph.variable import SharedVariable, Variable
+from arignote.plan.lower import Choices, lower
+from arignote.plan.plan import Plan
+from arignote.rewrite.engine import Log
+from arignote.rewrite.pipeline import optimize
 
 
-def moved(spec: Spec) -> Spec:
-    """Return a spec with all steps on the device, its inputs and outputs brought there and back."""
-    buffers = [dict(buffer) for buffer in spec["buffers"]]
-    steps: list[dict[str, Any]] = []
-    places: dict[int, int] = {}
+@dataclass(frozen=True)
+class PaperDevice:
+    """A device that supports what a predicate says."""
 
-    def transfer(kernel: str, source: int, **fields: Any) -> int:
-        buffer = buffers[source]
-        copy = {"kind": "temp", "dtype": buffer["dtype"], "shape": buffer["shape"], "storage": -1}
-        buffers.append({**copy, **fields})
-        target = len(buffers) - 1
-        steps.append({"kernel": kernel, "inputs": [source], "outputs": [target], "device": True})
-        return target
+    predicate: Callable[[Op], bool] = lambda op: True
+    name: str = "paper"
 
-    for number, buffer in enumerate(spec["buffers"]):
-        if buffer["kind"] == "input":
-            places[number] = transfer("to_device", number, device=True)
-        else:
-            buffers[number]["device"] = True
-    assert not any(buffer.get("base") in places for buffer in buffers), "a window on an input"
-    steps += [
-        {**step, "device": True, "inputs": [places.get(item, item) for item in step["inputs"]]}
-        for step in spec["steps"]
-    ]
-    outputs = [transfer("to_host", number) for number in spec["outputs"]]
-    return {**spec, "buffers": buffers, "steps": steps, "outputs": outputs}
+    def supports(self, call: Call, op: Op) -> bool:
+        """Return whether it can run an op."""
+        return op.kernel is not None and self.predicate(op)
 
 
-def function_on(device: object, builder: SpecBuilder, *states: _core.State) -> _core.Function:
-    """Return a builder's plan as a function that runs on a device and returns a list."""
-    program = _core.Program(moved(builder.spec), device)
-    flags = [False] * len(builder.spec["outputs"])
-    return _core.Function(program, states, "list", flags, ["exact"] * program.n_inputs)
+def device_plan(
+    inputs: Sequence[Variable],
+    outputs: Sequence[Variable],
+    updates: Sequence[tuple[SharedVariable, Any]] = (),
+    device: PaperDevice | None = PaperDevice(),
+    on_device: Collection[SharedVariable] = (),
+    name: str = "function",
+    overwriting: bool = True,
+) -> tuple[Plan, list[SharedVariable]]:
+    """Return the plan of a graph for a device, and the shared variables in its order."""
+    count = len(outputs)
+    values = optimize([*outputs, *(value for _, value in updates)], Log())
+    targets = [state for state, _ in updates]
+    choices = Choices(
+        by_rows=False, overwriting=overwriting, device=device, on_device=frozenset(on_device)
+    )
+    pairs = list(zip(targets, values[count:], strict=True))
+    return lower(inputs, values[:count], pairs, name, choices)

@@ -153,7 +153,7 @@ def aranges(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
         yield Sample(f"{start} by {step}", op, (*arguments, length))
 
 
-@samples("copy")
+@samples("copy", "to_device", "to_host")
 def copies(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     for shape in ((), (0,), (67,), (5, 7), (2, 3, 5), (3, 0, 2)):
         lengths = values.lengths(*shape) if shape else ()

@@ -30,6 +30,8 @@ ANY_ZERO |= {name for name, op in OPS.items() if op.accuracy.sums}
 
 # What runs as its NumPy reference, on the host: these ops always,
 ALWAYS_ON_HOST = {"real", "imag", "conj", "print", "map_rows", "classic", "classic_lengths"}
+# transfers, which are steps of a device,
+ALWAYS_ON_HOST |= {"to_device", "to_host"}
 # conversions to what no kernel knows,
 ALWAYS_ON_HOST |= {"cast_complex64", "cast_complex128"}
 # and in these dtypes whatever does not only move elements, or only if it adds to them,

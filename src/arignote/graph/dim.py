@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -299,6 +299,11 @@ def product(dims: Sequence[Dim]) -> Dim:
     return result
 
 
+def contiguous_strides(shape: Shape, itemsize: int) -> tuple[Dim, ...]:
+    """Return byte strides of an array of this shape in C order."""
+    return tuple(product((*shape[axis + 1 :], itemsize)) for axis in range(len(shape)))
+
+
 def size(dims: Sequence[Dim]) -> Dim:
     """Return the product of lengths, ``2**63 - 1`` where it is larger than that.
 
@@ -309,6 +314,20 @@ def size(dims: Sequence[Dim]) -> Dim:
     for dim in dims:
         result = build("size", result, dim)
     return result
+
+
+def substitute(dim: Dim, known: Mapping[Expr, Dim]) -> Dim:
+    """Return a dim with some of its expressions replaced.
+
+    >>> n = Expr("shape", ("x", 0))
+    >>> substitute(n * 4 + 1, {n: 2})
+    9
+    """
+    values: dict[Expr, Dim] = dict(known)
+    for expr in postorder([dim], values):
+        args = [arg if isinstance(arg, int) else values[arg] for arg in _operands(expr)]
+        values[expr] = expr if expr.op in SOURCES else build(expr.op, *args)
+    return dim if isinstance(dim, int) else values[dim]
 
 
 def evaluate(dim: Dim, source: Callable[[Expr], int], known: dict[Expr, int] | None = None) -> int:

@@ -202,3 +202,4 @@ from arignote.ops.program import (
     program_op as program_op,
 )
 from arignote.ops.classic import classic_op as classic_op
+from arignote.ops.transfers import to_device_op as to_device_op, to_host_op as to_host_op

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from keyword import iskeyword
 
 from arignote import ops
 from arignote.graph import walk
-from arignote.graph.dim import Dim, Expr, Shape, product
+from arignote.graph.dim import Expr, Shape, contiguous_strides
 from arignote.graph.op import SUM, Call, Params, Strided
 from arignote.graph.variable import Apply, Constant, SharedVariable, Variable
 from arignote.plan.by_rows import by_rows_op, by_rows_params
+from arignote.plan.device_steps import Device
+from arignote.plan.devices import place_on_device
 from arignote.plan.exponentials import share_exponentials
 from arignote.plan.guards import Guards, after_conditions, node_guards
 from arignote.plan.memory import place
@@ -47,11 +49,17 @@ class Choices:
         Whether products and what follows from them run row block by row block.
     overwriting
         Whether results may take the memory of others.
+    device
+        What runs the steps that it supports, if it is not the CPU alone.
+    on_device
+        The shared variables that lie there.
     """
 
     fusing: bool = True
     by_rows: bool = True
     overwriting: bool = True
+    device: Device | None = None
+    on_device: Collection[SharedVariable] = ()
 
 
 class _Names:
@@ -72,11 +80,6 @@ class _Names:
                     break
         self.taken.add(name)
         return name
-
-
-def contiguous_strides(shape: Shape, itemsize: int) -> tuple[Dim, ...]:
-    """Return byte strides of an array of this shape in C order."""
-    return tuple(product((*shape[axis + 1 :], itemsize)) for axis in range(len(shape)))
 
 
 class _Lowering:
@@ -175,7 +178,7 @@ class _Lowering:
         wanted = [o for node in block.nodes for o in node.outputs if o in exported]
         leaves = [Variable(item.type, name=item.name) for item in inputs]
         results = walk.replace(wanted, dict(zip(inputs, leaves, strict=True)))
-        body, _ = lower(leaves, results, (), "rows", replace(choices, by_rows=False))
+        body, _ = lower(leaves, results, (), "rows", replace(choices, by_rows=False, device=None))
         params = by_rows_params(
             # What the body would check, this plan checks before its first step.
             replace(body, checks=()),
@@ -343,4 +346,9 @@ def lower(
             for (state, _), value in zip(updates, values, strict=True)
         ),
     )
+    if choices.device is not None:
+        there = [
+            lowering.buffer_of[state] for state in lowering.states if state in choices.on_device
+        ]
+        plan = place_on_device(plan, choices.device, there)
     return place(plan) if choices.overwriting else plan, lowering.states

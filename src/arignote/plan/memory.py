@@ -8,6 +8,7 @@ call thus see the old values, and a call that fails changes none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from heapq import heappop, heappush
 
@@ -15,8 +16,14 @@ from arignote import ops
 from arignote.ops.program import Program
 from arignote.plan.plan import Plan, State, Step, Temp, View, sizes_read
 
-# Steps that cannot fail, and so may write states in place.
-COMMITTING = (ops.program_op.name, ops.copy_op.name)
+# Steps that cannot fail, and so may write states in place. What fails on a device, or with it,
+# leaves nothing behind it but steps that write nothing.
+COMMITTING = (
+    ops.program_op.name,
+    ops.copy_op.name,
+    ops.to_device_op.name,
+    ops.to_host_op.name,
+)
 
 
 def place(plan: Plan) -> Plan:
@@ -84,6 +91,7 @@ def _may_write(plan: Plan, step: Step, state: str, value: str) -> bool:
         and not step.host
         and not step.guards
         and value not in plan.outputs
+        and buffer.device == target.device
         and buffer.type.dtype == target.type.dtype
         and buffer.shape == target.shape
         and _reads_elementwise(plan, step, state, value)
@@ -99,6 +107,7 @@ def _reads_elementwise(plan: Plan, step: Step, state: str, value: str) -> bool:
 def _free_to_move(plan: Plan, targets: dict[str, str]) -> tuple[list[Step], dict[str, str]]:
     """Return the steps that move to the end, and which of the targets they write.
 
+    Those that bring a result from the device are among them: the host waits in them.
     A step that writes states moves as a whole, with all that follows from what else it makes: none
     of that may fail, nor may a size be read from it. Of its new values there are neither readers
     nor windows.
@@ -127,9 +136,16 @@ def _free_to_move(plan: Plan, targets: dict[str, str]) -> tuple[list[Step], dict
         if written and is_free:
             in_place.update((name, targets[name]) for name in written)
             late[id(step)] = step
+        elif id(step) in movable and _is_last(step, readers):
+            late[id(step)] = step
         if id(step) in late:
             late.update((id(r), r) for name in step.outputs for r in readers.get(name, ()))
     return [step for step in plan.steps if id(step) in late], in_place
+
+
+def _is_last(step: Step, readers: Mapping[str, Sequence[Step]]) -> bool:
+    """Return whether a step only brings results to the host: the device does the rest meanwhile."""
+    return step.op == ops.to_host_op.name and not any(name in readers for name in step.outputs)
 
 
 def _order_writes(
@@ -234,6 +250,7 @@ def _dies(plan: Plan, source: str, output: str, position: int, last_use: dict[st
         and isinstance(new, Temp)
         and source not in plan.outputs
         and last_use[source] == position
+        and old.device == new.device
         and old.type.dtype == new.type.dtype
         and old.shape == new.shape
     )

@@ -6,6 +6,7 @@ import ast
 import base64
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ from arignote.plan.plan import (
     Step,
     Temp,
     View,
+    is_transfer,
 )
+from arignote.plan.text import ON_DEVICE
 
 Names = Mapping[str, Dim]
 
@@ -107,14 +110,17 @@ def _parse_buffer(kind: str, text: str, names: Names) -> Buffer:
     marks = match["marks"] or "n" * len(shape)
     type_ = TensorType(match["dtype"], tuple(mark == "1" for mark in marks))
     rest = match["rest"].strip()
+    device = rest.startswith(ON_DEVICE)
+    rest = rest.removeprefix(ON_DEVICE).strip()
     if kind == "input":
         return Input(name, type_, shape)
     if kind == "state":
-        return State(name, type_, shape)
+        return State(name, type_, shape, device)
     if kind == "const":
-        return Const(name, type_, _parse_array(rest.removeprefix("= "), type_.dtype, shape))
+        value = _parse_array(rest.removeprefix("= "), type_.dtype, shape)
+        return Const(name, type_, value, device)
     if kind == "scalar":
-        return Scalar(name, type_, parse_dim(rest.removeprefix("= "), names))
+        return Scalar(name, type_, parse_dim(rest.removeprefix("= "), names), device)
     if kind == "view":
         base, _, place = rest.removeprefix("of ").partition(" at ")
         offset, _, strides = place.partition(" strides ")
@@ -128,7 +134,7 @@ def _parse_buffer(kind: str, text: str, names: Names) -> Buffer:
         )
     if kind == "reshaped":
         return Reshaped(name, type_, rest.removeprefix("of "), shape)
-    return Temp(name, type_, shape, rest.removeprefix("in ") or None)
+    return Temp(name, type_, shape, rest.removeprefix("in ") or None, device)
 
 
 def _parse_array(text: str, dtype: str, shape: tuple[Dim, ...]) -> dtypes.Array:
@@ -148,7 +154,7 @@ def _parse_check(text: str, names: Names) -> Check:
 
 
 _STEP = re.compile(
-    r"\d+ (?P<host>host )?(?P<op>\w+)(?: \{(?P<params>.*?)\})?(?: \((?P<dims>.*)\))?"
+    r"\d+ (?:(?P<place>host|device) )?(?P<op>\w+)(?: \{(?P<params>.*?)\})?(?: \((?P<dims>.*)\))?"
     r" (?P<inputs>[\w ]*)-> (?P<outputs>[\w ]*?)(?: when (?P<guards>.*))?"
 )
 
@@ -169,15 +175,17 @@ def _parse_step(text: str, parts: Mapping[str, Any], names: Names) -> Step:
         (item.removeprefix("not "), not item.startswith("not "))
         for item in (match["guards"].split(" and ") if match["guards"] else ())
     )
-    return Step(
+    step = Step(
         match["op"],
         Params(params),
         tuple(match["inputs"].split()),
         tuple(match["outputs"].split()),
         _parse_dims(match["dims"] or "", names),
         guards,
-        match["host"] is not None,
+        match["place"] == "host",
+        match["place"] == "device",
     )
+    return replace(step, device=True) if is_transfer(step) and not step.host else step
 
 
 def _parse_program(lines: list[str], inputs: list[str]) -> Program:

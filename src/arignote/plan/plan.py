@@ -2,6 +2,7 @@
 
 Buffers are defined once, each by an input, a state (shared variable), a constant, a step, or as a
 view of another. Sizes are dims: integers or expressions over the shapes of inputs and states.
+Buffers and steps are the host's but for those that say that they are the device's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from arignote import ops
 from arignote.errors import Origin
 from arignote.graph.dim import Dim, Expr, Shape
 from arignote.graph.dtypes import Array
@@ -35,6 +37,7 @@ class State:
     name: str
     type: TensorType
     shape: Shape
+    device: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,7 @@ class Const:
     name: str
     type: TensorType
     value: Array
+    device: bool = False
 
     @property
     def shape(self) -> Shape:
@@ -53,7 +57,7 @@ class Const:
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Const)
-            and (self.name, self.type) == (other.name, other.type)
+            and (self.name, self.type, self.device) == (other.name, other.type, other.device)
             and self.value.shape == other.value.shape
             and self.value.tobytes() == other.value.tobytes()
         )
@@ -69,6 +73,7 @@ class Scalar:
     name: str
     type: TensorType
     value: Dim
+    device: bool = False
 
     @property
     def shape(self) -> Shape:
@@ -84,6 +89,7 @@ class Temp:
     type: TensorType
     shape: Shape
     storage: str | None = None
+    device: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,8 @@ class Step:
     """One op applied to buffers.
 
     ``guards`` are boolean scalars and the values they must have for the step to run; ``dims`` are
-    integers the kernel is given; ``host`` says that it runs as its NumPy reference.
+    integers the kernel is given; ``host`` says that it runs as its NumPy reference, and ``device``
+    that the device runs it.
     """
 
     op: str
@@ -141,6 +148,7 @@ class Step:
     dims: tuple[Dim, ...] = ()
     guards: tuple[tuple[str, bool], ...] = ()
     host: bool = False
+    device: bool = False
     origin: Origin | None = field(default=None, compare=False)
 
     @property
@@ -209,6 +217,11 @@ class Plan:
         for step in self.steps:
             yield from step.dims
 
+    def on_device(self, name: str) -> bool:
+        """Return whether a buffer lies on the device: a window lies where its base does."""
+        content = self.content(name)
+        return isinstance(content, State | Const | Scalar | Temp) and content.device
+
     def content(self, name: str) -> Buffer:
         """Return the buffer on which another is a window, through views and reshapes; or itself."""
         return self._end(name, "_contents", _base)
@@ -243,6 +256,16 @@ def _base(buffer: Buffer) -> str | None:
 
 def _base_or_storage(buffer: Buffer) -> str | None:
     return buffer.storage if isinstance(buffer, Temp) else _base(buffer)
+
+
+def is_transfer(step: Step) -> bool:
+    """Return whether a step takes a value to the device or back."""
+    return step.op in (ops.to_device_op.name, ops.to_host_op.name)
+
+
+def is_condition(step: Step, position: int) -> bool:
+    """Return whether an operand says which step is to run: it lies on the host as guards do."""
+    return step.op == ops.ifelse_op.name and position == 0
 
 
 def sizes_read(dims: Iterable[Dim]) -> set[str]:

@@ -27,7 +27,10 @@ from arignote.plan.plan import (
     Step,
     Temp,
     View,
+    is_transfer,
 )
+
+ON_DEVICE = "on device"
 
 SYMBOLS = {"add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%"}
 
@@ -119,6 +122,8 @@ class _Formatter:
         marks = "".join("1" if flag else "n" for flag in buffer.type.broadcastable)
         pattern = f":{marks}" if "1" in marks else ""
         head = f"{buffer.name} {buffer.type.dtype}[{self.dims(buffer.shape)}]{pattern}"
+        if isinstance(buffer, State | Const | Scalar | Temp) and buffer.device:
+            head += f" {ON_DEVICE}"
         if isinstance(buffer, Input):
             return f"input  {head}"
         if isinstance(buffer, State):
@@ -136,7 +141,9 @@ class _Formatter:
         return f"temp   {head}" + (f" in {buffer.storage}" if buffer.storage else "")
 
     def step(self, number: int, step: Step) -> list[str]:
-        parts = [str(number), "host " + step.op if step.host else step.op]
+        # Of a transfer it goes without saying.
+        place = "host " if step.host else "device " if step.device and not is_transfer(step) else ""
+        parts = [str(number), place + step.op]
         params = {k: v for k, v in step.params.items() if not isinstance(v, Program | Plan)}
         if params:
             parts.append("{" + ", ".join(f"{k}={v!r}" for k, v in params.items()) + "}")

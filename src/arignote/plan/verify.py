@@ -26,6 +26,7 @@ from arignote.plan.plan import (
     View,
     sizes_read,
 )
+from arignote.plan.verify_places import verify_places
 
 Guards: TypeAlias = "tuple[tuple[str, bool], ...]"
 
@@ -41,13 +42,15 @@ def verify(plan: Plan) -> None:
         If a rule is broken: names defined once and before their use, every temporary written by one
         step, types as the ops' records say, sizes known when they are needed, what a branch
         computes read in that branch only, memory taken over only from what is dead, states written
-        once and last, outputs with memory of their own.
+        once and last, outputs with memory of their own, what steps read and write lying where they
+        run.
     """
     verifier = _Verifier(plan)
     verifier.buffers()
     verifier.steps()
     verifier.storage()
     verifier.results()
+    verify_places(plan)
 
 
 class _Verifier:
@@ -231,7 +234,10 @@ class _Verifier:
         try:
             _check_program(step, call)
             expected = list(step.record.infer(step.params, call.input_types))
-            runs = step.host or (step.record.kernel is not None and step.record.supports(call))
+            # What a device has kernels for is told when a plan is loaded.
+            runs = step.host or (
+                step.record.kernel is not None and (step.device or step.record.supports(call))
+            )
         except (TypeError, ValueError, LookupError, AttributeError) as error:
             self._refuse(f"{label} is given operands or parameters of wrong types: {error}")
         if not runs:
@@ -246,6 +252,8 @@ class _Verifier:
             self._refuse(f"{label} must run a plan without states, checks and host steps")
         if any(body_of(step.params) is not None for step in body.steps):
             self._refuse(f"{label} must not run a plan that runs another")
+        if any(getattr(item, "device", False) for item in (*body.buffers, *body.steps)):
+            self._refuse(f"{label} must run a plan for the host")
         if sizes_read(body.dims()):
             self._refuse(f"{label} must run a plan whose sizes follow from its inputs")
         verify(body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from arignote.graph import walk
 from arignote.graph.variable import SharedVariable, Variable
 from arignote.plan.lower import Choices, lower
 from arignote.plan.plan import Plan
@@ -11,6 +12,7 @@ from arignote.plan.verify import verify
 from arignote.rewrite.engine import Log
 from arignote.rewrite.pipeline import merge, optimize
 from arignote.run.build import Source
+from arignote.run.devices import OpenDevice, device_for_function, place_of
 from arignote.run.mode import Mode
 
 
@@ -24,6 +26,7 @@ class Compiled:
     states: tuple[SharedVariable, ...]
     graph: tuple[Variable, ...]
     log: Log
+    device: OpenDevice | None = None
 
 
 def compile_source(source: Source, mode: Mode) -> Compiled:
@@ -33,6 +36,9 @@ def compile_source(source: Source, mode: Mode) -> Compiled:
     results = [*values, *(value for _, value in source.updates)]
     rewritten = optimize(results, log, mode.excluded) if mode.optimizer else merge(results)
     targets = [target for target, _ in source.updates]
+    shared = {*walk.shared_inputs(rewritten), *targets}
+    # What runs inside a step of the host is the host's.
+    device = None if source.options.get("inside") else device_for_function(shared)
     plan, states = lower(
         source.leaves,
         rewritten[: len(values)],
@@ -44,10 +50,13 @@ def compile_source(source: Source, mode: Mode) -> Compiled:
             by_rows=mode.optimizer is not None
             and "by_rows" not in mode.excluded
             and mode.watcher is None
-            and mode.linker != "check",
+            and mode.linker != "check"
+            and device is None,
             overwriting="inplace" not in mode.excluded,
+            device=device,
+            on_device={item for item in shared if place_of(item) is not None},
         ),
         log.notes,
     )
     verify(plan)
-    return Compiled(source, mode, plan, tuple(states), tuple(rewritten), log)
+    return Compiled(source, mode, plan, tuple(states), tuple(rewritten), log, device)

@@ -44,7 +44,9 @@ def host_calls(plan: Plan) -> dict[int, native.HostCall]:
 
 def _body_call(plan: Plan, step: Step, body: Body) -> native.HostCall:
     """Return a call that runs the body natively for each index."""
-    rows = function([body.index, *body.free], list(body.rows), on_unused_input="ignore")
+    given = Given([body.index, *body.free], list(body.rows), None, None, False, None)
+    source = build_source(given, None, "ignore", {"origin": current_origin(), "inside": True})
+    rows = make_function(source, get_mode(None))
 
     return lambda *operands: run_rows(plan.call(step), rows, *operands)
 
@@ -76,7 +78,8 @@ class Function(Loops, native.Function):
         self.compiled = compiled
         self.name = source.name
         self.arguments = Arguments(source.inputs)
-        program = native.load(compiled.plan, host_calls(compiled.plan))
+        capsule = compiled.device.capsule if compiled.device is not None else None
+        program = native.load(compiled.plan, host_calls(compiled.plan), capsule)
         storages = [state.container.storage for state in compiled.states]
         returns: Any = "list"
         if not source.feedback:

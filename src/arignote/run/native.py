@@ -130,6 +130,8 @@ class _Encoder:
             "dtype": buffer.type.dtype,
             "shape": [self.register(dim) for dim in buffer.shape],
         }
+        if self.plan.on_device(buffer.name):
+            entry["device"] = True
         if isinstance(buffer, Input):
             entry["broadcastable"] = list(buffer.type.broadcastable)
         elif isinstance(buffer, Const):
@@ -151,7 +153,7 @@ class _Encoder:
         record = step.record
         attributes = record.encode(self.plan.call(step))
         body = body_of(step.params)
-        return {
+        entry = {
             "kernel": "host" if step.host else record.kernel,
             "ints": [] if step.host else list(attributes.ints),
             "reals": [] if step.host else list(attributes.reals),
@@ -163,6 +165,7 @@ class _Encoder:
             "host": host,
             "body": None if body is None else _specify(body, {}),
         }
+        return entry | {"device": True} if step.device else entry
 
 
 def loaded_buffers(plan: Plan) -> list[Buffer]:
@@ -189,7 +192,9 @@ def _names_used(plan: Plan) -> set[str]:
     return used
 
 
-def load(plan: Plan, host_calls: dict[int, HostCall]) -> _core.Program:
+def load(
+    plan: Plan, host_calls: dict[int, HostCall], device: object | None = None
+) -> _core.Program:
     """Load a plan into the runtime, which verifies it.
 
     Parameters
@@ -198,6 +203,8 @@ def load(plan: Plan, host_calls: dict[int, HostCall]) -> _core.Program:
         The plan.
     host_calls
         For each host step, by its number, what computes it from arrays.
+    device
+        The capsule of the device that the plan is for.
 
     Raises
     ------
@@ -210,7 +217,7 @@ def load(plan: Plan, host_calls: dict[int, HostCall]) -> _core.Program:
         raise PlanError(
             f"[plan {plan.name}] every name must be that of a buffer: {error}"
         ) from None
-    return _core.Program(spec)
+    return _core.Program(spec) if device is None else _core.Program(spec, device)
 
 
 def _specify(plan: Plan, host_calls: dict[int, HostCall]) -> _core.ProgramSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from numbers import Number
 from typing import Any
 
@@ -12,11 +13,15 @@ from arignote.graph import dtypes
 from arignote.graph.dtypes import Array
 from arignote.graph.type import GenericType, TensorType
 from arignote.graph.variable import SharedVariable, Variable
+from arignote.run.devices import OpenDevice, device_for_value
 from arignote.run.native import Storage
 
 
 class Container:
-    """The value of a shared tensor: one aligned buffer that compiled functions use in place."""
+    """The value of a shared tensor: one aligned buffer that compiled functions use in place.
+
+    It lies on the device if it is given one; its arrays are then copies.
+    """
 
     def __init__(
         self,
@@ -25,15 +30,19 @@ class Container:
         borrow: bool,
         strict: bool = False,
         allow_downcast: bool | None = None,
+        device: OpenDevice | None = None,
     ) -> None:
         self.type = type
         self.strict = strict
         self.allow_downcast = allow_downcast
-        self.storage = Storage(value, borrow)
+        self.device = device
+        self.storage = (
+            Storage(value, borrow) if device is None else Storage(value, borrow, device.capsule)
+        )
 
     @property
     def data(self) -> Array:
-        """The array itself."""
+        """The array itself, of a device a copy."""
         return self.storage.array
 
     value = data
@@ -47,14 +56,22 @@ class Container:
         array = filter_value(self.type, value, self.allow_downcast, self.strict)
         self.storage.set(array, borrow and array is value)
 
-    def __reduce__(self) -> tuple[type[Container], tuple[Any, ...]]:
-        return Container, (
+    def __reduce__(self) -> tuple[Callable[..., Container], tuple[Any, ...]]:
+        return _new_container, (
             self.type,
             self.storage.copy(),
             False,
             self.strict,
             self.allow_downcast,
         )
+
+
+def _new_container(
+    type_: TensorType, value: Array, borrow: bool, strict: bool, allow_downcast: bool | None
+) -> Container:
+    """Return a container that lies where those of new shared variables do."""
+    device = device_for_value(type_)
+    return Container(type_, value, borrow, strict, allow_downcast, device)
 
 
 class GenericContainer:
@@ -264,5 +281,5 @@ def shared(
     pattern = (False,) * array.ndim if broadcastable is None else tuple(broadcastable)
     type_ = TensorType(array.dtype.name, pattern)
     _check_shape(type_, array)
-    container = Container(type_, array, borrow, strict, allow_downcast)
+    container = _new_container(type_, array, borrow, strict, allow_downcast)
     return type_.shared_class(type_, container, name)

@@ -276,7 +276,8 @@ class TensorSharedVariable(Tensor, SharedVariable):
         Parameters
         ----------
         borrow
-            Whether to return the array that functions use and update, instead of a copy.
+            Whether to return the array that functions use and update, instead of a copy. The value
+            of a variable on a device is always a copy.
         return_internal_type
             Theano's, for arrays on a GPU: here the value is a NumPy array either way.
 
@@ -324,7 +325,7 @@ class TensorSharedVariable(Tensor, SharedVariable):
 
     def zero(self, borrow: bool = False) -> None:
         """Set the value to zeros of the shape it has, in place if ``borrow``."""
-        if borrow:
+        if borrow and self.container.device is None:
             self.container.data[...] = 0
         else:
             self.set_value(np.zeros_like(self.container.data), borrow=True)
