@@ -1,0 +1,23 @@
+// Index arrays of a step, laid out once for many runs.
+#pragma once
+
+#include <span>
+
+#include "backend/session.hpp"
+#include "kernels/index.hpp"
+
+namespace arignote::device {
+
+class Indices {
+ public:
+  // The j-th array runs over axis j of `array`. False if they have not one shape.
+  bool plan(std::span<const Layout> indices, const Layout& array);
+  IndexArgs at(std::span<std::byte* const> data) const;
+  // Queues what leaves a fault where an index is out of range.
+  static Status check(const IndexArgs& args, DeviceSession& session);
+
+ private:
+  IndexArgs args_{};
+};
+
+}  // namespace arignote::device
