@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "kernels/index_operand.hpp"
+#include "kernels/region.hpp"
 #include "kernels/tables.hpp"
 #include "kernels/transfer.hpp"
 
@@ -195,42 +196,18 @@ class SliceUpdate final : public Kernel {
   }
 
   Status run(const RunArgs& args) noexcept override {
-    Layout region = out_;
-    std::int64_t offset = 0;
-    if (args.dims.size() != 3 * static_cast<std::size_t>(out_.ndim)) {
-      return Status::bad_plan("[slice_update] dims must be (start, length, step) of each axis");
-    }
-    for (std::size_t axis = 0; axis < static_cast<std::size_t>(out_.ndim); ++axis) {
-      const std::int64_t start = args.dims[3 * axis];
-      const std::int64_t length = args.dims[3 * axis + 1];
-      const std::int64_t step = args.dims[3 * axis + 2];
-      if (!inside(start, length, step, out_.shape[axis])) {
-        return Status::bad_plan("[slice_update] the region must lie inside x");
-      }
-      region.shape[axis] = length;
-      region.strides[axis] = length > 1 ? out_.strides[axis] * step : 0;
-      if (length > 0) offset += start * out_.strides[axis];
-    }
+    Region region;
+    if (const Status status = region.cut(out_, args.dims); !status.ok()) return status;
     Transfer change = change_;
-    if (!change.plan(region, v_)) return Status::bad_plan("[slice_update] v must fit the region");
+    if (!change.plan(region.layout, v_)) {
+      return Status::bad_plan("[slice_update] v must fit the region");
+    }
     if (!shares_) base_.run(args.outputs[0], args.inputs[0]);
-    if (region.size() > 0) change.run(args.outputs[0] + offset, args.inputs[1]);
+    if (region.layout.size() > 0) change.run(args.outputs[0] + region.offset, args.inputs[1]);
     return {};
   }
 
  private:
-  static bool inside(std::int64_t start, std::int64_t length, std::int64_t step,
-                     std::int64_t extent) noexcept {
-    if (length <= 0) return length == 0;
-    if (start < 0 || start >= extent) return false;
-    if (length == 1) return true;
-    if (step == 0) return false;
-    const std::int64_t room = step > 0 ? extent - 1 - start : start;
-    // Dividing, since a product could overflow; |step| of the least integer is beyond any room.
-    if (step == INT64_MIN) return false;
-    return length - 1 <= room / (step > 0 ? step : -step);
-  }
-
   Transfer base_;
   Transfer change_;
   bool shares_;

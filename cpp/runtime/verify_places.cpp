@@ -57,9 +57,11 @@ class Places {
     if ((is_upload || is_download) && !step.on_device) {
       throw PlanError(where + "it must be a step of the device");
     }
-    for (const int buffer : step.inputs) {
-      step.on_device && !is_upload ? device(buffer, where + "an input")
-                                   : host(buffer, where + "an input");
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      // The host decides what a condition chooses.
+      const bool is_condition = step.spec.kernel == "ifelse" && i == 0;
+      step.on_device && !is_upload && !is_condition ? device(step.inputs[i], where + "an input")
+                                                    : host(step.inputs[i], where + "an input");
     }
     for (const int buffer : step.outputs) {
       step.on_device && !is_download ? device(buffer, where + "an output")

@@ -5,13 +5,15 @@
 namespace arignote::device {
 
 bool Copy::plan(const Layout& to, const Layout& from) {
-  if (!same_shape(to, from)) return false;
+  if (to.ndim != from.ndim) return false;
   Axes<2> axes;
   for (int axis = 0; axis < to.ndim; ++axis) {
-    axes.add(to.shape[axis], {to.strides[axis], from.strides[axis]});
+    const bool is_repeated = from.shape[axis] == 1;
+    if (!is_repeated && from.shape[axis] != to.shape[axis]) return false;
+    axes.add(to.shape[axis], {to.strides[axis], is_repeated ? 0 : from.strides[axis]});
   }
   axes.join();
-  item_ = size_of(to.dtype);
+  dtype_ = to.dtype;
   args_.count = to.size();
   args_.ndim = axes.ndim;
   for (int axis = 0; axis < axes.ndim; ++axis) {
@@ -28,7 +30,8 @@ Status Copy::run(std::byte* to, const std::byte* from, DeviceSession& session) c
   args.to = to;
   args.from = from;
   args.fault = session.fault();
-  return status_of(launch_copy(args, item_, session.stream()));
+  return status_of(adds_ ? launch_add(args, dtype_, session.stream())
+                         : launch_copy(args, size_of(dtype_), session.stream()));
 }
 
 }  // namespace arignote::device

@@ -8,13 +8,17 @@ namespace arignote::device {
 
 class Copy {
  public:
-  // False if the shapes differ.
+  // What is copied is added, if `adds`: then of real numbers or bool.
+  explicit Copy(bool adds = false) : adds_(adds) {}
+
+  // Axes of length one in `from` are repeated. False if the shapes do not fit.
   bool plan(const Layout& to, const Layout& from);
   Status run(std::byte* to, const std::byte* from, DeviceSession& session) const;
 
  private:
+  bool adds_;
+  DType dtype_ = DType::kFloat64;
   CopyArgs args_{};
-  std::size_t item_ = 0;
 };
 
 }  // namespace arignote::device

@@ -10,8 +10,9 @@ namespace arignote::device {
 
 class Indices {
  public:
-  // The j-th array runs over axis j of `array`. False if they have not one shape.
-  bool plan(std::span<const Layout> indices, const Layout& array);
+  // The j-th array runs over axis j of `array`; each position adds so many bytes by itself. False
+  // if they have not one shape.
+  bool plan(std::span<const Layout> indices, const Layout& array, std::int64_t position_step = 0);
   IndexArgs at(std::span<std::byte* const> data) const;
   // Queues what leaves a fault where an index is out of range.
   static Status check(const IndexArgs& args, DeviceSession& session);

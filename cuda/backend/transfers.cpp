@@ -1,4 +1,4 @@
-// Steps that move arrays: from the host to the device, back, and on the device.
+// Steps that move arrays from the host to the device, and back.
 #include <algorithm>
 #include <memory>
 #include <vector>
@@ -81,21 +81,6 @@ class ToHost final : public Kernel {
   std::size_t bytes_ = 0;
 };
 
-class CopyStep final : public Kernel {
- public:
-  Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
-    return copy_.plan(outputs[0], inputs[0]) ? Status{}
-                                             : Status::bad_plan("copy must keep the shape");
-  }
-  double cost() const override { return kNanoseconds; }
-  Status run(const RunArgs& args) noexcept override {
-    return copy_.run(args.outputs[0], args.inputs[0], session_of(args));
-  }
-
- private:
-  Copy copy_;
-};
-
 bool is_one_to_one(const StepSpec& spec, Status& status) {
   const bool fits = spec.input_dtypes.size() == 1 && spec.output_dtypes.size() == 1 &&
                     spec.input_dtypes == spec.output_dtypes &&
@@ -108,13 +93,11 @@ std::unique_ptr<Kernel> make_to_device(const StepSpec& spec, Status& status) {
   return is_one_to_one(spec, status) ? std::make_unique<ToDevice>(spec.input_dtypes[0]) : nullptr;
 }
 
-template <class Step>
-std::unique_ptr<Kernel> make(const StepSpec& spec, Status& status) {
-  return is_one_to_one(spec, status) ? std::make_unique<Step>() : nullptr;
+std::unique_ptr<Kernel> make_to_host(const StepSpec& spec, Status& status) {
+  return is_one_to_one(spec, status) ? std::make_unique<ToHost>() : nullptr;
 }
 
-constexpr KernelEntry kTransfers[] = {
-    {"to_device", make_to_device}, {"to_host", make<ToHost>}, {"copy", make<CopyStep>}};
+constexpr KernelEntry kTransfers[] = {{"to_device", make_to_device}, {"to_host", make_to_host}};
 
 }  // namespace
 

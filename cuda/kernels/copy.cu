@@ -1,5 +1,7 @@
 #include "kernels/copy.hpp"
 
+#include "kernels/scalar_ops.cuh"
+
 namespace arignote::device {
 namespace {
 
@@ -8,27 +10,70 @@ struct Bytes16 {
   std::uint64_t high;
 };
 
-template <class Item>
-ARN_KERNEL copy_elements(CopyArgs c) {
-  std::int64_t rest = block_index() * block_threads() + thread_index();
-  if (rest >= c.count || c.fault->step >= 0) return;
+struct Offsets {
   std::int64_t to = 0;
   std::int64_t from = 0;
-  for (int axis = c.ndim - 1; axis >= 0; --axis) {
-    const std::int64_t above = rest / c.shape[axis];
-    const std::int64_t index = rest - above * c.shape[axis];
-    rest = above;
-    to += index * c.to_strides[axis];
-    from += index * c.from_strides[axis];
+
+  ARN_DEVICE Offsets(const CopyArgs& c, std::int64_t rest) {
+    for (int axis = c.ndim - 1; axis >= 0; --axis) {
+      const std::int64_t above = rest / c.shape[axis];
+      const std::int64_t index = rest - above * c.shape[axis];
+      rest = above;
+      to += index * c.to_strides[axis];
+      from += index * c.from_strides[axis];
+    }
   }
-  *reinterpret_cast<Item*>(c.to + to) = *reinterpret_cast<const Item*>(c.from + from);
+};
+
+ARN_DEVICE std::int64_t element_of_thread() {
+  return block_index() * block_threads() + thread_index();
+}
+
+template <class Item>
+ARN_KERNEL copy_elements(CopyArgs c) {
+  const std::int64_t element = element_of_thread();
+  if (element >= c.count || c.fault->step >= 0) return;
+  const Offsets at(c, element);
+  *reinterpret_cast<Item*>(c.to + at.to) = *reinterpret_cast<const Item*>(c.from + at.from);
+}
+
+ARN_KERNEL add_elements(CopyArgs c, DType dtype) {
+  const std::int64_t element = element_of_thread();
+  if (element >= c.count || c.fault->step >= 0) return;
+  const Offsets at(c, element);
+  std::byte* const to = c.to + at.to;
+  store_bits(dtype, add_bits(dtype, load_bits(dtype, to), load_bits(dtype, c.from + at.from)), to);
+}
+
+// Integers wrap; floats are rounded once.
+ARN_KERNEL fill_range(ArangeArgs a) {
+  const std::int64_t element = element_of_thread();
+  if (element >= a.count || a.fault->step >= 0) return;
+  const Bits start = load_bits(a.dtype, a.start);
+  const Bits step = load_bits(a.dtype, a.step);
+  std::byte* const out = a.out + element * a.out_step;
+  if (a.dtype == DType::kBool) {
+    store_bits(a.dtype, start | (element != 0 ? step : 0), out);
+  } else if (a.dtype >= DType::kFloat16) {
+    const bool is_double = a.dtype == DType::kFloat64;
+    const double first = is_double ? value_of<double>(start) : value_of<float>(start);
+    const double pace = is_double ? value_of<double>(step) : value_of<float>(step);
+    const double value = first + static_cast<double>(element) * pace;
+    store_bits(a.dtype, cast(bits_of(value), DType::kFloat64, a.dtype), out);
+  } else {
+    store_bits(a.dtype, start + static_cast<Bits>(element) * step, out);
+  }
+}
+
+Grid grid_for(std::int64_t threads) {
+  return {.blocks = (threads + kBlockThreads - 1) / kBlockThreads};
 }
 
 }  // namespace
 
 int launch_copy(const CopyArgs& args, std::size_t item, Stream stream) {
   if (args.count == 0) return 0;
-  const Grid grid{.blocks = (args.count + kBlockThreads - 1) / kBlockThreads};
+  const Grid grid = grid_for(args.count);
   switch (item) {
     case 1: return launch(copy_elements<std::uint8_t>, grid, stream, args);
     case 2: return launch(copy_elements<std::uint16_t>, grid, stream, args);
@@ -36,6 +81,16 @@ int launch_copy(const CopyArgs& args, std::size_t item, Stream stream) {
     case 8: return launch(copy_elements<std::uint64_t>, grid, stream, args);
     default: return launch(copy_elements<Bytes16>, grid, stream, args);
   }
+}
+
+int launch_add(const CopyArgs& args, DType dtype, Stream stream) {
+  if (args.count == 0) return 0;
+  return launch(add_elements, grid_for(args.count), stream, args, dtype);
+}
+
+int launch_arange(const ArangeArgs& args, Stream stream) {
+  if (args.count == 0) return 0;
+  return launch(fill_range, grid_for(args.count), stream, args);
 }
 
 }  // namespace arignote::device

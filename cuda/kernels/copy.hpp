@@ -24,4 +24,19 @@ struct CopyArgs {
 // Elements of so many bytes: 1, 2, 4, 8 or 16.
 int launch_copy(const CopyArgs& args, std::size_t item, Stream stream);
 
+// to += from, for real numbers and bool.
+int launch_add(const CopyArgs& args, DType dtype, Stream stream);
+
+// out[i] = start + i * step, of so many elements that lie `out_step` bytes apart.
+struct ArangeArgs {
+  const std::byte* start;
+  const std::byte* step;
+  std::byte* out;
+  const Fault* fault;
+  std::int64_t count;
+  std::int64_t out_step;
+  DType dtype;
+};
+int launch_arange(const ArangeArgs& args, Stream stream);
+
 }  // namespace arignote::device

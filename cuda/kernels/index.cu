@@ -29,7 +29,7 @@ ARN_DEVICE bool is_outside(const IndexArgs& index, int array, std::int64_t posit
 
 // In bytes from the first element of the array.
 ARN_DEVICE std::int64_t offset_of(const IndexArgs& index, std::int64_t position) {
-  std::int64_t offset = 0;
+  std::int64_t offset = position * index.position_step;
   for (int array = 0; array < index.arrays; ++array) {
     const Bits place = wrapped(index, array, index_at(index, array, position));
     offset += static_cast<std::int64_t>(place) * index.steps[array];
@@ -78,6 +78,15 @@ ARN_KERNEL take_elements(TakeArgs t) {
   reinterpret_cast<Item*>(t.out)[element] = *reinterpret_cast<const Item*>(t.x + offset);
 }
 
+ARN_KERNEL place_elements(PlaceArgs p) {
+  const std::int64_t position = block_index() * block_threads() + thread_index();
+  if (position >= p.index.count || p.fault->step >= 0) return;
+  std::byte* const to = p.out + offset_of(p.index, position);
+  const std::byte* const from = p.v + position * p.v_step;
+  if (!p.adds) return move_element(p.dtype, from, to);
+  store_bits(p.dtype, add_bits(p.dtype, load_bits(p.dtype, to), load_bits(p.dtype, from)), to);
+}
+
 std::int64_t blocks_for(std::int64_t threads) {
   return (threads + kBlockThreads - 1) / kBlockThreads;
 }
@@ -101,6 +110,11 @@ int launch_take(const TakeArgs& args, std::size_t item, Stream stream) {
     case 8: return launch(take_elements<std::uint64_t>, grid, stream, args);
     default: return launch(take_elements<Bytes16>, grid, stream, args);
   }
+}
+
+int launch_place(const PlaceArgs& args, Stream stream) {
+  if (args.index.count == 0) return 0;
+  return launch(place_elements, {.blocks = blocks_for(args.index.count)}, stream, args);
 }
 
 }  // namespace arignote::device

@@ -22,6 +22,7 @@ struct IndexArgs {
   DType dtypes[kMaxDims];
   std::int64_t lengths[kMaxDims];  // of the array's axes
   std::int64_t steps[kMaxDims];    // from one element to the next along them, in bytes
+  std::int64_t position_step;  // what each position adds by itself, in bytes
 };
 
 // Leaves a fault where an index is out of range.
@@ -39,5 +40,17 @@ struct TakeArgs {
   std::int64_t strides[kMaxDims];  // of x
 };
 int launch_take(const TakeArgs& args, std::size_t item, Stream stream);
+
+// out[index i] = v[i], or += v[i] as `adds` says: the positions mean different elements.
+struct PlaceArgs {
+  IndexArgs index;
+  const std::byte* v;
+  std::byte* out;
+  const Fault* fault;
+  std::int64_t v_step;  // in bytes
+  DType dtype;
+  bool adds;
+};
+int launch_place(const PlaceArgs& args, Stream stream);
 
 }  // namespace arignote::device

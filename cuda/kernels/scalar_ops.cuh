@@ -307,6 +307,7 @@ ARN_DEVICE std::int64_t item_bytes(DType dtype) {
     case DType::kInt32:
     case DType::kUInt32:
     case DType::kFloat32: return 4;
+    case DType::kComplex128: return 16;
     default: return 8;
   }
 }
@@ -352,6 +353,23 @@ ARN_DEVICE void store_bits(DType dtype, Bits bits, std::byte* at) {
       break;
     default: *reinterpret_cast<std::uint64_t*>(at) = bits; break;
   }
+}
+
+// Integers wrap, and bool is joined by "or".
+ARN_DEVICE Bits add_bits(DType dtype, Bits a, Bits b) {
+  switch (dtype) {
+    case DType::kBool: return a | b;
+    case DType::kFloat16:
+      return bits_of(widened(narrowed(value_of<float>(a) + value_of<float>(b))));
+    case DType::kFloat32: return bits_of(value_of<float>(a) + value_of<float>(b));
+    case DType::kFloat64: return bits_of(value_of<double>(a) + value_of<double>(b));
+    default: return cut(dtype, a + b);
+  }
+}
+
+// One element of any dtype, bit for bit.
+ARN_DEVICE void move_element(DType dtype, const std::byte* from, std::byte* to) {
+  std::memcpy(to, from, static_cast<std::size_t>(item_bytes(dtype)));
 }
 
 }  // namespace arignote::device
