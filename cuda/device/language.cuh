@@ -10,6 +10,7 @@ namespace arignote::device {
 
 inline constexpr int kBlockThreads = 256;
 inline constexpr int kWarpThreads = 32;
+inline constexpr std::int64_t kMostBlocks = 0x7fffffff;
 
 // How a kernel is launched.
 struct Grid {
@@ -64,10 +65,11 @@ ARN_DEVICE void atomic_max(std::int64_t* at, std::int64_t value) {
 // Queues a kernel; returns a cudaError_t.
 template <class... Parameters, class... Arguments>
 int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Arguments... arguments) {
+  if (grid.blocks > kMostBlocks) return cudaErrorInvalidConfiguration;
   const dim3 blocks(static_cast<unsigned>(grid.blocks));
   const dim3 threads(static_cast<unsigned>(grid.threads));
   kernel<<<blocks, threads, grid.shared_bytes, stream>>>(Parameters(arguments)...);
-  return static_cast<int>(cudaPeekAtLastError());
+  return static_cast<int>(cudaGetLastError());  // so that it is no longer the last one
 }
 
 }  // namespace arignote::device
