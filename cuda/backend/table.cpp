@@ -5,7 +5,7 @@
 namespace arignote::device {
 
 std::span<const std::span<const KernelEntry>> kernel_tables() {
-  static const std::array tables{elementwise_kernels(), transfer_kernels()};
+  static const std::array tables{elementwise_kernels(), transfer_kernels(), dot_kernels()};
   return tables;
 }
 

@@ -14,5 +14,6 @@ std::span<const std::span<const KernelEntry>> kernel_tables();
 // Of each file.
 std::span<const KernelEntry> elementwise_kernels();
 std::span<const KernelEntry> transfer_kernels();
+std::span<const KernelEntry> dot_kernels();
 
 }  // namespace arignote::device

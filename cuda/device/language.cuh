@@ -28,8 +28,13 @@ struct Grid {
 
 #define ARN_DEVICE __device__ __forceinline__
 #define ARN_KERNEL __global__ void __launch_bounds__(::arignote::device::kBlockThreads)
+// One whose registers leave room for so many blocks on a multiprocessor.
+#define ARN_KERNEL_SHARING(blocks)                                                                 \
+  __global__ void __launch_bounds__(::arignote::device::kBlockThreads, blocks)
 // An array of the block's, as long as a constant.
 #define ARN_SHARED(Type, name, count) __shared__ Type name[count]
+// Before a loop over a local array, which then lies in registers.
+#define ARN_UNROLL _Pragma("unroll")
 
 namespace arignote::device {
 
@@ -80,10 +85,12 @@ int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Argum
 
 #define ARN_DEVICE inline
 #define ARN_KERNEL void
+#define ARN_KERNEL_SHARING(blocks) void
 #define ARN_SHARED(Type, name, count)                                                              \
   static const char name##_place = 0;                                                              \
   Type* const name = static_cast<Type*>(                                                           \
       ::arignote::device::emulation::shared_array(&name##_place, sizeof(Type) * (count)))
+#define ARN_UNROLL
 
 namespace arignote::device {
 
