@@ -1,6 +1,4 @@
-// Matrix and vector products.
-//
-//   dot  a, b -> out   ranks (1, 1), (2, 1), (1, 2), (2, 2)
+// Matrix and vector products: see dot_shape.hpp.
 //
 // Floating-point numbers have kernels for a matrix of few columns and for any other, integers are
 // multiplied by the definition. Operands that these cannot read are first copied to the workspace.
@@ -10,9 +8,9 @@
 #include <cstdlib>
 #include <memory>
 #include <type_traits>
-#include <utility>
 
 #include "kernels/block.hpp"
+#include "kernels/dot_shape.hpp"
 #include "kernels/matrix_product.hpp"
 #include "kernels/narrow_dot.hpp"
 #include "kernels/product.hpp"
@@ -24,21 +22,6 @@ namespace arignote {
 namespace {
 
 constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
-
-Layout transposed(Layout matrix) {
-  std::swap(matrix.shape[0], matrix.shape[1]);
-  std::swap(matrix.strides[0], matrix.strides[1]);
-  return matrix;
-}
-
-// A left vector is a row, a right vector a column.
-Layout as_matrix(Layout operand, bool left) {
-  if (operand.ndim == 2) return operand;
-  operand.ndim = 2;
-  operand.shape[1] = 1;
-  operand.strides[1] = static_cast<std::int64_t>(size_of(operand.dtype));
-  return left ? transposed(operand) : operand;
-}
 
 // An axis of length one may have any stride: here it gets one that fits the other axis.
 Layout with_fitting_strides(Layout matrix) {
@@ -150,10 +133,6 @@ class Product {
       kIsReal, MatrixProduct<std::conditional_t<kIsReal, T, float>>, Nothing> real_;
 };
 
-bool is_bytes(DType dtype) {
-  return dtype == DType::kBool || dtype == DType::kInt8 || dtype == DType::kUInt8;
-}
-
 // A matrix of bytes as one of float32 without gaps, its axes in the order of memory.
 class WidenedBytes {
  public:
@@ -210,14 +189,11 @@ class Dot final : public Kernel {
       : product_(spec.output_dtypes[0]), widened_(spec.input_dtypes[0]) {}
 
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
-    Layout a = as_matrix(inputs[0], true);
-    const Layout b = as_matrix(inputs[1], false);
-    const Layout& out = outputs[0];
-    const bool columns_fit = inputs[1].ndim == 1 || out.shape[out.ndim - 1U] == b.shape[1];
-    const bool rows_fit = inputs[0].ndim == 1 || out.shape[0] == a.shape[0];
-    if (a.shape[1] != b.shape[0] || !rows_fit || !columns_fit || !out.contiguous()) {
-      return Status::bad_plan("[dot] a and b must fit, and out be contiguous");
+    DotOperands operands;
+    if (const Status status = dot_operands(inputs, outputs[0], operands); !status.ok()) {
+      return status;
     }
+    auto& [a, b] = operands;
     is_turned_ = false;
     is_widened_ = false;
     if constexpr (std::is_floating_point_v<T>) {
@@ -292,19 +268,6 @@ class Dot final : public Kernel {
   bool is_narrow_ = false;
   bool is_turned_ = false;
 };
-
-bool is_dot(const StepSpec& spec) {
-  if (spec.input_dtypes.size() != 2 || spec.output_dtypes.size() != 1 || !spec.ints.empty() ||
-      spec.input_dtypes[1] != spec.output_dtypes[0] || !shares_only(spec, {})) {
-    return false;
-  }
-  const DType dtype = spec.output_dtypes[0];
-  const bool has_bytes = dtype == DType::kFloat32 && is_bytes(spec.input_dtypes[0]);
-  if (spec.input_dtypes[0] != dtype && !has_bytes) return false;
-  const int a = spec.input_ndims[0];
-  const int b = spec.input_ndims[1];
-  return (a == 1 || a == 2) && (b == 1 || b == 2) && spec.output_ndims[0] == a + b - 2;
-}
 
 std::unique_ptr<Kernel> make_dot(const StepSpec& spec, Status& status) {
   std::unique_ptr<Kernel> made;

@@ -16,5 +16,6 @@ std::span<const KernelEntry> elementwise_kernels();
 std::span<const KernelEntry> index_kernels();
 std::span<const KernelEntry> move_kernels();
 std::span<const KernelEntry> transfer_kernels();
+std::span<const KernelEntry> dot_kernels();
 
 }  // namespace arignote::device

@@ -25,7 +25,6 @@ namespace {
 
 constexpr std::size_t kStackBytes = 64 << 10;
 constexpr std::size_t kMostShared = 48 << 10;
-constexpr std::int64_t kMostBlocks = 0x7fffffff;
 constexpr int kInvalidConfiguration = 9;  // cudaErrorInvalidConfiguration
 
 std::mutex one_kernel;

@@ -10,6 +10,7 @@ namespace arignote::device {
 
 inline constexpr int kBlockThreads = 256;
 inline constexpr int kWarpThreads = 32;
+inline constexpr std::int64_t kMostBlocks = 0x7fffffff;
 
 // How a kernel is launched.
 struct Grid {
@@ -27,8 +28,13 @@ struct Grid {
 
 #define ARN_DEVICE __device__ __forceinline__
 #define ARN_KERNEL __global__ void __launch_bounds__(::arignote::device::kBlockThreads)
+// One whose registers leave room for so many blocks on a multiprocessor.
+#define ARN_KERNEL_SHARING(blocks)                                                                 \
+  __global__ void __launch_bounds__(::arignote::device::kBlockThreads, blocks)
 // An array of the block's, as long as a constant.
 #define ARN_SHARED(Type, name, count) __shared__ Type name[count]
+// Before a loop over a local array, which then lies in registers.
+#define ARN_UNROLL _Pragma("unroll")
 
 namespace arignote::device {
 
@@ -64,10 +70,11 @@ ARN_DEVICE void atomic_max(std::int64_t* at, std::int64_t value) {
 // Queues a kernel; returns a cudaError_t.
 template <class... Parameters, class... Arguments>
 int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Arguments... arguments) {
+  if (grid.blocks > kMostBlocks) return cudaErrorInvalidConfiguration;
   const dim3 blocks(static_cast<unsigned>(grid.blocks));
   const dim3 threads(static_cast<unsigned>(grid.threads));
   kernel<<<blocks, threads, grid.shared_bytes, stream>>>(Parameters(arguments)...);
-  return static_cast<int>(cudaPeekAtLastError());
+  return static_cast<int>(cudaGetLastError());  // so that it is no longer the last one
 }
 
 }  // namespace arignote::device
@@ -78,10 +85,12 @@ int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Argum
 
 #define ARN_DEVICE inline
 #define ARN_KERNEL void
+#define ARN_KERNEL_SHARING(blocks) void
 #define ARN_SHARED(Type, name, count)                                                              \
   static const char name##_place = 0;                                                              \
   Type* const name = static_cast<Type*>(                                                           \
       ::arignote::device::emulation::shared_array(&name##_place, sizeof(Type) * (count)))
+#define ARN_UNROLL
 
 namespace arignote::device {
 

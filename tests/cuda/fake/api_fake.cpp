@@ -204,6 +204,9 @@ const Api& api() {
   return table;
 }
 
+// See emulation_kernels.cpp.
+void add_emulation_kernels(py::module_& module);
+
 // What tests may do with the driver.
 void add_test_functions(py::module_& module);
 void add_test_functions(py::module_& module) {
@@ -239,6 +242,7 @@ void add_test_functions(py::module_& module) {
     if (order == "shuffled") return emulation::set_order(emulation::Order::kShuffled);
     throw py::value_error("[emulation] order must be forward, backward or shuffled: " + order);
   });
+  add_emulation_kernels(module);
 }
 
 }  // namespace arignote::device

@@ -1,0 +1,204 @@
+"""Products of matrices on the emulated device, at the edges of every way to cut them."""
+
+from __future__ import annotations
+
+import itertools
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from helpers.devices import emulated, function_on
+from helpers.spec import SpecBuilder
+from helpers.tolerance import product_bound
+from helpers.values import Array
+
+FLOATS = ["float32", "float64"]
+INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+BYTES = ["bool", "int8", "uint8"]
+
+# (m, k, n): one result and few, few columns, few rows, tiles and more than one of them, each with a
+# depth that is less than a part, and that makes several chunks.
+SHAPES = [
+    *[(1, 1, 1), (4, 5, 8), (1, 20_000, 1), (2, 9_000, 3)],
+    *[(33, 1, 1), (129, 17, 16), (40, 600, 10)],
+    *[(1, 15, 40), (16, 33, 129), (9, 530, 40)],
+    *[(17, 16, 17), (128, 32, 64), (129, 40, 65), (20, 700, 30)],
+]
+
+
+def dot(builder: SpecBuilder, a: int, b: int) -> int:
+    shapes = [builder.shape_of(item) for item in (a, b)]
+    dtype = builder.spec["buffers"][b]["dtype"]
+    out = builder.temp(dtype, shapes[0][:-1] + shapes[1][1:])
+    builder.step("dot", [a, b], [out])
+    return out
+
+
+def product_on(device: object, a: Array, b: Array) -> Array:
+    builder = SpecBuilder()
+    inputs = [builder.input(item.dtype.name, item.ndim) for item in (a, b)]
+    builder.output(dot(builder, *inputs))
+    (found,) = function_on(device, builder)(a, b)
+    return np.asarray(found)
+
+
+def draw(dtype: str, *shape: int) -> Array:
+    rng = np.random.default_rng(sum(shape))
+    if dtype in FLOATS:
+        return rng.normal(size=shape).astype(dtype)
+    if dtype == "bool":
+        return rng.random(shape) < 0.1
+    info = np.iinfo(dtype)
+    return rng.integers(info.min, info.max, shape, dtype, endpoint=True)
+
+
+def assert_product(found: Array, a: Array, b: Array) -> None:
+    wide = np.longdouble if a.dtype == np.float64 else np.float64
+    exact = np.dot(a.astype(wide), b.astype(wide))
+    assert (found.shape, found.dtype) == (exact.shape, b.dtype)
+    assert np.all(np.abs(found - exact) <= product_bound(np.atleast_2d(a), b))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_products_of_floats(dtype: str, shape: tuple[int, int, int]) -> None:
+    device = emulated().open(0)
+    m, k, n = shape
+    a, b = draw(dtype, m, k), draw(dtype, k, n)
+    assert_product(product_on(device, a, b), a, b)
+
+
+@pytest.mark.parametrize("dtype", ["bool", *INTEGERS])
+def test_products_of_integers_wrap(dtype: str) -> None:
+    device = emulated().open(0)
+    for m, k, n in [(1, 9_000, 2), (5, 3, 6), (33, 40, 35), (40, 600, 3), (40, 0, 3)]:
+        a, b = draw(dtype, m, k), draw(dtype, k, n)
+        np.testing.assert_array_equal(product_on(device, a, b), np.dot(a, b))
+
+
+@pytest.mark.parametrize("dtype", BYTES)
+def test_bytes_by_floats(dtype: str) -> None:
+    device = emulated().open(0)
+    for m, k, n in [(2, 900, 3), (40, 300, 10), (10, 70, 40), (40, 20, 50)]:
+        a, b = draw(dtype, m, k), draw("float32", k, n)
+        assert_product(product_on(device, a, b), a.astype("float32"), b)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_vectors(dtype: str) -> None:
+    device = emulated().open(0)
+    a, b = draw(dtype, 70, 300), draw(dtype, 300, 60)
+    for x, y in [(a, b[:, 0]), (a[0], b), (a[0], b[:, 0]), (a[:3], b[:, 1]), (a[1], b[:, :4])]:
+        found = product_on(device, x, y)
+        if dtype == "int32":
+            np.testing.assert_array_equal(found, np.dot(x, y))
+        else:
+            assert_product(found, x, y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("shape", [(0, 5, 3), (5, 3, 0), (40, 0, 50), (0, 0, 0), (1, 0, 1)])
+def test_nothing_to_multiply(dtype: str, shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    found = product_on(emulated().open(0), np.ones((m, k), dtype), np.ones((k, n), dtype))
+    np.testing.assert_array_equal(found, np.zeros((m, n), dtype))
+
+
+def turned(matrix: Array) -> tuple[Array, Array]:
+    base = matrix.T.copy()
+    return base, base.T
+
+
+def upside_down(matrix: Array) -> tuple[Array, Array]:
+    base = matrix[::-1].copy()
+    return base, base[::-1]
+
+
+def with_gaps(matrix: Array) -> tuple[Array, Array]:
+    rows, columns = matrix.shape
+    base = np.ones((rows, 2 * columns + 1), matrix.dtype)
+    base[:, 1::2] = matrix
+    return base, base[:, 1::2]
+
+
+LAYOUTS = [turned, upside_down, with_gaps]
+
+
+def address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def product_of_windows(device: object, *placed: tuple[Array, Array]) -> Array:
+    """Multiply windows on arrays, given as NumPy's."""
+    builder = SpecBuilder()
+    windows = []
+    for base, view in placed:
+        source = builder.input(base.dtype.name, 2)
+        copy = builder.like(source)
+        builder.step("copy", [source], [copy])
+        shape, strides = (builder.const_dims(*item) for item in (view.shape, view.strides))
+        (offset,) = builder.const_dims(address(view) - address(base))
+        windows.append(builder.view(copy, shape, strides, offset))
+    builder.output(dot(builder, *windows))
+    (found,) = function_on(device, builder)(*(base for base, _ in placed))
+    return np.asarray(found)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+@pytest.mark.parametrize("shape", [(3, 700, 2), (40, 300, 6), (6, 40, 40), (40, 60, 70)], ids=str)
+def test_any_layout_gives_the_same_bits(dtype: str, shape: tuple[int, int, int]) -> None:
+    device = emulated().open(0)
+    m, k, n = shape
+    a, b = draw(dtype, m, k), draw(dtype, k, n)
+    wanted = product_on(device, a, b)
+    for left, right in itertools.product(LAYOUTS, repeat=2):
+        found = product_of_windows(device, left(a), right(b))
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bool"])
+def test_any_order_of_threads_gives_the_same_bits(dtype: str) -> None:
+    module: ModuleType = emulated()
+    device = module.open(0)
+    for m, k, n in [(1, 20_000, 2), (140, 600, 10), (33, 520, 40)]:
+        a, b = draw(dtype, m, k), draw(dtype, k, n)
+        found = []
+        for order in ("forward", "backward", "shuffled"):
+            module.set_order(order)
+            found.append(product_on(device, a, b).tobytes())
+        module.set_order("forward")
+        assert found[1:] == found[:1] * 2
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_what_is_not_a_number_stays_in_its_row_and_column(dtype: str) -> None:
+    device = emulated().open(0)
+    for m, k, n in [(17, 20, 35), (35, 20, 10), (2, 30, 3)]:
+        a, b = draw(dtype, m, k), draw(dtype, k, n)
+        a[m - 1, k - 1] = np.nan
+        b[k - 1, n - 1] = np.inf
+        rest = np.isfinite(product_on(device, a, b))
+        assert not rest[m - 1].any()
+        assert not rest[:, n - 1].any()
+        assert rest[: m - 1, : n - 1].all()
+
+
+def test_operands_that_do_not_fit_are_found_when_they_are_bound() -> None:
+    device = emulated().open(0)
+    builder = SpecBuilder()
+    inputs = [builder.input("float32", 2) for _ in range(2)]
+    builder.output(dot(builder, *inputs))
+    call = function_on(device, builder)
+    with pytest.raises(RuntimeError, match="a and b must fit"):
+        call(np.ones((3, 4), "float32"), np.ones((3, 4), "float32"))
+
+
+def test_steps_of_other_types_are_refused() -> None:
+    device = emulated().open(0)
+    for a, b in [("float16", "float16"), ("int8", "float64"), ("float32", "int8")]:
+        builder = SpecBuilder()
+        inputs = [builder.input(dtype, 2) for dtype in (a, b)]
+        builder.output(dot(builder, *inputs))
+        with pytest.raises(RuntimeError, match="all of one number dtype"):
+            function_on(device, builder)
