@@ -86,7 +86,9 @@ Status DeviceSession::synchronise(int& step) noexcept {
       !reset.ok()) {
     return reset;
   }
-  return Status::index_out_of_range(found.position, found.value, found.length);
+  Status fault = Status::index_out_of_range(found.position, found.value, found.length);
+  if (found.is_unsigned != 0) fault.what = "unsigned";
+  return fault;
 }
 
 }  // namespace arignote::device

@@ -5,7 +5,8 @@
 namespace arignote::device {
 
 std::span<const std::span<const KernelEntry>> kernel_tables() {
-  static const std::array tables{elementwise_kernels(), transfer_kernels()};
+  static const std::array tables{elementwise_kernels(), transfer_kernels(), row_kernels(),
+                                 argmax_kernels()};
   return tables;
 }
 

@@ -14,5 +14,7 @@ std::span<const std::span<const KernelEntry>> kernel_tables();
 // Of each file.
 std::span<const KernelEntry> elementwise_kernels();
 std::span<const KernelEntry> transfer_kernels();
+std::span<const KernelEntry> row_kernels();
+std::span<const KernelEntry> argmax_kernels();
 
 }  // namespace arignote::device
