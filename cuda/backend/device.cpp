@@ -9,6 +9,9 @@
 namespace arignote::device {
 namespace {
 
+// The first of the architectures in toolkit.cmake.
+constexpr int kLeastCapability = 75;
+
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
@@ -35,6 +38,15 @@ Refusal refusal_of(int number) {
   if (number < 0 || number >= count) {
     return {"number", "there are " + std::to_string(count) +
                           " devices, numbered from 0: " + std::to_string(number)};
+  }
+  Properties properties{};
+  if (const int failure = api().properties(number, &properties); failure != kNoError) {
+    return {"device", std::string("the driver fails: ") + api().error_text(failure)};
+  }
+  if (10 * properties.major + properties.minor < kLeastCapability) {
+    return {"device", std::string(properties.name) + " has compute capability " +
+                          std::to_string(properties.major) + "." +
+                          std::to_string(properties.minor) + ", and 7.5 is the least"};
   }
   return {};
 }

@@ -18,6 +18,7 @@ std::size_t rounded(std::size_t bytes) {
 
 std::byte* Memory::allocate(std::size_t bytes) {
   const std::size_t size = rounded(bytes);
+  if (size < bytes) return nullptr;
   const std::scoped_lock lock(mutex_);
   // Not more than an eighth is wasted.
   const auto found = kept_.lower_bound(size);

@@ -87,7 +87,7 @@ Status DeviceSession::synchronise(int& step) noexcept {
     return reset;
   }
   Status fault = Status::index_out_of_range(found.position, found.value, found.length);
-  if (found.is_unsigned) fault.what = "unsigned";
+  if (found.is_unsigned != 0) fault.what = "unsigned";
   return fault;
 }
 

@@ -17,5 +17,7 @@ std::span<const KernelEntry> index_kernels();
 std::span<const KernelEntry> move_kernels();
 std::span<const KernelEntry> transfer_kernels();
 std::span<const KernelEntry> dot_kernels();
+std::span<const KernelEntry> row_kernels();
+std::span<const KernelEntry> argmax_kernels();
 
 }  // namespace arignote::device

@@ -15,7 +15,7 @@ struct Fault {
   std::int64_t value = 0;  // what stands there
   std::int64_t length = 0;  // of what it goes into
   std::int32_t step = -1;  // -1: none has failed
-  bool is_unsigned = false;  // the value
+  std::int32_t is_unsigned = 0;  // the value
 };
 
 }  // namespace arignote::device

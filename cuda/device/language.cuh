@@ -67,14 +67,15 @@ ARN_DEVICE void atomic_max(std::int64_t* at, std::int64_t value) {
   atomicMax(reinterpret_cast<long long*>(at), static_cast<long long>(value));
 }
 
-// Queues a kernel; returns a cudaError_t.
+// Queues a kernel; returns a cudaError_t. One that is reported is no longer the last one, or the
+// launches that follow would report it as well.
 template <class... Parameters, class... Arguments>
 int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Arguments... arguments) {
   if (grid.blocks > kMostBlocks) return cudaErrorInvalidConfiguration;
   const dim3 blocks(static_cast<unsigned>(grid.blocks));
   const dim3 threads(static_cast<unsigned>(grid.threads));
   kernel<<<blocks, threads, grid.shared_bytes, stream>>>(Parameters(arguments)...);
-  return static_cast<int>(cudaGetLastError());  // so that it is no longer the last one
+  return static_cast<int>(cudaGetLastError());
 }
 
 }  // namespace arignote::device

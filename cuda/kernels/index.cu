@@ -52,7 +52,7 @@ ARN_KERNEL record_outside(IndexArgs index, int step, Fault* fault) {
     if (!is_outside(index, array, fault->position)) continue;
     fault->value = value_of<std::int64_t>(index_at(index, array, fault->position));
     fault->length = index.lengths[array];
-    fault->is_unsigned = !is_signed(index.dtypes[array]);
+    fault->is_unsigned = is_signed(index.dtypes[array]) ? 0 : 1;
     fault->step = step;
     return;
   }

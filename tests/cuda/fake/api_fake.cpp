@@ -32,6 +32,7 @@ class Driver {
 
   int count = 2;
   int driver_version = 13000;
+  int capability = 90;
   std::size_t limit = std::size_t{1} << 32;
   std::string failing;  // the name of a call
   int failing_in = -1;  // how many of its calls are left until then
@@ -144,7 +145,8 @@ const Api& api() {
           [](int number, Properties* properties) {
             return as_call("properties", [&](Driver& driver) {
               if (number < 0 || number >= driver.count) return kErrorNumber;
-              *properties = {"emulated", 9, 0, driver.limit};
+              *properties = {"emulated", driver.capability / 10, driver.capability % 10,
+                             driver.limit};
               return kNoError;
             });
           },
@@ -210,10 +212,14 @@ void add_emulation_kernels(py::module_& module);
 // What tests may do with the driver.
 void add_test_functions(py::module_& module);
 void add_test_functions(py::module_& module) {
-  module.def("set_devices", [](int count, int driver_version) {
-    Driver::get().count = count;
-    Driver::get().driver_version = driver_version;
-  });
+  module.def(
+      "set_devices",
+      [](int count, int driver_version, int capability) {
+        Driver::get().count = count;
+        Driver::get().driver_version = driver_version;
+        Driver::get().capability = capability;
+      },
+      py::arg("count"), py::arg("driver_version"), py::arg("capability") = 90);
   module.def("set_limit", [](std::size_t bytes) { Driver::get().limit = bytes; });
   module.def(
       "let_fail",

@@ -1,0 +1,42 @@
+// Softmax of rows, and what is made of it: see cpp/kernels/nnet.cpp and nll.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/view.hpp"
+#include "kernels/positions.hpp"
+
+namespace arignote::device {
+
+enum class RowWork : std::uint8_t { kSoftmax, kLogSoftmax, kNll, kNllGradient };
+
+// All strides and steps are in bytes.
+struct RowsArgs {
+  const std::byte* x;
+  std::byte* out;  // of kNll: null
+  const Fault* fault;
+  DType dtype;  // kFloat32 or kFloat64
+  RowWork work;
+  std::int64_t rows;
+  std::int64_t length;
+  std::int64_t x_step;  // from element to element of a row
+  std::int64_t out_step;
+  int ndim;  // the axes of the rows
+  std::int64_t shape[kMaxDims];
+  std::int64_t x_strides[kMaxDims];
+  std::int64_t out_strides[kMaxDims];
+};
+
+// Of rows that have labels: the first ones, all of them for kNll. Those are in range.
+struct RowLabels {
+  Positions positions;
+  const std::byte* weights;
+  std::int64_t weight_stride;
+  std::byte* losses;  // without gaps, or null
+};
+
+// out may be x itself.
+int launch_rows(const RowsArgs& args, const RowLabels& labels, Stream stream);
+
+}  // namespace arignote::device

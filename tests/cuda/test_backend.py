@@ -1,0 +1,298 @@
+"""The host's side of the device, on a driver that can be told to fail."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from arignote import _core
+from helpers.emulated import emulated, function_on
+from helpers.spec import SpecBuilder
+
+MEGABYTE = 1 << 20
+LIMIT = 1 << 32
+ILLEGAL_ADDRESS = 700
+
+
+@pytest.fixture
+def driver() -> Iterator[ModuleType]:
+    """The module of the emulated device, whose driver is as new before and after."""
+    module = emulated()
+    gc.collect()
+    module.trim(0)
+    yield module
+    module.mend()
+    module.set_limit(LIMIT)
+    module.set_devices(2, 13000)
+
+
+def doubled(device: object) -> _core.Function:
+    builder = SpecBuilder()
+    x = builder.input("float64", 1)
+    out = builder.like(x)
+    builder.binary("add", x, x, out)
+    builder.output(out)
+    return function_on(device, builder)
+
+
+def counted(device: object, state: _core.State) -> _core.Function:
+    """Adds its input to the state, in the state's memory."""
+    builder = SpecBuilder()
+    x = builder.input("float64", 1)
+    memory = builder.state("float64", 1)
+    total = builder.like(memory, storage=memory)
+    builder.binary("add", memory, x, total)
+    builder.update(memory, total)
+    return function_on(device, builder, state)
+
+
+# --- opening
+
+
+@pytest.mark.parametrize(
+    ("devices", "version", "number", "kind", "text"),
+    [
+        (2, 0, 0, "driver", "this machine has no NVIDIA driver"),
+        (0, 13000, 0, "device", "the driver finds no device"),
+        (2, 13000, 7, "number", "there are 2 devices, numbered from 0: 7"),
+        (2, 13000, -1, "number", "there are 2 devices, numbered from 0: -1"),
+    ],
+)
+def test_a_device_that_cannot_be_opened_is_refused(
+    driver: ModuleType, devices: int, version: int, number: int, kind: str, text: str
+) -> None:
+    # Device 0 is open for good once another test has opened it.
+    number = number if number != 0 else 1
+    driver.set_devices(devices, version)
+    with pytest.raises(RuntimeError) as error:
+        driver.open(number)
+    assert error.value.args == (kind, text)
+
+
+def test_a_driver_that_is_too_old_is_refused(driver: ModuleType) -> None:
+    driver.set_devices(2, 11040)
+    driver.let_fail("count_devices", error=35)
+    with pytest.raises(RuntimeError) as error:
+        driver.open(1)
+    text = (
+        "the driver is for CUDA 11.4, older than the CUDA 13.0 that this build of arignote is for"
+    )
+    assert error.value.args == ("old driver", text)
+
+
+def test_a_driver_that_fails_is_refused(driver: ModuleType) -> None:
+    driver.let_fail("count_devices", error=ILLEGAL_ADDRESS)
+    with pytest.raises(RuntimeError) as error:
+        driver.open(1)
+    text = "the driver fails: an illegal memory access was encountered"
+    assert error.value.args == ("device", text)
+
+
+def test_a_device_that_is_too_old_is_refused(driver: ModuleType) -> None:
+    driver.set_devices(2, 13000, capability=61)
+    with pytest.raises(RuntimeError) as error:
+        driver.open(1)
+    text = "emulated has compute capability 6.1, and 7.5 is the least"
+    assert error.value.args == ("device", text)
+
+
+def test_info_is_what_the_driver_says(driver: ModuleType) -> None:
+    assert driver.info(0) == {
+        "name": "emulated",
+        "capability": (9, 0),
+        "memory": LIMIT,
+        "driver": 13000,
+        "runtime": 13000,
+    }
+    with pytest.raises(ValueError, match="no device of number 9"):
+        driver.info(9)
+
+
+def test_a_capsule_of_something_else_is_refused(driver: ModuleType) -> None:
+    with pytest.raises(TypeError, match="a device must be a capsule"):
+        _core.State(np.zeros(3), device=3)
+    with pytest.raises(ImportError, match="same build"):
+        _core.State(np.zeros(3), device=datetime.datetime_CAPI)
+
+
+# --- memory
+
+
+def test_memory_is_kept_and_given_back(driver: ModuleType) -> None:
+    device = driver.open(0)
+    first = _core.State(np.zeros(MEGABYTE), device=device)
+    used = driver.used()
+    assert used >= 8 * MEGABYTE
+    del first
+    assert driver.used() == used
+    second = _core.State(np.ones(MEGABYTE), device=device)
+    assert driver.used() == used
+    np.testing.assert_array_equal(second.array[:3], 1)
+    del second
+    assert driver.trim(0) >= 8 * MEGABYTE
+    assert driver.used() <= used - 8 * MEGABYTE
+
+
+def test_a_little_takes_no_large_piece(driver: ModuleType) -> None:
+    device = driver.open(0)
+    large = _core.State(np.zeros(MEGABYTE), device=device)
+    del large
+    used = driver.used()
+    small = _core.State(np.zeros(10), device=device)
+    assert driver.used() == used + 512
+    np.testing.assert_array_equal(small.array, 0)
+
+
+def test_what_is_kept_goes_back_before_memory_is_out(driver: ModuleType) -> None:
+    device = driver.open(0)
+    large = _core.State(np.zeros(4 * MEGABYTE), device=device)
+    driver.set_limit(driver.used())
+    del large
+    several = [_core.State(np.full(MEGABYTE, n), device=device) for n in range(4)]
+    for n, state in enumerate(several):
+        assert (state.array == n).all()
+    with pytest.raises(MemoryError):
+        _core.State(np.zeros(MEGABYTE), device=device)
+    assert (several[0].array == 0).all()
+
+
+def test_threads_share_the_memory(driver: ModuleType) -> None:
+    device = driver.open(0)
+
+    def work(seed: int) -> bool:
+        right = True
+        for n in range(50):
+            state = _core.State(np.full((seed * 31 + n * 17) % 700 + 1, seed), device=device)
+            right &= bool((state.array == seed).all())
+        return right
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(4)))
+
+
+def test_a_call_without_memory_leaves_states_as_they_were(driver: ModuleType) -> None:
+    device = driver.open(0)
+    state = _core.State(np.ones(MEGABYTE), device=device)
+    function = counted(device, state)
+    driver.trim(0)
+    driver.set_limit(driver.used())
+    with pytest.raises(MemoryError):
+        function(np.ones(MEGABYTE))
+    assert (state.array == 1).all()
+    driver.set_limit(LIMIT)
+    function(np.ones(MEGABYTE))
+    assert (state.array == 2).all()
+
+
+def test_functions_and_states_leave_nothing_behind(driver: ModuleType) -> None:
+    device = driver.open(0)
+    assert doubled(device)(np.ones(3))[0].sum() == 6
+    gc.collect()
+    driver.trim(0)
+    used, streams = driver.used(), driver.streams()
+    for length in (10, MEGABYTE):
+        function = doubled(device)
+        function(np.ones(length))
+        state = _core.State(np.ones(length), device=device)
+        counted(device, state)(np.ones(length))
+        del function, state
+    gc.collect()
+    driver.trim(0)
+    assert (driver.used(), driver.streams()) == (used, streams)
+
+
+def test_calls_at_the_same_time_have_streams_of_their_own(driver: ModuleType) -> None:
+    function = doubled(driver.open(0))
+    arrays = [np.full(10_000, n, "float64") for n in range(16)]
+    with ThreadPoolExecutor(4) as pool:
+        for array, (result,) in zip(arrays, pool.map(function, arrays), strict=True):
+            np.testing.assert_array_equal(result, 2 * array)
+
+
+def test_a_call_like_the_last_asks_the_driver_for_no_memory(driver: ModuleType) -> None:
+    function = doubled(driver.open(0))
+    function(np.ones(1_000))
+    before = driver.calls()
+    function(np.ones(1_000))
+    after = driver.calls()
+    for call in ("allocate", "release", "create_stream"):
+        assert after.get(call) == before.get(call)
+    assert after["copy"] == before["copy"] + 2
+
+
+# --- failures
+
+
+@pytest.mark.parametrize("call", ["copy", "synchronise"])
+@pytest.mark.parametrize("after", range(4))
+def test_a_call_that_fails_is_reported(driver: ModuleType, call: str, after: int) -> None:
+    device = driver.open(0)
+    state = _core.State(np.ones(100), device=device)
+    function = doubled(device)
+    assert function(np.ones(100))[0].sum() == 200
+    before = driver.calls().get(call, 0)
+    driver.let_fail(call, after)
+    failed = 0
+    for _ in range(5):
+        try:
+            function(np.ones(100))
+        except RuntimeError as error:
+            assert "cudaErrorIllegalAddress: an illegal memory access" in str(error)  # noqa: PT017
+            failed += 1
+    assert driver.calls()[call] > before + after
+    assert failed == 1
+    assert (state.array == 1).all()
+
+
+def test_after_a_failure_that_stays_every_call_says_so(driver: ModuleType) -> None:
+    device = driver.open(0)
+    state = _core.State(np.ones(100), device=device)
+    function = doubled(device)
+    function(np.ones(100))
+    driver.let_fail("synchronise", for_ever=True)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="cudaErrorIllegalAddress"):
+            function(np.ones(100))
+        with pytest.raises(RuntimeError, match="cudaErrorIllegalAddress"):
+            _ = state.array
+    driver.mend()
+    assert function(np.ones(100))[0].sum() == 200
+
+
+@pytest.mark.parametrize("call", ["create_stream", "copy", None])
+def test_a_function_that_cannot_be_loaded_leaves_nothing(
+    driver: ModuleType, call: str | None
+) -> None:
+    device = driver.open(0)
+    doubled(device)(np.ones(3))
+    gc.collect()
+    driver.trim(0)
+    used, streams = driver.used(), driver.streams()
+    if call is None:
+        driver.set_limit(used)
+    else:
+        driver.let_fail(call, error=2)
+    with pytest.raises(MemoryError):
+        doubled(device)(np.ones(3))
+    gc.collect()
+    driver.trim(0)
+    assert (driver.used(), driver.streams()) == (used, streams)
+
+
+def test_an_update_that_fails_leaves_the_state(driver: ModuleType) -> None:
+    device = driver.open(0)
+    state = _core.State(np.ones(100), device=device)
+    function = counted(device, state)
+    function(np.ones(100))
+    driver.let_fail("copy")
+    with pytest.raises(RuntimeError, match="cudaErrorIllegalAddress"):
+        function(np.ones(100))
+    assert (state.array == 2).all()
+    function(np.ones(100))
+    assert (state.array == 3).all()
