@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from helpers.devices import emulated, function_on
+from helpers.emulated import emulated, function_on
 from helpers.spec import SpecBuilder
 from helpers.tolerance import product_bound
 from helpers.values import Array

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpers.devices import emulated
+from helpers.emulated import emulated
 from helpers.values import Array
 
 ORDERS = ["forward", "backward", "shuffled"]
