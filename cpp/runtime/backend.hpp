@@ -11,8 +11,9 @@
 
 namespace arignote {
 
-// The name of the capsule in which a backend's module hands it over.
-inline constexpr const char* kBackendCapsule = "arignote.backend";
+// The name of the capsule in which a backend's module hands it over. Modules that were built from
+// other headers have other names for it.
+inline constexpr const char* kBackendCapsule = "arignote.backend." ARN_BACKEND_ABI;
 
 // The work of one call at a time, queued in order. Only what says so waits for it.
 class Session {
@@ -45,7 +46,7 @@ class Backend {
 
   // Aligned as the host's buffers are; null when there is no memory. May be called by any thread.
   virtual std::byte* allocate(std::size_t bytes) noexcept = 0;
-  // Waits for whatever may still use the memory, or keeps it until then.
+  // Nothing may be at work on the memory any more.
   virtual void release(std::byte* memory) noexcept = 0;
 
   // Null when there is no memory.

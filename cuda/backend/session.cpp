@@ -14,14 +14,18 @@ namespace arignote::device {
 Status status_of(int error) {
   if (error == kNoError) return {};
   if (error == kErrorMemory) return Status::out_of_memory(-1);
-  static std::mutex mutex;
-  static auto& texts = *new std::map<int, std::string>;
-  const std::scoped_lock lock(mutex);
-  std::string& text = texts[error];
-  if (text.empty()) {
-    text = std::string("CUDA says ") + api().error_name(error) + ": " + api().error_text(error);
+  try {
+    static std::mutex mutex;
+    static auto& texts = *new std::map<int, std::string>;
+    const std::scoped_lock lock(mutex);
+    std::string& text = texts[error];
+    if (text.empty()) {
+      text = std::string("CUDA says ") + api().error_name(error) + ": " + api().error_text(error);
+    }
+    return Status::device_error(text.c_str());
+  } catch (...) {
+    return Status::device_error("a call of CUDA has failed");  // no memory for its words
   }
-  return Status::device_error(text.c_str());
 }
 
 std::unique_ptr<DeviceSession> DeviceSession::open(Device& device) noexcept {

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
 import helpers.samples_other  # noqa: F401 (completes SAMPLES)
-from arignote.config import config
 from arignote.graph.op import OPS
-from arignote.run import devices
+from arignote.run import native
 from arignote.run.compare import compare
 from arignote.run.mode import Mode
 from helpers.emulated import emulated
@@ -19,14 +16,6 @@ from helpers.samples import dtypes_of, samples_of
 from helpers.values import Values, lay_out
 
 PLAIN = Mode(optimizer=None)
-
-
-@pytest.fixture
-def on_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let functions be made for the emulated device."""
-    monkeypatch.setattr(devices, "module", emulated().__name__)
-    with config.changed(device="cuda"):
-        yield
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "reversed"])
@@ -44,3 +33,20 @@ def test_ops_equal_their_references(on_device: None, name: str, layout: str) -> 
                 if text is not None:
                     problems.append(f"{dtype} {sample.label}: {text}\n{call.plan}")
     assert not problems, "\n".join([f"{len(problems)} differences", *problems[:3]])
+
+
+# What the device has no kernel for. Row blocks are made for the CPU only: their steps run one by
+# one on a device.
+HOST_ONLY = {"nonzero", "put"}
+
+
+def test_the_device_has_every_other_kernel() -> None:
+    assert set(native.kernel_table()) - set(emulated().kernels()) == HOST_ONLY
+    assert set(emulated().kernels()) - set(native.kernel_table()) == {"to_device", "to_host"}
+
+
+@pytest.mark.parametrize("name", sorted(HOST_ONLY))
+def test_what_it_lacks_runs_on_the_host_as_the_plan_says(on_device: None, name: str) -> None:
+    for sample in samples_of(OPS[name], Values(0), "float32"):
+        steps = sample.function(PLAIN).plan.steps
+        assert [step.device for step in steps if step.op == name] == [False]
