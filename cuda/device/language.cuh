@@ -12,6 +12,9 @@ inline constexpr int kBlockThreads = 256;
 inline constexpr int kWarpThreads = 32;
 inline constexpr std::int64_t kMostBlocks = 0x7fffffff;
 
+// The driver's, whichever that is.
+using Stream = void*;
+
 // How a kernel is launched.
 struct Grid {
   std::int64_t blocks = 1;
@@ -37,8 +40,6 @@ struct Grid {
 #define ARN_UNROLL _Pragma("unroll")
 
 namespace arignote::device {
-
-using Stream = cudaStream_t;
 
 ARN_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
 ARN_DEVICE int block_threads() { return static_cast<int>(blockDim.x); }
@@ -74,7 +75,8 @@ int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Argum
   if (grid.blocks > kMostBlocks) return cudaErrorInvalidConfiguration;
   const dim3 blocks(static_cast<unsigned>(grid.blocks));
   const dim3 threads(static_cast<unsigned>(grid.threads));
-  kernel<<<blocks, threads, grid.shared_bytes, stream>>>(Parameters(arguments)...);
+  kernel<<<blocks, threads, grid.shared_bytes, static_cast<cudaStream_t>(stream)>>>(
+      Parameters(arguments)...);
   return static_cast<int>(cudaGetLastError());
 }
 
@@ -94,8 +96,6 @@ int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Argum
 #define ARN_UNROLL
 
 namespace arignote::device {
-
-using Stream = void*;
 
 inline int thread_index() { return emulation::now().thread; }
 inline int block_threads() { return emulation::now().threads; }
