@@ -12,7 +12,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
-#include "kernels/matrix_pack-inl.hpp"
+#include "kernels/matrix_panel-inl.hpp"
 #include "kernels/partial-inl.hpp"
 #include "kernels/registers-inl.hpp"
 
@@ -23,22 +23,6 @@ namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
 static_assert(kPanelBytes % (kColumns<float> * sizeof(float)) == 0);
-
-// A panel of rows times a panel of columns, of whose last vector only some lanes may be there.
-template <class T>
-struct PanelProduct {
-  std::int64_t depth;
-  const T* a;
-  const T* b;
-  std::int64_t b_step;
-  Result<T> out;
-  std::int64_t last_lanes;
-  bool adds;
-  // Cache lines that are needed soon, one for each depth until there are no more.
-  const T* ahead = nullptr;
-  std::int64_t ahead_step = 0;
-  std::int64_t ahead_count = 0;
-};
 
 template <bool kAdds, class T, class V, int kCount, int kWide>
 HWY_INLINE void put(const V (&sums)[kCount][kWide], Result<T> out) {
@@ -168,80 +152,28 @@ template <class T>
 constexpr std::array<PanelFn<T>, kRows> kTwoPanelFunctions =
     by_more_rows<T>(std::make_integer_sequence<int, kRows>());
 
-// Lines that are read after those at work, fetched by the products of panels meanwhile: one of them
-// takes the same cache line of each line; or of each depth, where those are dense.
+// A panel of rows times the panel of columns that begins there; of what rows is left open.
 template <class T>
-class Ahead {
- public:
-  Ahead(const Lines<T>& next, std::int64_t products) : data_(next.data) {
-    const bool is_dense = next.line_step == 1;
-    if (next.count == 0 || (!is_dense && next.depth_step != 1)) return;
-    step_ = is_dense ? next.depth_step : next.line_step;
-    count_ = is_dense ? next.depth : std::min(next.count, next.depth);
-    // One more than they take if they begin with a cache line.
-    left_ = (is_dense ? next.count : next.depth) / kLine<T> + 1;
-    interval_ = std::max<std::int64_t>(1, products / left_);
-  }
-  void give(PanelProduct<T>& product, std::int64_t number) {
-    if (left_ == 0 || number % interval_ != 0) return;
-    product.ahead = data_;
-    product.ahead_step = step_;
-    product.ahead_count = std::min(count_, product.depth);
-    data_ += kLine<T>;
-    --left_;
-  }
+PanelProduct<T> product_with(const MatrixTile<T>& tile, const Columns<T>& b, std::int64_t column) {
+  const std::int64_t columns = std::min(kColumns<T>, tile.columns - column);
+  const std::int64_t width = whole(columns, kLanes<T>);
+  return {.depth = tile.depth,
+          .a = nullptr,
+          .b = b.from(column),
+          .b_step = b.is_packed ? width : b.step,
+          .out = {tile.out.data + column, tile.out.row_step},
+          .last_lanes = columns - width + kLanes<T>,
+          .adds = tile.adds};
+}
 
- private:
-  const T* data_;
-  std::int64_t step_ = 0;
-  std::int64_t count_ = 0;
-  std::int64_t left_ = 0;
-  std::int64_t interval_ = 1;
-};
-
-// Columns that have been packed, or whole panels of them that are read where they are.
 template <class T>
-struct Columns {
-  const T* data;
-  std::int64_t depth;
-  std::int64_t step;  // from one depth to the next; for packed ones it is a panel's width
-  bool is_packed;
-  bool is_far;  // whether a panel may have left the second cache since it was packed
+PanelFn<T> function_for(std::int64_t columns, std::int64_t rows) {
+  const std::int64_t vectors = whole(std::min(columns, kColumns<T>), kLanes<T>) / kLanes<T>;
+  return kPanelFunctions<T>[static_cast<std::size_t>(vectors - 1)]
+                           [static_cast<std::size_t>(rows - 1)];
+}
 
-  const T* from(std::int64_t column) const { return data + column * (is_packed ? depth : 1); }
-  // Of those that are not packed.
-  Lines<T> panel(std::int64_t column, std::int64_t end) const {
-    return {data + column, 1, step, std::min(kColumns<T>, end - column), depth};
-  }
-};
-
-// The packed panel that is read after this one, fetched by the first products of this one.
-template <class T>
-class NextPanel {
- public:
-  NextPanel(const Columns<T>& b, std::int64_t column, std::int64_t end) : depth_(b.depth) {
-    if (!b.is_far || column >= end) return;
-    data_ = b.from(column);
-    lines_ = whole(std::min(kColumns<T>, end - column), kLanes<T>) * depth_ / kLine<T>;
-  }
-  // Returns whether that product has something to fetch.
-  bool give(PanelProduct<T>& product, std::int64_t number) const {
-    const std::int64_t first = number * depth_;
-    if (first >= lines_) return false;
-    product.ahead = data_ + first * kLine<T>;
-    product.ahead_step = kLine<T>;
-    product.ahead_count = std::min(depth_, lines_ - first);
-    return true;
-  }
-  // How many products have.
-  std::int64_t products() const { return lines_ == 0 ? 0 : (lines_ + depth_ - 1) / depth_; }
-
- private:
-  const T* data_ = nullptr;
-  std::int64_t depth_;
-  std::int64_t lines_ = 0;
-};
-
+// Each panel of columns by all rows, while it is in the first cache.
 template <class T>
 void multiply_packed(const MatrixTile<T>& tile, const T* a, const Columns<T>& b,
                      const Lines<T>& next) {
@@ -251,28 +183,42 @@ void multiply_packed(const MatrixTile<T>& tile, const T* a, const Columns<T>& b,
   Ahead<T> ahead(next, across * std::max<std::int64_t>(1, panels.count - taken));
   std::int64_t number = 0;
   for (std::int64_t column = 0; column < tile.columns; column += kColumns<T>) {
-    const std::int64_t columns = std::min(kColumns<T>, tile.columns - column);
-    const std::int64_t width = whole(columns, kLanes<T>);
-    PanelProduct<T> product{.depth = tile.depth,
-                            .a = a,
-                            .b = b.from(column),
-                            .b_step = b.is_packed ? width : b.step,
-                            .out = {tile.out.data + column, tile.out.row_step},
-                            .last_lanes = columns - width + kLanes<T>,
-                            .adds = tile.adds};
+    PanelProduct<T> product = product_with(tile, b, column);
+    product.a = a;
+    const std::int64_t end = std::min(column + kColumns<T>, tile.columns);
     if (!b.is_packed) {
-      ahead = Ahead<T>(b.panel(column + columns, tile.columns), panels.count);
+      ahead = Ahead<T>(b.panel(end, tile.columns), panels.count);
       number = 0;
     }
-    const NextPanel<T> next_panel(b, column + columns, tile.columns);
-    const auto& functions = kPanelFunctions<T>[static_cast<std::size_t>(width / kLanes<T> - 1)];
+    const NextPanel<T> next_panel(b, end, tile.columns);
     for (std::int64_t panel = 0; panel < panels.count; ++panel) {
       const std::int64_t rows = panels.rows(panel);
       product.ahead_count = 0;
       if (!next_panel.give(product, panel)) ahead.give(product, number++);
-      functions[static_cast<std::size_t>(rows - 1)](product);
+      function_for<T>(tile.columns - column, rows)(product);
       product.a += rows * tile.depth;
       product.out.data += rows * tile.out.row_step;
+    }
+  }
+}
+
+// Each panel of rows by a strip of columns that is in the second cache: the result is written row
+// by row, which memory is faster at than at short pieces of many rows.
+template <class T>
+void multiply_packed_by_rows(const MatrixTile<T>& tile, const T* a, const Columns<T>& b,
+                             const Lines<T>& next) {
+  const RowPanels panels(tile.rows);
+  const std::int64_t across = whole(tile.columns, kColumns<T>) / kColumns<T>;
+  Ahead<T> ahead(next, across * panels.count);
+  std::int64_t number = 0;
+  for (std::int64_t panel = 0; panel < panels.count; ++panel) {
+    const std::int64_t rows = panels.rows(panel);
+    for (std::int64_t column = 0; column < tile.columns; column += kColumns<T>) {
+      PanelProduct<T> product = product_with(tile, b, column);
+      product.a = a + panels.first(panel) * tile.depth;
+      product.out.data += panels.first(panel) * tile.out.row_step;
+      ahead.give(product, number++);
+      function_for<T>(tile.columns - column, rows)(product);
     }
   }
 }
@@ -351,6 +297,9 @@ bool reads_in_place(const MatrixTile<T>& tile) {
          tile.other.row_step >= -kNear;
 }
 
+// So many that the result of a strip has more rows than the processor looks ahead in.
+constexpr std::int64_t kManyRows = 6 * kRows;
+
 // Of columns there are whole vectors.
 template <class T>
 void multiply_two_panels_in_place(const MatrixTile<T>& tile) {
@@ -392,8 +341,10 @@ void multiply_packed_rows(const MatrixTile<T>& tile) noexcept {
                  columns_of(tile.next, tile.next.data != nullptr ? tile.columns : 0, tile.depth),
                  [&](std::int64_t first, const Lines<T>& columns, const Lines<T>& next) HWY_ATTR {
                    pack_column_panels(columns, tile.strip);
-                   multiply_packed<T>(columns_from(rest, first, columns.count), tile.packed,
-                                      {tile.strip, tile.depth, 0, true, false}, next);
+                   const auto multiply =
+                       tile.rows > kManyRows ? &multiply_packed_by_rows<T> : &multiply_packed<T>;
+                   multiply(columns_from(rest, first, columns.count), tile.packed,
+                            {tile.strip, tile.depth, 0, true, false}, next);
                  });
 }
 
