@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from arignote.run import native
-from helpers.emulated import emulated, function_on
+from helpers.emulated import ORDERS, emulated, function_on
 from helpers.random_programs import RandomProgram, axes_of, random_shape
 from helpers.spec import SpecBuilder
 from helpers.values import Array, Values
@@ -19,7 +19,7 @@ from helpers.values import Array, Values
 ULP = 8
 
 
-@pytest.fixture(params=["forward", "backward", "shuffled"])
+@pytest.fixture(params=ORDERS)
 def device(request: pytest.FixtureRequest) -> Iterator[object]:
     """A device whose threads come to run in each order."""
     module: ModuleType = emulated()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from arignote import _core
-from helpers.emulated import emulated, function_on
+from helpers.emulated import ORDERS, emulated, function_on
 from helpers.spec import SpecBuilder
 from helpers.values import Array
 
@@ -19,7 +19,7 @@ INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uin
 LENGTHS = [1, 10, 16, 17, 100, 600, 9_001]
 
 
-@pytest.fixture(params=["forward", "backward", "shuffled"])
+@pytest.fixture(params=ORDERS)
 def device(request: pytest.FixtureRequest) -> Iterator[object]:
     """A device whose threads come to run in each order."""
     module = emulated()

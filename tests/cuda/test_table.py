@@ -18,7 +18,7 @@ from helpers.values import Values, lay_out
 PLAIN = Mode(optimizer=None)
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "reversed"])
+@pytest.mark.parametrize("layout", ["contiguous", pytest.param("reversed", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", OPS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_ops_equal_their_references(on_device: None, name: str, layout: str) -> None:

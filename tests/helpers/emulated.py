@@ -11,6 +11,13 @@ import pytest
 from arignote import _core
 from helpers.spec import Spec, SpecBuilder
 
+# In which blocks, and the threads of a block, come to run. One is enough for who looks at memory.
+ORDERS = [
+    "forward",
+    pytest.param("backward", marks=pytest.mark.slow),
+    pytest.param("shuffled", marks=pytest.mark.slow),
+]
+
 
 def emulated() -> ModuleType:
     """Return the module of the emulated device; skips the test where it is not built."""
