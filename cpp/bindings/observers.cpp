@@ -1,7 +1,9 @@
 #include "bindings/observers.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <span>
+#include <vector>
 
 #include "bindings/unwinding.hpp"
 
@@ -10,18 +12,28 @@ namespace {
 
 constexpr Status kPythonError{.code = Code::kHostError};
 
-Ref copy_operand(const Context& context, int buffer) {
-  const Operand operand = context.operand(buffer);
-  if (!context.program().plan.buffer(buffer).on_device) {
-    return copy_elements(operand.data, *operand.layout);
+// Of the device, with the bytes between its elements.
+Ref copy_from_device(const Context& context, const Operand& operand) {
+  const Layout& layout = *operand.layout;
+  std::int64_t low = 0;
+  auto high = static_cast<std::int64_t>(size_of(layout.dtype));
+  for (int axis = 0; axis < layout.ndim; ++axis) {
+    const std::int64_t reach = (layout.shape[axis] - 1) * layout.strides[axis];
+    (reach < 0 ? low : high) += reach;
   }
-  Ref array = new_array(descr_of(operand.layout->dtype).get(), *operand.layout);
-  if (!array) return nullptr;
-  const Status status =
-      context.download(buffer, static_cast<std::byte*>(PyArray_DATA(as_array(array))));
-  if (status.ok()) return array;
+  if (layout.size() == 0) low = high = 0;
+  std::vector<std::byte> bytes(static_cast<std::size_t>(high - low));
+  const Status status = context.download(operand.data + low, bytes.data(), bytes.size());
+  if (status.ok()) return copy_elements(bytes.data() - low, layout);
   PyErr_Format(PyExc_RuntimeError, "[device] %s", status.what);
   return nullptr;
+}
+
+Ref copy_operand(const Context& context, int buffer) {
+  const Operand operand = context.operand(buffer);
+  return context.program().plan.buffer(buffer).on_device
+             ? copy_from_device(context, operand)
+             : copy_elements(operand.data, *operand.layout);
 }
 
 // Copies, so that a hook may keep them, and so that it sees an input as it was before a step that

@@ -88,9 +88,8 @@ class Context {
 
   // The step that run, or the last one of a failed call; kNone outside steps.
   int step() const { return step_; }
-  // Copies a buffer that lies on the device without gaps to the host's memory; for steps that are
-  // done.
-  Status download(int buffer, std::byte* to) const;
+  // Copies bytes of the device's to the host's memory, for steps that are done.
+  Status download(const std::byte* from, std::byte* to, std::size_t bytes) const;
   const Layout& layout(int buffer) const { return frame_.layouts()[buffer]; }
   Operand operand(int buffer) const { return {pointer(buffer), &layout(buffer)}; }
   const Program& program() const { return program_; }

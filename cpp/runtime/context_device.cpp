@@ -103,11 +103,8 @@ Status Context::leave_device(Status status) {
   return late;
 }
 
-Status Context::download(int buffer, std::byte* to) const {
-  if (!is_on_device(buffer) || !layout(buffer).contiguous()) {
-    return Status::bad_plan("what is downloaded must lie on the device without gaps");
-  }
-  return session_->download(pointer(buffer), to, bytes_of(layout(buffer)));
+Status Context::download(const std::byte* from, std::byte* to, std::size_t bytes) const {
+  return session_->download(from, to, bytes);
 }
 
 }  // namespace arignote

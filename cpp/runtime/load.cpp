@@ -85,6 +85,10 @@ std::vector<DeviceMemory> upload_constants(const Plan& plan, Backend* backend) {
 
 Program load(Plan plan, Backend* backend) {
   verify_structure(plan);
+  // A window lies where its base does.
+  for (BufferSpec& spec : plan.buffers) {
+    if (spec.is_window()) spec.on_device = plan.buffer(spec.base).on_device;
+  }
   verify_places(plan, backend != nullptr);
   Schedule schedule = make_schedule(plan);
   verify_rules(plan, schedule);

@@ -17,6 +17,7 @@ _AfterHook = Callable[[int, list[_Array], list[_Array]], object]
 #   "readonly" the plan updates a state whose array is not writeable: position is its number
 #   "uneven"   a loop's output has another shape than in the first step: position is its number,
 #              what names both shapes
+#   "device"   a call of the device's driver failed: what says how
 #   "plan"     a plan that breaks its own rules, or a host result of the wrong shape or dtype: what
 #              says how
 _FailKind = Literal["check", "index", "memory", "readonly", "uneven", "plan"]

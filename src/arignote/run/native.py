@@ -130,7 +130,7 @@ class _Encoder:
             "dtype": buffer.type.dtype,
             "shape": [self.register(dim) for dim in buffer.shape],
         }
-        if self.plan.on_device(buffer.name):
+        if isinstance(buffer, State | Const | Scalar | Temp) and buffer.device:
             entry["device"] = True
         if isinstance(buffer, Input):
             entry["broadcastable"] = list(buffer.type.broadcastable)
