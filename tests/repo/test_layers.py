@@ -22,7 +22,7 @@ LAYERS = [
     {"tensor"},
     {"printing", "aliases"},
     {"__init__"},
-    {"bench"},
+    {"bench", "cuda"},
     {"__main__"},
 ]
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}

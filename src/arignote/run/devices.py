@@ -46,6 +46,19 @@ class OpenDevice:
         return op.kernel in self.kernels and op.supports(call)
 
 
+def describe(name: str) -> dict[str, Any]:
+    """Return what the driver says of a device: its name, capability, memory and the versions.
+
+    Raises
+    ------
+    DeviceError
+        If it cannot be used, saying why.
+    """
+    device = open_device(name)
+    found: dict[str, Any] = import_module(module).info(int(device.name.removeprefix("cuda")))
+    return found
+
+
 _opened: dict[tuple[str, int], OpenDevice] = {}
 
 

@@ -1,0 +1,1 @@
+"""The CUDA backend from the command line: ``python -m arignote.cuda selftest``."""

@@ -1,0 +1,52 @@
+"""The selftest: it passes on the emulated device, and finds what is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import arignote.tensor as T
+from arignote.cuda import selftest
+from arignote.cuda.__main__ import main
+from helpers.emulated import emulated
+
+
+@pytest.mark.slow
+def test_every_part_runs_on_the_device(on_device: None) -> None:
+    for part in selftest.parts():
+        few = part.builds[:: max(1, len(part.builds) // 4)]
+        outcome = selftest.attempt(selftest.Part(part.name, few))
+        assert outcome.problems == []
+        assert outcome.steps > 0
+        # An argument that comes back as it is is copied where it lies.
+        assert outcome.host <= outcome.functions // 10, part.name
+
+
+def test_what_fails_is_a_problem(on_device: None) -> None:
+    lines: list[str] = []
+    part = selftest.Part("failing", [selftest._calling(T.exp, np.ones((3, 4)))])
+    assert selftest.run(lines.append, [part]) == 0
+    assert lines[-1] == "all is as it should be"
+    emulated().let_fail("copy", after=2)
+    try:
+        assert selftest.run(lines.append, [part]) == 1
+    finally:
+        emulated().mend()
+    assert "an illegal memory access was encountered" in "".join(lines)
+    assert lines[-1] == "1 problems"
+
+
+def test_the_command_says_what_the_device_is(
+    on_device: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["info"]) == 0
+    assert "name: emulated" in capsys.readouterr().out
+
+
+def test_the_command_says_why_there_is_no_device(
+    on_device: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = emulated()
+    assert module is not None
+    assert main(["selftest", "--device", "cuda7"]) == 1
+    assert "cuda7" in capsys.readouterr().err
