@@ -224,7 +224,8 @@ int Context::largest(const Segment& segment, const Binding& binding, bool on_dev
   int found = kNone;
   for (std::size_t i = 0; i < segment.slots.size(); ++i) {
     const std::size_t bytes = binding.slots()[i].bytes;
-    if (program_.plan.buffer(segment.slots[i]).on_device != on_device || bytes < most) continue;
+    const bool is_less = bytes < most || (bytes == most && found != kNone);
+    if (program_.plan.buffer(segment.slots[i]).on_device != on_device || is_less) continue;
     most = bytes;
     found = segment.slots[i];
   }
