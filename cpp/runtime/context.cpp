@@ -26,7 +26,7 @@ Context::Context(const Program& program)
   const std::size_t segments = program.schedule.segments.size();
   count_allocation();
   caches_.resize(segments);
-  roots_.resize(static_cast<std::size_t>(arena_root(n_segments(), true)));
+  roots_.resize(static_cast<std::size_t>(turns_root() + 1));
   places_.resize(plan.buffers.size());
   bindings_.resize(segments);
   arenas_.resize(segments);
@@ -255,6 +255,7 @@ Context::Place Context::place_of(int number, int id, std::size_t& slot) const {
   switch (spec.kind) {
     case BufferKind::kScalar: return {scalar_root(spec.on_device), Frame::scalar_offset(id)};
     case BufferKind::kView: {
+      if (const auto own = staged_.find(id); own != staged_.end()) return own->second;
       const Place& base = places_[spec.base];
       return {base.root, base.offset + frame_.offset(id)};
     }

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -26,6 +27,7 @@ struct Operand {
 };
 
 class Context;
+class Turns;
 
 // What the executor asks of the side that owns the arrays.
 class Host {
@@ -95,6 +97,8 @@ class Context {
   const Program& program() const { return program_; }
 
  private:
+  friend class Turns;
+
   // An address as a position in roots_ and a distance from there.
   struct Place {
     int root = 0;
@@ -152,14 +156,16 @@ class Context {
   int n_segments() const { return static_cast<int>(caches_.size()); }
   int scalar_root(bool on_device) const;
   int arena_root(int segment, bool on_device) const;
+  int turns_root() const { return arena_root(n_segments(), true); }
 
   const Program& program_;
   Frame frame_;
   int first_output_;  // its root
-  // Inputs, states, constants, outputs, scalars, arenas; the device's scalars and arenas.
+  // Inputs, states, constants, outputs, scalars, arenas; the device's scalars and arenas, and what
+  // Turns have there.
   std::vector<std::byte*> roots_;
-  std::vector<Place> places_;      // by buffer
-  std::vector<BindingCache> caches_;   // by segment, as are the next two
+  std::vector<Place> places_;  // by buffer
+  std::vector<BindingCache> caches_;  // by segment, as are the next two
   std::vector<Binding*> bindings_;
   std::vector<Buffer> arenas_;
   std::vector<std::int64_t> key_;
@@ -167,7 +173,7 @@ class Context {
 
   std::vector<BoundStep> steps_;
   std::vector<int> operand_buffers_;  // of all steps: inputs, outputs, guards
-  std::vector<int> operand_steps_;    // whose operands they are
+  std::vector<int> operand_steps_;  // whose operands they are
   std::vector<std::byte*> operands_;  // where they are in this call
   std::vector<std::size_t> operand_begin_;  // by segment, and the end
   std::vector<std::size_t> moving_;  // operands in inputs and outputs, by segment as operands_ are
@@ -181,6 +187,7 @@ class Context {
   DeviceMemory device_scalars_;
   std::vector<DeviceMemory> device_arenas_;
   std::vector<std::byte> uploaded_;  // the scalars as the device has them
+  std::map<int, Place> staged_;  // views that are copied to one place in each turn of a loop
 };
 
 }  // namespace arignote

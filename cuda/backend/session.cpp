@@ -7,8 +7,29 @@
 
 #include "backend/api.hpp"
 #include "backend/device.hpp"
+#include "kernels/turns.hpp"
 
 namespace arignote::device {
+namespace {
+
+class Graph final : public Recording {
+ public:
+  Graph(Device& device, void* graph, bool may_fail)
+      : device_(device), graph_(graph), may_fail_(may_fail) {}
+  ~Graph() override {
+    device_.enter();
+    static_cast<void>(api().release_graph(graph_));
+  }
+  void* graph() const { return graph_; }
+  bool may_fail() const { return may_fail_; }
+
+ private:
+  Device& device_;
+  void* graph_;
+  bool may_fail_;
+};
+
+}  // namespace
 
 // A status has a text that lasts for ever.
 Status status_of(int error) {
@@ -93,6 +114,38 @@ Status DeviceSession::synchronise(int& step) noexcept {
   Status fault = Status::index_out_of_range(found.position, found.value, found.length);
   if (found.is_unsigned != 0) fault.what = "unsigned";
   return fault;
+}
+
+Status DeviceSession::begin_recording() noexcept {
+  device_.enter();
+  return status_of(api().begin_capture(stream_));
+}
+
+Status DeviceSession::end_recording(std::unique_ptr<Recording>& recording) noexcept {
+  device_.enter();
+  void* graph = nullptr;
+  if (const int error = api().end_capture(stream_, &graph); error != kNoError) {
+    return status_of(error);
+  }
+  recording.reset(new (std::nothrow) Graph(device_, graph, may_fail_));
+  if (recording) return {};
+  static_cast<void>(api().release_graph(graph));
+  return Status::out_of_memory(-1);
+}
+
+Status DeviceSession::replay(Recording& recording) noexcept {
+  device_.enter();
+  const auto& graph = static_cast<const Graph&>(recording);
+  may_fail_ |= graph.may_fail();
+  return status_of(api().launch_graph(graph.graph(), stream_));
+}
+
+Status DeviceSession::copy_of_turn(const TurnCopy& copy, const std::int64_t* turn) noexcept {
+  return status_of(launch_copy_of_turn(copy, turn, fault_, stream()));
+}
+
+Status DeviceSession::end_turn(std::int64_t* turn) noexcept {
+  return status_of(launch_end_turn(turn, fault_, stream()));
 }
 
 }  // namespace arignote::device

@@ -25,6 +25,12 @@ class DeviceSession final : public Session {
   Status download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept override;
   Status synchronise(int& step) noexcept override;
 
+  Status begin_recording() noexcept override;
+  Status end_recording(std::unique_ptr<Recording>& recording) noexcept override;
+  Status replay(Recording& recording) noexcept override;
+  Status copy_of_turn(const TurnCopy& copy, const std::int64_t* turn) noexcept override;
+  Status end_turn(std::int64_t* turn) noexcept override;
+
   // For kernels.
   Device& device() const { return device_; }
   Stream stream() const { return static_cast<Stream>(stream_); }

@@ -1,0 +1,41 @@
+#include "kernels/turns.hpp"
+
+#include "kernels/items.cuh"
+
+namespace arignote::device {
+namespace {
+
+template <class Item>
+ARN_KERNEL copy_of_turn(TurnCopy copy, const std::int64_t* turn, const Fault* fault) {
+  const std::int64_t item = block_index() * block_threads() + thread_index();
+  const auto count = static_cast<std::int64_t>(copy.bytes / sizeof(Item));
+  if (item >= count || fault->step >= 0) return;
+  const std::int64_t number = *turn;
+  const std::int64_t offset =
+      copy.from_offsets != nullptr ? copy.from_offsets[number] : number * copy.from_step;
+  const auto* const from = reinterpret_cast<const Item*>(copy.from + offset);
+  auto* const to = reinterpret_cast<Item*>(copy.to + number * copy.to_step);
+  to[item] = from[item];
+}
+
+ARN_KERNEL end_turn(std::int64_t* turn, const Fault* fault) {
+  if (fault->step < 0) ++*turn;
+}
+
+}  // namespace
+
+int launch_copy_of_turn(const TurnCopy& copy, const std::int64_t* turn, const Fault* fault,
+                        Stream stream) {
+  if (copy.bytes == 0) return 0;
+  const auto items = static_cast<std::int64_t>(copy.bytes / copy.item);
+  const Grid grid{.blocks = (items + kBlockThreads - 1) / kBlockThreads};
+  return with_item(copy.item, [&]<class Item>(Item) {
+    return launch(copy_of_turn<Item>, grid, stream, copy, turn, fault);
+  });
+}
+
+int launch_end_turn(std::int64_t* turn, const Fault* fault, Stream stream) {
+  return launch(end_turn, {.threads = 1}, stream, turn, fault);
+}
+
+}  // namespace arignote::device
