@@ -30,7 +30,7 @@ class Device final : public Backend {
   // Makes the device the calling thread's: before every call of the driver.
   void enter() const noexcept { static_cast<void>(api().use_device(number_)); }
   int number() const { return number_; }
-  std::size_t trim() { return memory_.trim(); }
+  Memory& memory() { return memory_; }
 
  private:
   explicit Device(int number) : number_(number) {}

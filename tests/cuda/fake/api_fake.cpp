@@ -286,7 +286,7 @@ void add_test_functions(py::module_& module) {
   module.def("trim", [](int number) {
     Refusal refusal;
     Device* const device = Device::open(number, refusal);
-    return device == nullptr ? std::size_t{0} : device->trim();
+    return device == nullptr ? std::size_t{0} : device->memory().trim();
   });
   module.def("set_order", [](const std::string& order) {
     if (order == "forward") return emulation::set_order(emulation::Order::kForward);
