@@ -1,14 +1,10 @@
 #include "kernels/copy.hpp"
 
+#include "kernels/elements.cuh"
 #include "kernels/scalar_ops.cuh"
 
 namespace arignote::device {
 namespace {
-
-struct Bytes16 {
-  std::uint64_t low;
-  std::uint64_t high;
-};
 
 struct Offsets {
   std::int64_t to = 0;
@@ -24,10 +20,6 @@ struct Offsets {
     }
   }
 };
-
-ARN_DEVICE std::int64_t element_of_thread() {
-  return block_index() * block_threads() + thread_index();
-}
 
 template <class Item>
 ARN_KERNEL copy_elements(CopyArgs c) {
@@ -65,22 +57,13 @@ ARN_KERNEL fill_range(ArangeArgs a) {
   }
 }
 
-Grid grid_for(std::int64_t threads) {
-  return {.blocks = (threads + kBlockThreads - 1) / kBlockThreads};
-}
-
 }  // namespace
 
 int launch_copy(const CopyArgs& args, std::size_t item, Stream stream) {
   if (args.count == 0) return 0;
-  const Grid grid = grid_for(args.count);
-  switch (item) {
-    case 1: return launch(copy_elements<std::uint8_t>, grid, stream, args);
-    case 2: return launch(copy_elements<std::uint16_t>, grid, stream, args);
-    case 4: return launch(copy_elements<std::uint32_t>, grid, stream, args);
-    case 8: return launch(copy_elements<std::uint64_t>, grid, stream, args);
-    default: return launch(copy_elements<Bytes16>, grid, stream, args);
-  }
+  return visit_item(item, [&]<class Item>(std::type_identity<Item>) {
+    return launch(copy_elements<Item>, grid_for(args.count), stream, args);
+  });
 }
 
 int launch_add(const CopyArgs& args, DType dtype, Stream stream) {
