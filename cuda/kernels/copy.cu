@@ -1,6 +1,6 @@
 #include "kernels/copy.hpp"
 
-#include "kernels/items.cuh"
+#include "kernels/elements.cuh"
 #include "kernels/scalar_ops.cuh"
 
 namespace arignote::device {
@@ -20,10 +20,6 @@ struct Offsets {
     }
   }
 };
-
-ARN_DEVICE std::int64_t element_of_thread() {
-  return block_index() * block_threads() + thread_index();
-}
 
 template <class Item>
 ARN_KERNEL copy_elements(CopyArgs c) {
@@ -61,17 +57,13 @@ ARN_KERNEL fill_range(ArangeArgs a) {
   }
 }
 
-Grid grid_for(std::int64_t threads) {
-  return {.blocks = (threads + kBlockThreads - 1) / kBlockThreads};
-}
-
 }  // namespace
 
 int launch_copy(const CopyArgs& args, std::size_t item, Stream stream) {
   if (args.count == 0) return 0;
-  const Grid grid = grid_for(args.count);
-  return with_item(
-      item, [&]<class Item>(Item) { return launch(copy_elements<Item>, grid, stream, args); });
+  return visit_item(item, [&]<class Item>(std::type_identity<Item>) {
+    return launch(copy_elements<Item>, grid_for(args.count), stream, args);
+  });
 }
 
 int launch_add(const CopyArgs& args, DType dtype, Stream stream) {

@@ -1,13 +1,13 @@
 #include "kernels/turns.hpp"
 
-#include "kernels/items.cuh"
+#include "kernels/elements.cuh"
 
 namespace arignote::device {
 namespace {
 
 template <class Item>
 ARN_KERNEL copy_of_turn(TurnCopy copy, const std::int64_t* turn, const Fault* fault) {
-  const std::int64_t item = block_index() * block_threads() + thread_index();
+  const std::int64_t item = element_of_thread();
   const auto count = static_cast<std::int64_t>(copy.bytes / sizeof(Item));
   if (item >= count || fault->step >= 0) return;
   const std::int64_t number = *turn;
@@ -27,9 +27,8 @@ ARN_KERNEL end_turn(std::int64_t* turn, const Fault* fault) {
 int launch_copy_of_turn(const TurnCopy& copy, const std::int64_t* turn, const Fault* fault,
                         Stream stream) {
   if (copy.bytes == 0) return 0;
-  const auto items = static_cast<std::int64_t>(copy.bytes / copy.item);
-  const Grid grid{.blocks = (items + kBlockThreads - 1) / kBlockThreads};
-  return with_item(copy.item, [&]<class Item>(Item) {
+  const Grid grid = grid_for(static_cast<std::int64_t>(copy.bytes / copy.item));
+  return visit_item(copy.item, [&]<class Item>(std::type_identity<Item>) {
     return launch(copy_of_turn<Item>, grid, stream, copy, turn, fault);
   });
 }

@@ -8,10 +8,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from helpers.emulated import emulated, function_on
+from helpers.emulated import emulated, function_on, window
 from helpers.spec import SpecBuilder
 from helpers.tolerance import product_bound
-from helpers.values import Array
+from helpers.values import Array, lay_out
 
 FLOATS = ["float32", "float64"]
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
@@ -105,43 +105,14 @@ def test_nothing_to_multiply(dtype: str, shape: tuple[int, int, int]) -> None:
     np.testing.assert_array_equal(found, np.zeros((m, n), dtype))
 
 
-def turned(matrix: Array) -> tuple[Array, Array]:
-    base = matrix.T.copy()
-    return base, base.T
+LAYOUTS = ["transposed", "reversed", "strided"]
 
 
-def upside_down(matrix: Array) -> tuple[Array, Array]:
-    base = matrix[::-1].copy()
-    return base, base[::-1]
-
-
-def with_gaps(matrix: Array) -> tuple[Array, Array]:
-    rows, columns = matrix.shape
-    base = np.ones((rows, 2 * columns + 1), matrix.dtype)
-    base[:, 1::2] = matrix
-    return base, base[:, 1::2]
-
-
-LAYOUTS = [turned, upside_down, with_gaps]
-
-
-def address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
-def product_of_windows(device: object, *placed: tuple[Array, Array]) -> Array:
-    """Multiply windows on arrays, given as NumPy's."""
+def product_of_windows(device: object, *views: Array) -> Array:
     builder = SpecBuilder()
-    windows = []
-    for base, view in placed:
-        source = builder.input(base.dtype.name, 2)
-        copy = builder.like(source)
-        builder.step("copy", [source], [copy])
-        shape, strides = (builder.const_dims(*item) for item in (view.shape, view.strides))
-        (offset,) = builder.const_dims(address(view) - address(base))
-        windows.append(builder.view(copy, shape, strides, offset))
+    windows, bases = zip(*(window(builder, view) for view in views), strict=True)
     builder.output(dot(builder, *windows))
-    (found,) = function_on(device, builder)(*(base for base, _ in placed))
+    (found,) = function_on(device, builder)(*bases)
     return np.asarray(found)
 
 
@@ -153,7 +124,7 @@ def test_any_layout_gives_the_same_bits(dtype: str, shape: tuple[int, int, int])
     a, b = draw(dtype, m, k), draw(dtype, k, n)
     wanted = product_on(device, a, b)
     for left, right in itertools.product(LAYOUTS, repeat=2):
-        found = product_of_windows(device, left(a), right(b))
+        found = product_of_windows(device, lay_out(a, left), lay_out(b, right))
         np.testing.assert_array_equal(found, wanted)
 
 
