@@ -40,16 +40,23 @@ class Session {
 
   // What is queued from now on belongs to this step.
   virtual void at(int step) noexcept = 0;
+  // And to this step of the body that it runs, whose operands begin at some row.
+  virtual void within(int part, std::int64_t row) noexcept = 0;
 
   // From the host's memory, which may change as soon as this returns.
   virtual Status upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
   // On the device. The two do not overlap.
   virtual Status copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
+  // Adds so many numbers to others on the device. Neither this nor a kernel's work does anything
+  // behind a fault.
+  virtual Status add(const std::byte* from, std::byte* to, DType dtype,
+                     std::int64_t count) noexcept = 0;
   // To the host's memory. Waits for all that is queued.
   virtual Status download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
 
   // Waits for all that is queued. A status that is not ok is the first fault since the last call,
-  // and `step` then the step that it happened in; what was queued behind it has written nothing.
+  // and `step` then the step that it happened in, Status::step the part of it; what was queued
+  // behind it has written nothing.
   virtual Status synchronise(int& step) noexcept = 0;
 
   // --- For loops whose turns the device runs one after the other by itself. `turn` is the number
@@ -79,6 +86,9 @@ class Backend {
   virtual std::byte* allocate(std::size_t bytes) noexcept = 0;
   // Nothing may be at work on the memory any more.
   virtual void release(std::byte* memory) noexcept = 0;
+
+  // What temporaries of the rows that run together may take.
+  virtual std::int64_t block_bytes() const noexcept = 0;
 
   // Null when there is no memory.
   virtual std::unique_ptr<Session> open() noexcept = 0;

@@ -58,7 +58,9 @@ class Observer {
 
 class Context {
  public:
-  explicit Context(const Program& program);
+  // `outer` is the session of the step that runs the program as its body, if that is a device's:
+  // then a run queues its work there, and waits for nothing.
+  explicit Context(const Program& program, Session* outer = nullptr);
   Context(const Context&) = delete;  // its steps point into it
   Context& operator=(const Context&) = delete;
 
@@ -87,6 +89,9 @@ class Context {
   void hand(int step, const std::byte* prepared) { steps_[step].args.prepared = prepared; }
   void let_add(int step, bool adds) { steps_[step].args.adds = adds; }
   void let_fetch(int step, const std::byte* next) { steps_[step].args.next = next; }
+
+  // Of a body on a device: the row of its step's operands at which the next run begins.
+  void begin_at(std::int64_t row) { first_row_ = row; }
 
   // The step that run, or the last one of a failed call; kNone outside steps.
   int step() const { return step_; }
@@ -136,7 +141,7 @@ class Context {
   Status run_observed(int id, Host& host, Observer& observer);
 
   // With a device, in context_device.cpp.
-  void open_device();
+  void open_device(Session* outer);
   Status load_on_device(int segment, const Binding& binding);
   Status upload_scalars();
   Status enter_step(int id);
@@ -183,7 +188,9 @@ class Context {
   std::vector<Copy> copies_;
   int step_ = kNone;
 
-  std::unique_ptr<Session> session_;  // null if all runs on the CPU, as are the next three
+  Session* session_ = nullptr;  // null if all runs on the CPU
+  std::unique_ptr<Session> own_session_;  // null, too, if the session is another context's
+  std::int64_t first_row_ = 0;
   DeviceMemory device_scalars_;
   std::vector<DeviceMemory> device_arenas_;
   std::vector<std::byte> uploaded_;  // the scalars as the device has them

@@ -40,7 +40,10 @@ IndexArgs Indices::at(std::span<std::byte* const> data) const {
 
 Status Indices::check(const IndexArgs& args, DeviceSession& session) {
   session.expect_fault();
-  return status_of(launch_check(args, session.step(), session.fault(), session.stream()));
+  Origin origin = session.origin();
+  // So far it counts rows.
+  if (args.ndim > 0 && args.shape[0] > 0) origin.before *= args.count / args.shape[0];
+  return status_of(launch_check(args, origin, session.fault(), session.stream()));
 }
 
 }  // namespace arignote::device

@@ -7,6 +7,7 @@
 
 #include "backend/api.hpp"
 #include "backend/device.hpp"
+#include "kernels/copy.hpp"
 #include "kernels/turns.hpp"
 
 namespace arignote::device {
@@ -76,13 +77,32 @@ DeviceSession::~DeviceSession() {
 
 void DeviceSession::at(int step) noexcept {
   device_.enter();
-  step_ = step;
+  origin_ = {.step = step};
+}
+
+void DeviceSession::within(int part, std::int64_t row) noexcept {
+  device_.enter();
+  origin_.part = part;
+  origin_.before = row;
 }
 
 Status DeviceSession::upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
   if (bytes == 0) return {};
   device_.enter();
   return status_of(api().copy(to, from, bytes, CopyKind::kToDevice, stream_));
+}
+
+Status DeviceSession::add(const std::byte* from, std::byte* to, DType dtype,
+                          std::int64_t count) noexcept {
+  CopyArgs args{};
+  args.to = to;
+  args.from = from;
+  args.fault = fault_;
+  args.count = args.shape[0] = count;
+  args.ndim = 1;
+  args.to_strides[0] = args.from_strides[0] = static_cast<std::int64_t>(size_of(dtype));
+  device_.enter();
+  return status_of(launch_add(args, dtype, stream()));
 }
 
 Status DeviceSession::copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
@@ -111,7 +131,9 @@ Status DeviceSession::synchronise(int& step) noexcept {
       !reset.ok()) {
     return reset;
   }
-  Status fault = Status::index_out_of_range(found.position, found.value, found.length);
+  Status fault =
+      Status::index_out_of_range(found.before + found.position, found.value, found.length);
+  fault.step = found.part;
   if (found.is_unsigned != 0) fault.what = "unsigned";
   return fault;
 }

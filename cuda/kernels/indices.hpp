@@ -26,6 +26,6 @@ struct IndexArgs {
 };
 
 // Leaves a fault of the step at the first position where an index is out of range, if there is one.
-int launch_check(const IndexArgs& index, int step, Fault* fault, Stream stream);
+int launch_check(const IndexArgs& index, const Origin& origin, Fault* fault, Stream stream);
 
 }  // namespace arignote::device
