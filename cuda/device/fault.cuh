@@ -8,6 +8,12 @@ namespace arignote::device {
 
 inline constexpr std::int64_t kNowhere = std::numeric_limits<std::int64_t>::max();
 
+enum class FaultKind : std::int32_t {
+  kIndex,
+  kUnsignedIndex,
+  kNonzeroCount,  // there are not as many elements that are not zero as the plan says
+};
+
 // One of these lies on the device for each session. The first step that fails takes it; kernels
 // that find it taken write nothing.
 struct Fault {
@@ -15,7 +21,7 @@ struct Fault {
   std::int64_t value = 0;  // what stands there
   std::int64_t length = 0;  // of what it goes into
   std::int32_t step = -1;  // -1: none has failed
-  std::int32_t is_unsigned = 0;  // the value
+  FaultKind kind = FaultKind::kIndex;
 };
 
 }  // namespace arignote::device

@@ -1,4 +1,4 @@
-"""Elements by position on the emulated device: taken and put."""
+"""Elements by position on the emulated device: taken, put, and found."""
 
 from __future__ import annotations
 
@@ -241,20 +241,93 @@ def test_put_writes_nothing_if_an_index_is_out_of_range(
     np.testing.assert_array_equal(memory.array, put.expected())
 
 
+# --- nonzero
+
+
+def seek(builder: SpecBuilder, x: int, count: int) -> None:
+    """Complete a plan that finds so many elements."""
+    (length,) = builder.const_dims(count)
+    outputs = [builder.temp("int64", [length]) for _ in builder.shape_of(x)]
+    builder.step("nonzero", [x], outputs)
+    builder.output(*outputs)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(0, 2**32), st.sampled_from(dtypes.REAL))
+def test_nonzero_equals_numpys(data: st.DataObject, seed: int, dtype: str) -> None:
+    shapes = [(0,), (1,), (15,), (16,), (17,), (4_096,), (4_097,), (9_000,)]
+    shapes += [(3, 0), (70, 70), (4, 5, 6), (2, 1, 3, 2_000)]
+    values = Values(seed, special=True)
+    x = values(dtype, *data.draw(st.sampled_from(shapes)))
+    x[values.rng.random(x.shape) < data.draw(st.sampled_from([0, 0.5, 0.99, 1]))] = 0
+    view = lay_out(x, data.draw(st.sampled_from(LAYOUTS)))
+    builder = SpecBuilder()
+    seen, base = window(builder, view)
+    seek(builder, seen, np.count_nonzero(x))
+    found = computed(data.draw(st.sampled_from(THREADS)), builder, base)
+    for got, want in zip(found, np.nonzero(x), strict=True):
+        np.testing.assert_array_equal(got, want, strict=True)
+
+
+def test_nonzero_of_more_blocks_than_one_has_threads() -> None:
+    x = np.zeros((2, 550_000), "bool")
+    x[1, 500_000:] = x[0, 5] = True
+    builder = SpecBuilder()
+    seek(builder, builder.input("bool", 2), np.count_nonzero(x))
+    found = function_on(emulated().open(0), builder)(x)
+    for got, want in zip(found, np.nonzero(x), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("count", [0, 2, 4, 9_000])
+def test_nonzero_finds_as_many_as_the_plan_says(device: object, count: int) -> None:
+    x = np.array([0.0, 1.0, np.nan, -0.0, -1.0])
+    builder = SpecBuilder()
+    seek(builder, builder.input(ndim=1), count)
+    with pytest.raises(RuntimeError) as wanted:
+        builder.function()(x)
+    function = function_on(device, builder)
+    with pytest.raises(RuntimeError) as found:
+        function(x)
+    assert str(found.value) == str(wanted.value).replace("step 0", "step 1")
+    y = np.resize([1.0, 0.0], 2 * count)
+    np.testing.assert_array_equal(function(y)[0], 2 * np.arange(count))
+
+
 # --- programs
 
 
 def test_rows_of_a_table_are_learnt_on_the_device(on_device: None) -> None:
     rng = np.random.default_rng(5)
-    start, words = rng.normal(size=(20, 8)).astype("float32"), rng.integers(-20, 20, 400)
-    table = theano.shared(start, name="table")
-    where, rate = T.lvector("where"), np.float32(0.25)
-    rows = table[where]
-    step = theano.function([where], updates=[(table, T.inc_subtensor(rows, -rate * rows))])
+    rows, words = rng.normal(size=(20, 8)).astype("float32"), rng.integers(-20, 20, (6, 70))
+    words[5, 33] = 20
+    table, batches = theano.shared(rows, name="table"), theano.shared(words, name="batches")
+    number, rate = T.lscalar("number"), np.float32(0.25)
+    chosen = table[batches[number]]
+    learnt = T.inc_subtensor(chosen, -rate * chosen)
+    step = theano.function([number], chosen.sum(), updates=[(table, learnt)])
     assert all(item.device for item in step.plan.steps), step.plan
-    step(words)
-    np.add.at(start, words, -rate * start[words])
-    np.testing.assert_array_equal(table.get_value(), start)
-    with pytest.raises(IndexError, match="index 20 is out of bounds for size 20"):
-        step([3, 20])
-    np.testing.assert_array_equal(table.get_value(), start)
+    step(0)
+    step.map([1, 2, 3, 4])
+    for where in words[:5]:
+        np.add.at(rows, where, -rate * rows[where])
+    np.testing.assert_array_equal(table.get_value(), rows)
+    for fails in (lambda: step(5), lambda: step.map([5, 0, 0])):
+        with pytest.raises(IndexError, match="index 20 is out of bounds for size 20"):
+            fails()
+        np.testing.assert_array_equal(table.get_value(), rows)
+
+
+def test_what_a_mask_selects_is_changed_on_the_device(on_device: None) -> None:
+    x = np.random.default_rng(7).normal(size=(30, 20))
+    weights = theano.shared(x, name="weights")
+    positive = (weights > 0).nonzero()
+    halve = theano.function(
+        [],
+        weights[positive].sum(),
+        updates=[(weights, T.set_subtensor(weights[positive], weights[positive] / 2))],
+    )
+    # Of what is read back, the one number says how many there are.
+    assert [step.op for step in halve.plan.steps if not step.device] == []
+    assert np.isclose(halve(), x[x > 0].sum())
+    np.testing.assert_array_equal(weights.get_value(), np.where(x > 0, x / 2, x))

@@ -186,6 +186,7 @@ def _rows() -> Iterator[Build]:
         yield _calling(lambda x, y: x[y], scores, labels)
         yield _calling(lambda x, y: T.inc_subtensor(x[y], x), scores, labels)
         yield _calling(lambda x, y: T.set_subtensor(x[y], x), scores, labels)
+        yield _calling(lambda x: x[(x > 0).nonzero()], scores)
         yield _calling(lambda x: T.set_subtensor(x[1:5, ::2], 0), scores)
         yield _calling(lambda x: T.concatenate([x, x[::-1]]), scores)
 
