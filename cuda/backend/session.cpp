@@ -30,6 +30,17 @@ class Graph final : public Recording {
   bool may_fail_;
 };
 
+Status status_of(const Fault& found) {
+  if (found.kind == FaultKind::kNonzeroCount) {
+    return Status::bad_plan("[nonzero] outputs must have the number of nonzero elements");
+  }
+  Status fault =
+      Status::index_out_of_range(found.before + found.position, found.value, found.length);
+  fault.step = found.part;
+  if (found.kind == FaultKind::kUnsignedIndex) fault.what = "unsigned";
+  return fault;
+}
+
 }  // namespace
 
 // A status has a text that lasts for ever.
@@ -131,11 +142,7 @@ Status DeviceSession::synchronise(int& step) noexcept {
       !reset.ok()) {
     return reset;
   }
-  Status fault =
-      Status::index_out_of_range(found.before + found.position, found.value, found.length);
-  fault.step = found.part;
-  if (found.is_unsigned != 0) fault.what = "unsigned";
-  return fault;
+  return status_of(found);
 }
 
 Status DeviceSession::begin_recording() noexcept {

@@ -1,38 +1,22 @@
-#include "kernels/copy.hpp"
-
+#include "kernels/copy.cuh"
 #include "kernels/elements.cuh"
 #include "kernels/scalar_ops.cuh"
 
 namespace arignote::device {
 namespace {
 
-struct Offsets {
-  std::int64_t to = 0;
-  std::int64_t from = 0;
-
-  ARN_DEVICE Offsets(const CopyArgs& c, std::int64_t rest) {
-    for (int axis = c.ndim - 1; axis >= 0; --axis) {
-      const std::int64_t above = rest / c.shape[axis];
-      const std::int64_t index = rest - above * c.shape[axis];
-      rest = above;
-      to += index * c.to_strides[axis];
-      from += index * c.from_strides[axis];
-    }
-  }
-};
-
 template <class Item>
 ARN_KERNEL copy_elements(CopyArgs c) {
   const std::int64_t element = element_of_thread();
   if (element >= c.count || c.fault->step >= 0) return;
-  const Offsets at(c, element);
+  const CopyOffsets at(c, element);
   *reinterpret_cast<Item*>(c.to + at.to) = *reinterpret_cast<const Item*>(c.from + at.from);
 }
 
 ARN_KERNEL add_elements(CopyArgs c, DType dtype) {
   const std::int64_t element = element_of_thread();
   if (element >= c.count || c.fault->step >= 0) return;
-  const Offsets at(c, element);
+  const CopyOffsets at(c, element);
   std::byte* const to = c.to + at.to;
   store_bits(dtype, add_bits(dtype, load_bits(dtype, to), load_bits(dtype, c.from + at.from)), to);
 }

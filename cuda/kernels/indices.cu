@@ -21,7 +21,7 @@ ARN_DEVICE void settle(const IndexArgs& index, Fault* fault, Origin origin) {
   const int array = outside_at(index, fault->position);
   fault->value = value_of<std::int64_t>(index_at(index, array, fault->position));
   fault->length = index.lengths[array];
-  fault->is_unsigned = is_signed(index.dtypes[array]) ? 0 : 1;
+  fault->kind = is_signed(index.dtypes[array]) ? FaultKind::kIndex : FaultKind::kUnsignedIndex;
   fault->part = origin.part;
   fault->before = origin.before;
   fault->step = origin.step;

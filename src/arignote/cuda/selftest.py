@@ -184,6 +184,9 @@ def _rows() -> Iterator[Build]:
         yield _calling(T.nnet.logsoftmax, scores)
         yield _calling(lambda x, y: T.log(T.nnet.softmax(x))[T.arange(300), y], scores, labels)
         yield _calling(lambda x, y: x[y], scores, labels)
+        yield _calling(lambda x, y: T.inc_subtensor(x[y], x), scores, labels)
+        yield _calling(lambda x, y: T.set_subtensor(x[y], x), scores, labels)
+        yield _calling(lambda x: x[(x > 0).nonzero()], scores)
         yield _calling(lambda x: T.set_subtensor(x[1:5, ::2], 0), scores)
         yield _calling(lambda x: T.concatenate([x, x[::-1]]), scores)
 
