@@ -21,5 +21,6 @@ std::span<const KernelEntry> transfer_kernels();
 std::span<const KernelEntry> dot_kernels();
 std::span<const KernelEntry> row_kernels();
 std::span<const KernelEntry> argmax_kernels();
+std::span<const KernelEntry> random_kernels();
 
 }  // namespace arignote::device
