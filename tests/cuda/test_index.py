@@ -269,6 +269,7 @@ def test_nonzero_equals_numpys(data: st.DataObject, seed: int, dtype: str) -> No
         np.testing.assert_array_equal(got, want, strict=True)
 
 
+@pytest.mark.slow
 def test_nonzero_of_more_blocks_than_one_has_threads() -> None:
     x = np.zeros((2, 550_000), "bool")
     x[1, 500_000:] = x[0, 5] = True
