@@ -1,6 +1,9 @@
 #include "kernels/random.hpp"
 
+#include <algorithm>
+
 #include "core/philox.hpp"
+#include "kernels/elements.cuh"
 
 namespace arignote::device {
 namespace {
@@ -26,6 +29,11 @@ ARN_DEVICE void store_piece(const Piece<T>& piece, T* out, std::int64_t room) {
   }
 }
 
+template <class T>
+constexpr std::int64_t blocks_of(std::int64_t count) {
+  return (count + kPhiloxNumbers<T> - 1) / kPhiloxNumbers<T>;
+}
+
 // A thread for each block of words, and the first one even if there is none.
 template <class T>
 ARN_KERNEL fill_uniform(UniformArgs u) {
@@ -35,11 +43,11 @@ ARN_KERNEL fill_uniform(UniformArgs u) {
     return *reinterpret_cast<const std::uint64_t*>(u.state + position * u.stride);
   };
   const PhiloxState state{{word(0), word(1)}, word(2)};
-  const std::int64_t thread = block_index() * block_threads() + thread_index();
+  const std::int64_t thread = element_of_thread();
   if (thread == 0) {
     u.next[0] = state.key[0];
     u.next[1] = state.key[1];
-    u.next[2] = state.counter + static_cast<std::uint64_t>((u.count + kNumbers - 1) / kNumbers);
+    u.next[2] = state.counter + static_cast<std::uint64_t>(blocks_of<T>(u.count));
   }
   const std::int64_t first = thread * kNumbers;
   if (first >= u.count) return;
@@ -57,9 +65,8 @@ ARN_KERNEL fill_uniform(UniformArgs u) {
 
 template <class T>
 int launch_of(const UniformArgs& args, Stream stream) {
-  constexpr std::int64_t kBlockNumbers = std::int64_t{kBlockThreads} * kPhiloxNumbers<T>;
-  const std::int64_t blocks = args.count == 0 ? 1 : (args.count - 1) / kBlockNumbers + 1;
-  return launch(fill_uniform<T>, {.blocks = blocks}, stream, args);
+  const Grid grid = grid_for(std::max<std::int64_t>(blocks_of<T>(args.count), 1));
+  return launch(fill_uniform<T>, grid, stream, args);
 }
 
 }  // namespace

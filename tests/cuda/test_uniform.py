@@ -57,6 +57,21 @@ def test_states_live_there(on_device: None) -> None:
     assert rv.rng.get_value()[2] == 3 * 4
 
 
+def test_a_loop_draws_anew_in_each_step(on_device: None) -> None:
+    x, rv = T.dvector("x"), RandomStreams(7).uniform((3, 4))
+    f = arignote.function([x], T.dot(rv, x))
+    data = np.random.default_rng(0).normal(size=(9, 4))
+    start = rv.rng.get_value()
+    found = f.map(data)
+    after = rv.rng.get_value()
+    rv.rng.set_value(start)
+    assert found.tobytes() == np.stack([f(row) for row in data]).tobytes()
+    assert rv.rng.get_value().tolist() == after.tolist()
+    rv.rng.set_value(start)
+    repeated = arignote.function([], rv + 0).repeat(9)
+    assert repeated.tobytes() == stream(7).random((9, 3, 4)).tobytes()
+
+
 def test_a_failed_call_leaves_the_stream_as_it_was(on_device: None) -> None:
     index, rv = T.lvector("index"), RandomStreams(1).uniform((3,))
     f = arignote.function([index], rv[index])
