@@ -6,9 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/compiler.hpp"
 #include "backend/device.hpp"
 #include "backend/program_axes.hpp"
 #include "backend/program_code.hpp"
+#include "backend/program_source.hpp"
 #include "backend/session.hpp"
 #include "backend/table.hpp"
 #include "kernels/program_shape.hpp"
@@ -25,6 +27,11 @@ constexpr std::int64_t kRowChunk = 8192;
 constexpr std::int64_t kMostRowChunks = 2048;
 constexpr std::int64_t kColumnChunk = 64;
 constexpr std::int64_t kMostColumnChunks = 65536;
+
+// A program of fewer elements than this is interpreted. Compiling takes some tenths of a second,
+// once; what it saves of a run grows with the elements, and of fewer than a device has threads to
+// work on at a time a launch costs more than either kernel.
+constexpr std::int64_t kLeastCompiled = std::int64_t{1} << 16;
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -91,6 +98,7 @@ class Pass {
     args_.fault = session.fault();
     args_.n_operations = static_cast<int>(code_.operations.size());
     args_.n_slots = code_.n_slots;
+    if (args_.count >= kLeastCompiled) compile(session.device());
     const Status status = upload(code_.operations, memory_.data());
     return status.ok() ? upload(axes, memory_.data() + code_bytes) : status;
   }
@@ -101,7 +109,7 @@ class Pass {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (program_.outputs[i].reduction == nullptr) *operand++ = args.outputs[outputs_[i]];
     }
-    if (reduced_.empty()) return status_of(launch_elementwise(args_, stream));
+    if (reduced_.empty()) return status_of(run_elements(stream));
     ReducedOutputs outputs{};
     for (std::size_t i = 0; i < reduced_.size(); ++i) {
       outputs.items[i] = {.out = args.outputs[outputs_[reduced_[i]]],
@@ -115,7 +123,7 @@ class Pass {
                                   .is_by_rows = axes_.is_by_rows,
                                   .n_outputs = static_cast<int>(reduced_.size()),
                                   .partial = reinterpret_cast<std::uint64_t*>(args.workspace)};
-    const int error = launch_reduction(reduction, outputs, stream);
+    const int error = run_chunks(reduction, outputs, stream);
     return status_of(error != 0 ? error : launch_join(reduction, outputs, stream));
   }
 
@@ -129,6 +137,24 @@ class Pass {
     return {.slot = static_cast<std::uint16_t>(code_.result_slots[i]),
             .reduction = reduction_of(reduction.name),
             .from = reduction.in};
+  }
+
+  void compile(Device& device) {
+    const ProgramSource source = write_source(code_, axes_, values_);
+    kernel_ = device.compile(source.text, kProgramKernel);
+    count_ = source.count;
+  }
+
+  // Compiled or not, they compute the same.
+  int run_elements(Stream stream) {
+    if (kernel_ == nullptr) return launch_elementwise(args_, stream);
+    void* arguments[] = {&args_};
+    return launch_kernel(kernel_, grid_of(args_, count_), stream, arguments);
+  }
+  int run_chunks(ReductionArgs args, ReducedOutputs outputs, Stream stream) const {
+    if (kernel_ == nullptr) return launch_reduction(args, outputs, stream);
+    void* arguments[] = {&args, &outputs};
+    return launch_kernel(kernel_, grid_of(args), stream, arguments);
   }
 
   void cut_reduction() {
@@ -148,6 +174,8 @@ class Pass {
   ProgramAxes axes_;
   DeviceMemory memory_;  // the code and the axes
   std::int64_t chunks_ = 1;
+  void* kernel_ = nullptr;  // null: the program is interpreted
+  int count_ = 1;           // elements of a thread of the kernel
 };
 
 class Elementwise final : public Kernel {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend/api.hpp"
+#include "backend/compiler.hpp"
 #include "backend/device.hpp"
 #include "backend/table.hpp"
 
@@ -52,7 +53,16 @@ py::dict info(int number) {
   found["memory"] = properties.memory;
   found["driver"] = driver;
   found["runtime"] = runtime;
+  found["nvrtc"] = compiler() == nullptr ? py::object(py::none()) : py::int_(compiler()->version());
   return found;
+}
+
+py::tuple compiled(int number) {
+  Refusal refusal;
+  Device* const device = Device::open(number, refusal);
+  if (device == nullptr) return py::make_tuple(0, std::vector<std::string>());
+  const CompiledKernels::Report report = device->compiled().report();
+  return py::make_tuple(report.count - static_cast<int>(report.refused.size()), report.refused);
 }
 
 }  // namespace
@@ -63,6 +73,10 @@ PYBIND11_MODULE(ARN_CUDA_MODULE, module) {
              "Return a device in a capsule; raises RuntimeError(kind, text) where it cannot.");
   module.def("kernels", &kernels, "Return the names of the kernels that the device has.");
   module.def("info", &info, py::arg("number"), "Return what the driver says of a device.");
+  module.def("look_for_compiler", &look_for_compiler, py::arg("folders"),
+             "Name folders in which NVRTC may lie, before it is used first.");
+  module.def("compiled", &compiled, py::arg("number"),
+             "Return how many programs have been compiled for a device, and why others were not.");
   add_test_functions(module);
 }
 

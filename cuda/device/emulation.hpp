@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <functional>
 
-namespace arignote::device::emulation {
+// Libraries that tests compile while they run call it, too.
+namespace arignote::device {
+namespace [[gnu::visibility("default")]] emulation {
 
 // In what order blocks, and the threads of a block, come to run: results must not depend on it.
 enum class Order { kForward, kBackward, kShuffled };
@@ -46,4 +48,5 @@ std::byte* dynamic_memory();
 // do not meet at one barrier ends the process, with a message: a device would hang.
 int run(const Shape& shape, const std::function<void()>& kernel);
 
-}  // namespace arignote::device::emulation
+}  // namespace emulation
+}  // namespace arignote::device

@@ -27,7 +27,9 @@ struct Grid {
 
 #ifdef __CUDACC__
 
+#ifndef __CUDACC_RTC__
 #include <cuda_runtime_api.h>
+#endif
 
 #define ARN_DEVICE __device__ __forceinline__
 #define ARN_KERNEL __global__ void __launch_bounds__(::arignote::device::kBlockThreads)
@@ -71,6 +73,7 @@ ARN_DEVICE void atomic_max(std::int64_t* at, std::int64_t value) {
   atomicMax(reinterpret_cast<long long*>(at), static_cast<long long>(value));
 }
 
+#ifndef __CUDACC_RTC__
 // Queues a kernel; returns a cudaError_t. One that is reported is no longer the last one, or the
 // launches that follow would report it as well.
 template <class... Parameters, class... Arguments>
@@ -82,10 +85,13 @@ int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Argum
       Parameters(arguments)...);
   return static_cast<int>(cudaGetLastError());
 }
+#endif
 
 }  // namespace arignote::device
 
 #else
+
+#include <utility>
 
 #include "device/emulation.hpp"
 
@@ -124,6 +130,16 @@ inline void atomic_min(std::int64_t* at, std::int64_t value) {
 inline void atomic_max(std::int64_t* at, std::int64_t value) {
   if (value > *at) *at = value;
 }
+
+// Runs one thread with arguments as the driver takes them.
+namespace emulation {
+template <class... Parameters>
+void call(void (*kernel)(Parameters...), void** arguments) {
+  [&]<std::size_t... kIndex>(std::index_sequence<kIndex...>) {
+    kernel(*static_cast<Parameters*>(arguments[kIndex])...);
+  }(std::index_sequence_for<Parameters...>{});
+}
+}  // namespace emulation
 
 template <class... Parameters, class... Arguments>
 int launch(void (*kernel)(Parameters...), const Grid& grid, Stream, Arguments... arguments) {
