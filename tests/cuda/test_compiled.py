@@ -25,6 +25,7 @@ def device() -> Iterator[ModuleType]:
     module.set_compiler("none")
     yield module
     module.set_compiler("none")
+    module.set_order("forward")
 
 
 def run(program: Program) -> list[bytes]:
@@ -36,12 +37,23 @@ def run(program: Program) -> list[bytes]:
 def assert_same_bits(device: ModuleType, call: Callable[[], list[bytes]], compiled: int) -> None:
     wanted = call()
     device.set_compiler("host")
-    found = call()
-    assert device.compiled(0) == (compiled, [])
-    assert [got == want for got, want in zip(found, wanted, strict=True)] == [True] * len(wanted)
+    for order in ("forward", "shuffled"):
+        device.set_order(order)
+        found = call()
+        assert device.compiled(0) == (compiled, [])
+        same = [got == want for got, want in zip(found, wanted, strict=True)]
+        assert same == [True] * len(wanted)
 
 
-@pytest.mark.parametrize("part", operation_parts())
+def parts() -> list[Any]:
+    """Return what programs there are of operations; two are enough for who looks at memory."""
+    return [
+        pytest.param(part, marks=[pytest.mark.slow] if number > 1 else [])
+        for number, part in enumerate(operation_parts())
+    ]
+
+
+@pytest.mark.parametrize("part", parts())
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_every_operation_has_the_interpreters_bits(device: ModuleType, part: slice) -> None:
     program = operations(part)
