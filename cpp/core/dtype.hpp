@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#ifndef __CUDACC_RTC__
 #include <optional>
 #include <string_view>
 #include <utility>
+#endif
 
 namespace arignote {
 
@@ -28,6 +30,8 @@ enum class DType : std::uint8_t {
   kComplex128,
 };
 
+#ifndef __CUDACC_RTC__
+// For the host: a device's compiler has not all of the library.
 inline constexpr std::string_view kDTypeNames[] = {
     "bool",   "int8",   "int16",   "int32",   "int64",   "uint8",     "uint16",
     "uint32", "uint64", "float16", "float32", "float64", "complex64", "complex128"};
@@ -45,5 +49,6 @@ constexpr std::optional<DType> dtype_from_name(std::string_view name) {
   }
   return std::nullopt;
 }
+#endif
 
 }  // namespace arignote

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "backend/api.hpp"
+#include "backend/compiled.hpp"
 #include "backend/memory.hpp"
 #include "runtime/backend.hpp"
 
@@ -38,12 +39,19 @@ class Device final : public Backend {
   void enter() const noexcept { static_cast<void>(api().use_device(number_)); }
   int number() const { return number_; }
   Memory& memory() { return memory_; }
+  // The kernel of that name in a source; null where it cannot be compiled.
+  void* compile(const std::string& source, const char* name) {
+    enter();
+    return compiled_.find(source, name, number_);
+  }
+  CompiledKernels& compiled() { return compiled_; }
 
  private:
   explicit Device(int number) : number_(number) {}
 
   int number_;
   Memory memory_;
+  CompiledKernels compiled_;
 };
 
 }  // namespace arignote::device

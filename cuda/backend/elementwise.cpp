@@ -6,8 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/compiler.hpp"
 #include "backend/device.hpp"
+#include "backend/program_axes.hpp"
 #include "backend/program_code.hpp"
+#include "backend/program_source.hpp"
 #include "backend/session.hpp"
 #include "backend/table.hpp"
 #include "kernels/program_shape.hpp"
@@ -24,10 +27,11 @@ constexpr std::int64_t kRowChunk = 8192;
 constexpr std::int64_t kMostRowChunks = 2048;
 constexpr std::int64_t kColumnChunk = 64;
 constexpr std::int64_t kMostColumnChunks = 65536;
-// Fewer results than a warp has threads are not taken by neighbouring threads, and fewer elements
-// than this not by a block.
-constexpr std::int64_t kFewResults = kWarpThreads;
-constexpr std::int64_t kFewElements = 64;
+
+// A program of fewer elements than this is interpreted. Compiling takes some tenths of a second,
+// once; what it saves of a run grows with the elements, and of fewer than a device has threads to
+// work on at a time a launch costs more than either kernel.
+constexpr std::int64_t kLeastCompiled = std::int64_t{1} << 16;
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -35,9 +39,6 @@ Reduction reduction_of(std::string_view name) {
   constexpr std::array<std::string_view, 6> kNames = {"sum", "prod", "min", "max", "all", "any"};
   return static_cast<Reduction>(std::ranges::find(kNames, name) - kNames.begin());
 }
-
-// Of an operand, along all axes of the program: zero where it is repeated.
-using Strides = std::vector<std::int64_t>;
 
 Strides strides_of(const Layout& layout, std::span<const std::int64_t> shape) {
   Strides strides;
@@ -64,23 +65,28 @@ class Pass {
         operands.push_back(strides_of(outputs[outputs_[i]], shape));
       } else {
         reduced_.push_back(static_cast<int>(i));
+        values_.push_back(value_of_output(i));
       }
     }
     if (reduced_.size() > static_cast<std::size_t>(kMostReductions)) {
       return Status::bad_plan("there must be fewer reductions of the same axes");
     }
-    lay_out_axes(shape, operands);
+    axes_ = lay_out_axes(shape, std::move(operands), mask());
+    args_.ndim = static_cast<int>(axes_.lengths.size());
+    args_.border = axes_.border;
+    args_.count = axes_.count();
     cut_reduction();
     return {};
   }
 
   std::size_t workspace_bytes() const {
-    return static_cast<std::size_t>(kept_ * chunks_) * reduced_.size() * sizeof(std::uint64_t);
+    return static_cast<std::size_t>(axes_.kept * chunks_) * reduced_.size() * sizeof(std::uint64_t);
   }
 
   Status enter(DeviceSession& session) {
     const std::size_t code_bytes = align_up(code_.operations.size() * sizeof(Operation));
-    const std::size_t axes_bytes = axes_.size() * sizeof(std::int64_t);
+    const std::vector<std::int64_t> axes = axes_.numbers();
+    const std::size_t axes_bytes = axes.size() * sizeof(std::int64_t);
     memory_ = DeviceMemory(&session.device());
     if (!memory_.reserve(code_bytes + axes_bytes)) return Status::out_of_memory(-1);
     const auto upload = [&](const auto& from, std::byte* to) {
@@ -92,8 +98,9 @@ class Pass {
     args_.fault = session.fault();
     args_.n_operations = static_cast<int>(code_.operations.size());
     args_.n_slots = code_.n_slots;
+    if (args_.count >= kLeastCompiled) compile(session.device());
     const Status status = upload(code_.operations, memory_.data());
-    return status.ok() ? upload(axes_, memory_.data() + code_bytes) : status;
+    return status.ok() ? upload(axes, memory_.data() + code_bytes) : status;
   }
 
   Status run(const RunArgs& args) {
@@ -102,24 +109,22 @@ class Pass {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (program_.outputs[i].reduction == nullptr) *operand++ = args.outputs[outputs_[i]];
     }
-    if (reduced_.empty()) return status_of(launch_elementwise(args_, stream));
+    if (reduced_.empty()) return status_of(run_elements(stream));
     ReducedOutputs outputs{};
     for (std::size_t i = 0; i < reduced_.size(); ++i) {
-      const ProgramOutput& output = program_.outputs[reduced_[i]];
       outputs.items[i] = {.out = args.outputs[outputs_[reduced_[i]]],
-                          .slot = static_cast<std::uint16_t>(code_.result_slots[reduced_[i]]),
-                          .reduction = reduction_of(output.reduction->name),
-                          .from = output.reduction->in,
-                          .to = output.reduction->out};
+                          .value = values_[i],
+                          .to = program_.outputs[reduced_[i]].reduction->out};
     }
     const ReductionArgs reduction{.program = args_,
-                                  .kept = kept_,
-                                  .reduced = length_,
+                                  .kept = axes_.kept,
+                                  .reduced = axes_.reduced,
                                   .chunks = chunks_,
-                                  .is_by_rows = is_by_rows_,
+                                  .is_by_rows = axes_.is_by_rows,
                                   .n_outputs = static_cast<int>(reduced_.size()),
                                   .partial = reinterpret_cast<std::uint64_t*>(args.workspace)};
-    return status_of(launch_reduction(reduction, outputs, stream));
+    const int error = run_chunks(reduction, outputs, stream);
+    return status_of(error != 0 ? error : launch_join(reduction, outputs, stream));
   }
 
  private:
@@ -127,68 +132,50 @@ class Pass {
     return reduced_.empty() ? 0 : program_.outputs[reduced_[0]].reduced;
   }
 
-  // The axes in the order in which elements are numbered, of which neighbours are joined that all
-  // operands walk as one.
-  void lay_out_axes(std::span<const std::int64_t> shape, std::span<const Strides> operands) {
-    kept_ = length_ = 1;
-    std::vector<int> kept, reduced;
-    for (int axis = 0; axis < static_cast<int>(shape.size()); ++axis) {
-      const bool is_reduced = (mask() >> axis & 1U) != 0;
-      (is_reduced ? length_ : kept_) *= shape[axis];
-      if (shape[axis] != 1) (is_reduced ? reduced : kept).push_back(axis);
-    }
-    const bool is_inner = kept.empty() || reduced.empty() || kept.back() < reduced.back();
-    is_by_rows_ = kept_ < kFewResults || (is_inner && length_ >= kFewElements);
-    std::vector<int> order = is_by_rows_ ? kept : reduced;
-    const std::vector<int>& inner = is_by_rows_ ? reduced : kept;
-    const std::size_t border = order.size();
-    order.insert(order.end(), inner.begin(), inner.end());
+  ReducedValue value_of_output(std::size_t i) const {
+    const BlockReduction& reduction = *program_.outputs[i].reduction;
+    return {.slot = static_cast<std::uint16_t>(code_.result_slots[i]),
+            .reduction = reduction_of(reduction.name),
+            .from = reduction.in};
+  }
 
-    std::vector<std::int64_t> lengths;
-    std::vector<Strides> strides(operands.size());
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      const int axis = order[i];
-      const bool joins =
-          i > 0 && i != border && std::ranges::all_of(operands, [&](const Strides& operand) {
-            return operand[order[i - 1]] == operand[axis] * shape[axis];
-          });
-      if (!joins) {
-        lengths.push_back(1);
-        for (auto& own : strides) own.push_back(0);
-      }
-      lengths.back() *= shape[axis];
-      for (std::size_t n = 0; n < operands.size(); ++n) {
-        strides[n].back() = operands[n][axis];
-      }
-    }
-    if (lengths.empty()) {
-      lengths.push_back(1);
-      for (auto& own : strides) own.push_back(0);
-    }
-    args_.ndim = static_cast<int>(lengths.size());
-    args_.count = kept_ * length_;
-    axes_ = lengths;
-    for (const auto& own : strides) axes_.insert(axes_.end(), own.begin(), own.end());
+  void compile(Device& device) {
+    const ProgramSource source = write_source(code_, axes_, values_);
+    kernel_ = device.compile(source.text, kProgramKernel);
+    count_ = source.count;
+  }
+
+  // Compiled or not, they compute the same.
+  int run_elements(Stream stream) {
+    if (kernel_ == nullptr) return launch_elementwise(args_, stream);
+    void* arguments[] = {&args_};
+    return launch_kernel(kernel_, grid_of(args_, count_), stream, arguments);
+  }
+  int run_chunks(ReductionArgs args, ReducedOutputs outputs, Stream stream) const {
+    if (kernel_ == nullptr) return launch_reduction(args, outputs, stream);
+    void* arguments[] = {&args, &outputs};
+    return launch_kernel(kernel_, grid_of(args), stream, arguments);
   }
 
   void cut_reduction() {
-    const std::int64_t results = std::max<std::int64_t>(1, kept_);
-    const std::int64_t wanted = ceil_div(length_, is_by_rows_ ? kRowChunk : kColumnChunk);
-    const std::int64_t most = (is_by_rows_ ? kMostRowChunks : kMostColumnChunks) / results;
+    const std::int64_t results = std::max<std::int64_t>(1, axes_.kept);
+    const bool by_rows = axes_.is_by_rows;
+    const std::int64_t wanted = ceil_div(axes_.reduced, by_rows ? kRowChunk : kColumnChunk);
+    const std::int64_t most = (by_rows ? kMostRowChunks : kMostColumnChunks) / results;
     chunks_ = std::max<std::int64_t>(1, std::min(wanted, most));
   }
 
   ElementwiseProgram program_;  // with these outputs only
   std::vector<int> outputs_;    // of the step
   std::vector<int> reduced_;    // of outputs_
+  std::vector<ReducedValue> values_;  // that are reduced
   ProgramCode code_;
   ProgramArgs args_{};
-  std::vector<std::int64_t> axes_;
+  ProgramAxes axes_;
   DeviceMemory memory_;  // the code and the axes
-  std::int64_t kept_ = 1;
-  std::int64_t length_ = 1;
   std::int64_t chunks_ = 1;
-  bool is_by_rows_ = true;
+  void* kernel_ = nullptr;  // null: the program is interpreted
+  int count_ = 1;           // elements of a thread of the kernel
 };
 
 class Elementwise final : public Kernel {
@@ -222,12 +209,14 @@ class Elementwise final : public Kernel {
   }
   double cost() const override { return kNanoseconds * static_cast<double>(passes_.size()); }
 
-  Status enter(Session& session) noexcept override {
+  Status enter(Session& session) noexcept override try {
     for (const auto& pass : passes_) {
       const Status status = pass->enter(static_cast<DeviceSession&>(session));
       if (!status.ok()) return status;
     }
     return {};
+  } catch (const std::bad_alloc&) {
+    return Status::out_of_memory(-1);
   }
   Status run(const RunArgs& args) noexcept override {
     for (const auto& pass : passes_) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/api.hpp"
+#include "backend/compiler.hpp"
 #include "backend/device.hpp"
 #include "backend/session.hpp"
 #include "backend/table.hpp"
@@ -60,6 +61,7 @@ py::dict info(int number) {
   found["memory"] = properties.memory;
   found["driver"] = driver;
   found["runtime"] = runtime;
+  found["nvrtc"] = compiler() == nullptr ? py::object(py::none()) : py::int_(compiler()->version());
   return found;
 }
 
@@ -99,6 +101,11 @@ double time_copy(int number, std::size_t bytes) {
   return best;
 }
 
+py::tuple compiled(int number) {
+  const CompiledKernels::Report report = device_of(number).compiled().report();
+  return py::make_tuple(report.count - static_cast<int>(report.refused.size()), report.refused);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(ARN_CUDA_MODULE, module) {
@@ -112,6 +119,10 @@ PYBIND11_MODULE(ARN_CUDA_MODULE, module) {
       "Return the bytes that a device's arrays take now, and the most since the last reset.");
   module.def("time_copy", &time_copy, py::arg("number"), py::arg("bytes"),
              "Return the seconds that a device takes to copy so many bytes of its memory.");
+  module.def("look_for_compiler", &look_for_compiler, py::arg("folders"),
+             "Name folders in which NVRTC may lie, before it is used first.");
+  module.def("compiled", &compiled, py::arg("number"),
+             "Return how many programs have been compiled for a device, and why others were not.");
   add_test_functions(module);
 }
 

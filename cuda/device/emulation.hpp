@@ -8,7 +8,9 @@
 #include <functional>
 #include <vector>
 
-namespace arignote::device::emulation {
+// Libraries that tests compile while they run call it, too.
+namespace arignote::device {
+namespace [[gnu::visibility("default")]] emulation {
 
 // In what order blocks, and the threads of a block, come to run: results must not depend on it.
 enum class Order { kForward, kBackward, kShuffled };
@@ -55,4 +57,5 @@ bool keeps(const void* stream);
 void append(const void* stream, std::function<int()> part);
 Work stop_keeping(const void* stream);
 
-}  // namespace arignote::device::emulation
+}  // namespace emulation
+}  // namespace arignote::device

@@ -27,7 +27,9 @@ struct Grid {
 
 #ifdef __CUDACC__
 
+#ifndef __CUDACC_RTC__
 #include <cuda_runtime_api.h>
+#endif
 
 #define ARN_DEVICE __device__ __forceinline__
 #define ARN_KERNEL __global__ void __launch_bounds__(::arignote::device::kBlockThreads)
@@ -38,6 +40,9 @@ struct Grid {
 #define ARN_SHARED(Type, name, count) __shared__ Type name[count]
 // Before a loop over a local array, which then lies in registers.
 #define ARN_UNROLL _Pragma("unroll")
+// Before a loop of which so many turns are to be under way at a time.
+#define ARN_UNROLL_BY(count) ARN_PRAGMA(unroll(count))
+#define ARN_PRAGMA(text) _Pragma(#text)
 
 namespace arignote::device {
 
@@ -68,6 +73,7 @@ ARN_DEVICE void atomic_max(std::int64_t* at, std::int64_t value) {
   atomicMax(reinterpret_cast<long long*>(at), static_cast<long long>(value));
 }
 
+#ifndef __CUDACC_RTC__
 // Queues a kernel; returns a cudaError_t. One that is reported is no longer the last one, or the
 // launches that follow would report it as well.
 template <class... Parameters, class... Arguments>
@@ -79,10 +85,14 @@ int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Argum
       Parameters(arguments)...);
   return static_cast<int>(cudaGetLastError());
 }
+#endif
 
 }  // namespace arignote::device
 
 #else
+
+#include <tuple>
+#include <utility>
 
 #include "device/emulation.hpp"
 
@@ -94,6 +104,7 @@ int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Argum
   Type* const name = static_cast<Type*>(                                                           \
       ::arignote::device::emulation::shared_array(&name##_place, sizeof(Type) * (count)))
 #define ARN_UNROLL
+#define ARN_UNROLL_BY(count)
 
 namespace arignote::device {
 
@@ -120,6 +131,17 @@ inline void atomic_min(std::int64_t* at, std::int64_t value) {
 inline void atomic_max(std::int64_t* at, std::int64_t value) {
   if (value > *at) *at = value;
 }
+
+// What runs one thread with arguments that are copied as the driver does.
+namespace emulation {
+template <class... Parameters>
+std::function<void()> bound(void (*kernel)(Parameters...), void** arguments) {
+  return [&]<std::size_t... kIndex>(std::index_sequence<kIndex...>) {
+    const std::tuple<Parameters...> copies(*static_cast<Parameters*>(arguments[kIndex])...);
+    return [kernel, copies] { std::apply(kernel, copies); };
+  }(std::index_sequence_for<Parameters...>{});
+}
+}  // namespace emulation
 
 template <class... Parameters, class... Arguments>
 int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Arguments... arguments) {

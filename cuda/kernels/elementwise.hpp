@@ -1,7 +1,6 @@
 // Elementwise programs with reductions at their ends: what the kernels are told.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -29,7 +28,8 @@ struct Operation {
 inline constexpr int kMostOperands = 400;
 inline constexpr int kMostSlots = 128;
 
-// The elements are numbered in C order of the axes.
+// Elements have a number among the outer axes, those before the border, and one among the inner
+// ones, both in C order. Where nothing is reduced all axes are inner ones.
 struct ProgramArgs {
   const Operation* operations;
   const std::int64_t* axes;  // lengths, then for each operand its strides in bytes
@@ -38,6 +38,7 @@ struct ProgramArgs {
   int n_operations;
   int n_slots;
   int ndim;
+  int border;
   std::byte* operands[kMostOperands];
 };
 
@@ -45,17 +46,22 @@ enum class Reduction : std::uint8_t { kSum, kProduct, kMinimum, kMaximum, kAll, 
 
 inline constexpr int kMostReductions = 16;
 
-struct ReducedOutput {
-  std::byte* out;
+struct ReducedValue {
   std::uint16_t slot;
   Reduction reduction;
   DType from;
+};
+
+struct ReducedOutput {
+  std::byte* out;
+  ReducedValue value;
   DType to;
 };
 
-// The elements are `kept` results of `reduced` elements each, which follow one another if
-// `is_by_rows`; else the results follow one another. Each of the `chunks` of reduced elements has a
-// partial result, 64 bits, in `partial`: by output, then chunk, then result.
+// The elements are `kept` results of `reduced` elements each. If `is_by_rows`, results are numbered
+// by the outer axes and their elements by the inner ones; else it is the other way round. Each of
+// the `chunks` of reduced elements has a partial result, 64 bits, in `partial`: by output, then
+// chunk, then result.
 struct ReductionArgs {
   ProgramArgs program;
   std::int64_t kept;
@@ -67,10 +73,29 @@ struct ReductionArgs {
 };
 
 struct ReducedOutputs {
-  std::array<ReducedOutput, kMostReductions> items;
+  ReducedOutput items[kMostReductions];
 };
 
+// --- how the kernels are launched
+
+inline std::int64_t blocks_for(std::int64_t threads) {
+  return (threads + kBlockThreads - 1) / kBlockThreads;
+}
+
+// For threads that take so many elements each.
+inline Grid grid_of(const ProgramArgs& args, int count) {
+  return {.blocks = blocks_for((args.count + count - 1) / count)};
+}
+
+// Of the first stage.
+inline Grid grid_of(const ReductionArgs& args) {
+  if (args.is_by_rows) return {.blocks = args.kept * args.chunks, .has_barriers = true};
+  return {.blocks = blocks_for(args.kept) * args.chunks};
+}
+
 int launch_elementwise(const ProgramArgs& args, Stream stream);
+// The two stages: partial results, and what they come to.
 int launch_reduction(const ReductionArgs& args, const ReducedOutputs& outputs, Stream stream);
+int launch_join(const ReductionArgs& args, const ReducedOutputs& outputs, Stream stream);
 
 }  // namespace arignote::device

@@ -36,11 +36,27 @@ def test_what_fails_is_a_problem(on_device: None) -> None:
     assert lines[-1] == "1 problems"
 
 
+def test_the_selftest_says_what_was_not_compiled(
+    on_device: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = selftest.Part("large", [selftest._calling(T.exp, np.ones(1 << 16))])
+    monkeypatch.setattr(selftest, "parts", lambda: [part])
+    emulated().set_compiler("broken")
+    try:
+        assert main(["selftest"]) == 0
+    finally:
+        emulated().set_compiler("none")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["programs compiled: 0, refused: 1", "this compiler is broken"]
+
+
 def test_the_command_says_what_the_device_is(
     on_device: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["info"]) == 0
-    assert "name: emulated" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "name: emulated" in out
+    assert "nvrtc: none" in out
 
 
 def test_the_command_says_why_there_is_no_device(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from arignote.config import config
 from arignote.cuda import selftest
 from arignote.errors import DeviceError
-from arignote.run.devices import describe
+from arignote.run.devices import compiled, describe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,8 +27,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with config.changed(force_device=True, device=options.device):
             found = describe(options.device)
-            _say("\n".join(f"{name}: {value}" for name, value in found.items()))
-            return 0 if options.command == "info" else selftest.run(_say)
+            _say(
+                "\n".join(
+                    f"{name}: {'none' if value is None else value}" for name, value in found.items()
+                )
+            )
+            if options.command == "info":
+                return 0
+            status = selftest.run(_say)
+            count, refused = compiled(options.device)
+            _say("\n".join([f"programs compiled: {count}, refused: {len(refused)}", *refused[:1]]))
+            return status
     except DeviceError as error:
         sys.stderr.write(f"{error}\n")
         return 1

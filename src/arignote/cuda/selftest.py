@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -54,6 +54,7 @@ def parts() -> list[Part]:
     return [
         Part("elementwise ops", list(_elementwise())),
         Part("reductions", list(_reductions())),
+        Part("compiled programs", list(_compiled())),
         Part("products of matrices", list(_products())),
         Part("rows and positions", list(_rows())),
         Part("random numbers", list(_random())),
@@ -167,6 +168,22 @@ def _reductions() -> Iterator[Build]:
                     yield _calling(
                         lambda x, r=reduce, a=axis: r(x, axis=a), _numbers(dtype, *shape)
                     )
+
+
+# Programs of as many elements are compiled, where NVRTC is there.
+_MANY: Final = (257, 260)
+
+
+def _compiled() -> Iterator[Build]:
+    for dtype in ("float32", "float64", "int32", "uint8"):
+        x, y, row = _numbers(dtype, *_MANY), _numbers(dtype, *_MANY[::-1]), _numbers(dtype, 260)
+        yield _calling(lambda a, b, c: [a * b.T + c, T.maximum(a, c), a > c], x, y, row)
+        yield _calling(lambda a, c: T.sum(a * c, axis=1), x, row)
+        yield _calling(lambda a, c: T.max(a - c, axis=0), x, row)
+        yield _calling(lambda a, c: T.any(T.eq(a, c)), x, row)
+    for dtype in ("float32", "float64"):
+        x = _numbers(dtype, *_MANY)
+        yield _calling(lambda a: [T.tanh(a), T.nnet.sigmoid(a), T.exp(-T.sqr(a)), T.sin(a)], x)
 
 
 def _products() -> Iterator[Build]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 from arignote import ops
@@ -43,6 +45,10 @@ class OpenDevice:
     capsule: object
     kernels: frozenset[str]
 
+    @property
+    def number(self) -> int:
+        return int(self.name.removeprefix("cuda"))
+
     def supports(self, call: Call, op: Op) -> bool:
         """Return whether it has a kernel for an op on operands of these types.
 
@@ -58,7 +64,9 @@ class OpenDevice:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """Return what the driver says of a device: its name, capability, memory and the versions.
+    """Return what is known of a device: its name, capability, memory and the versions.
+
+    Versions are 1000 * major + 10 * minor; NVRTC's is None where it is not there.
 
     Raises
     ------
@@ -66,8 +74,23 @@ def describe(name: str) -> dict[str, Any]:
         If it cannot be used, saying why.
     """
     device = open_device(name)
-    found: dict[str, Any] = import_module(module).info(int(device.name.removeprefix("cuda")))
+    found: dict[str, Any] = import_module(module).info(device.number)
     return found
+
+
+def compiled(name: str) -> tuple[int, list[str]]:
+    """Return how many programs have been compiled for a device, and why others were refused."""
+    device = open_device(name)
+    found: tuple[int, list[str]] = import_module(module).compiled(device.number)
+    return found
+
+
+def compiler_folders() -> list[str]:
+    """Return where wheels of PyPI have put NVRTC: the system's loader does not look there."""
+    spec = find_spec("nvidia")
+    roots = (spec.submodule_search_locations if spec is not None else None) or []
+    found = {path.parent for root in roots for path in Path(root).glob("*/lib/libnvrtc.so.*")}
+    return sorted(map(str, found))
 
 
 _opened: dict[tuple[str, int], OpenDevice] = {}
@@ -93,6 +116,7 @@ def open_device(name: str) -> OpenDevice:
             is_missing = isinstance(error, ModuleNotFoundError) and error.name == module
             reason = _NO_BACKEND if is_missing else f"its backend cannot be loaded: {error}"
             raise DeviceError(f'[config] device="{name}": {reason}') from error
+        backend.look_for_compiler(compiler_folders())
         try:
             capsule = backend.open(number)
         except RuntimeError as error:

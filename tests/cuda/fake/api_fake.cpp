@@ -251,8 +251,9 @@ const Api& api() {
   return table;
 }
 
-// See emulation_kernels.cpp.
+// See emulation_kernels.cpp and compiler_fake.cpp.
 void add_emulation_kernels(py::module_& module);
+void add_compiler_functions(py::module_& module);
 
 // What tests may do with the driver.
 void add_test_functions(py::module_& module);
@@ -296,6 +297,7 @@ void add_test_functions(py::module_& module) {
     throw py::value_error("[emulation] order must be forward, backward or shuffled: " + order);
   });
   add_emulation_kernels(module);
+  add_compiler_functions(module);
 }
 
 }  // namespace arignote::device

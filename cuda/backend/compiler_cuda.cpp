@@ -1,0 +1,74 @@
+// NVRTC, and the driver's loading of its kernels through the runtime library that is linked in.
+#include <cuda_runtime_api.h>
+
+#include <memory>
+
+#include "backend/api.hpp"
+#include "backend/compiler.hpp"
+#include "backend/nvrtc.hpp"
+
+namespace arignote::device {
+namespace {
+
+// The first that has all that is used here.
+constexpr int kFirstMajor = 12;
+
+std::vector<std::string>& folders() {
+  static auto& all = *new std::vector<std::string>;
+  return all;
+}
+
+// A driver loads what compilers of its own generation, or of an earlier one, have made.
+std::unique_ptr<Nvrtc> find() {
+  int driver = 0;
+  static_cast<void>(api().driver_version(&driver));
+  for (int major = driver / 1000; major >= kFirstMajor; --major) {
+    const std::string name = "libnvrtc.so." + std::to_string(major);
+    if (auto found = Nvrtc::open(name)) return found;
+    for (const std::string& folder : folders()) {
+      if (auto found = Nvrtc::open(folder + "/" + name)) return found;
+    }
+  }
+  return nullptr;
+}
+
+int taken(cudaError_t error) {
+  if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
+  return error;
+}
+
+}  // namespace
+
+const Compiler* compiler() {
+  static const auto& found = *new std::unique_ptr<Nvrtc>(find());
+  return found.get();
+}
+
+void look_for_compiler(std::vector<std::string> where) { folders() = std::move(where); }
+
+int load_kernel(const std::string& image, const char* name, void** kernel) {
+  cudaLibrary_t library = nullptr;
+  int error =
+      taken(cudaLibraryLoadData(&library, image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0));
+  if (error != cudaSuccess) return error;
+  cudaKernel_t found = nullptr;
+  error = taken(cudaLibraryGetKernel(&found, library, name));
+  // Asking about it brings it to the device at once, where else the first launch would.
+  cudaFuncAttributes attributes;
+  if (error == cudaSuccess) error = taken(cudaFuncGetAttributes(&attributes, found));
+  if (error != cudaSuccess) {
+    static_cast<void>(cudaLibraryUnload(library));
+    return error;
+  }
+  *kernel = found;
+  return cudaSuccess;
+}
+
+int launch_kernel(void* kernel, const Grid& grid, Stream stream, void** arguments) {
+  if (grid.blocks > kMostBlocks) return cudaErrorInvalidConfiguration;
+  return taken(cudaLaunchKernel(kernel, dim3(static_cast<unsigned>(grid.blocks)),
+                                dim3(static_cast<unsigned>(grid.threads)), arguments,
+                                grid.shared_bytes, static_cast<cudaStream_t>(stream)));
+}
+
+}  // namespace arignote::device

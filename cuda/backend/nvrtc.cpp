@@ -1,0 +1,101 @@
+#include "backend/nvrtc.hpp"
+
+#include <dlfcn.h>
+
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "backend/embedded.hpp"
+
+namespace arignote::device {
+namespace {
+
+constexpr int kSuccess = 0;
+
+// Headers of the standard library, for all of which the compiler is given one of ours.
+constexpr std::array kStandardHeaders = {"cmath",   "cstddef", "cstdint",
+                                         "cstring", "limits",  "type_traits"};
+constexpr std::string_view kOurLibrary = "device/library.cuh";
+
+struct Headers {
+  std::vector<const char*> names;
+  std::vector<const char*> texts;
+
+  Headers() {
+    for (const EmbeddedHeader& header : embedded_headers()) {
+      if (header.name == kOurLibrary) {
+        for (const char* const name : kStandardHeaders) add(name, header.text);
+      } else {
+        add(header.name, header.text);
+      }
+    }
+  }
+  void add(const char* name, const char* text) {
+    names.push_back(name);
+    texts.push_back(text);
+  }
+};
+
+template <class Function>
+bool find(void* library, const char* name, Function& function) {
+  function = reinterpret_cast<Function>(dlsym(library, name));
+  return function != nullptr;
+}
+
+// What the library says, or has made, by the two functions that tell the size of it and it.
+template <class Size, class Get>
+std::string text_of(void* program, Size size, Get get) {
+  std::size_t bytes = 0;
+  if (size(program, &bytes) != kSuccess) return {};
+  std::string text(bytes, '\0');
+  return get(program, text.data()) == kSuccess ? text : std::string();
+}
+
+}  // namespace
+
+std::unique_ptr<Nvrtc> Nvrtc::open(const std::string& name) {
+  // Never closed: its kernels' compiler may still be wanted by a thread when the process ends.
+  void* const library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) return nullptr;
+  Functions f{};
+  int major = 0;
+  int minor = 0;
+  if (!find(library, "nvrtcVersion", f.version) || !find(library, "nvrtcCreateProgram", f.create) ||
+      !find(library, "nvrtcDestroyProgram", f.destroy) ||
+      !find(library, "nvrtcCompileProgram", f.compile) ||
+      !find(library, "nvrtcGetProgramLogSize", f.log_size) ||
+      !find(library, "nvrtcGetProgramLog", f.log) ||
+      !find(library, "nvrtcGetCUBINSize", f.image_size) ||
+      !find(library, "nvrtcGetCUBIN", f.image) || f.version(&major, &minor) != kSuccess) {
+    return nullptr;
+  }
+  std::unique_ptr<Nvrtc> opened(new Nvrtc(f));
+  opened->version_ = 1000 * major + 10 * minor;
+  return opened;
+}
+
+bool Nvrtc::compile(const std::string& source, int capability, std::string& image,
+                    std::string& log) const {
+  static const Headers headers;
+  void* program = nullptr;
+  if (functions_.create(&program, source.c_str(), "program.cu",
+                        static_cast<int>(headers.names.size()), headers.texts.data(),
+                        headers.names.data()) != kSuccess) {
+    log = "NVRTC does not take the source";
+    return false;
+  }
+  // Code for the very device: the driver may be older than the compiler. Contraction is off as in
+  // toolkit.cmake, so that the interpreter computes the same.
+  const std::string architecture = "--gpu-architecture=sm_" + std::to_string(capability);
+  const std::array options = {architecture.c_str(), "--std=c++20", "--fmad=false",
+                              "--device-as-default-execution-space"};
+  const bool is_compiled =
+      functions_.compile(program, static_cast<int>(options.size()), options.data()) == kSuccess;
+  log = text_of(program, functions_.log_size, functions_.log).c_str();  // up to the zero behind it
+  if (is_compiled) image = text_of(program, functions_.image_size, functions_.image);
+  static_cast<void>(functions_.destroy(&program));
+  return !image.empty();
+}
+
+}  // namespace arignote::device
