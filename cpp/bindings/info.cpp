@@ -16,6 +16,7 @@
 #include "kernels/kernel.hpp"
 #include "kernels/measure.hpp"
 #include "kernels/target.hpp"
+#include "runtime/left_rows.hpp"
 
 namespace py = pybind11;
 
@@ -114,6 +115,7 @@ void add_info(py::module_& module) {
   module.def("set_threads", choose_threads, py::arg("count"));
   module.def("threads", num_threads);
   module.def("allocations", [] { return allocation_counter.load(std::memory_order_relaxed); });
+  module.def("left_outputs", [] { return left_output_counter.load(std::memory_order_relaxed); });
   module.def("release_memory", release_memory);
   module.def("build_info", build_info);
   module.def("measure_bandwidth", bandwidth, py::arg("size"));

@@ -43,6 +43,11 @@ class Elementwise final : public Kernel {
     return sum;
   }
 
+  // Other passes would have them computed once more.
+  bool takes_rows(std::size_t input) const override {
+    return passes_.size() == 1 && passes_[0].takes_rows(input);
+  }
+
   Status run(const RunArgs& args) noexcept override {
     for (const Pass& pass : passes_) pass.run(args);
     return {};

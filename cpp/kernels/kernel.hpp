@@ -36,6 +36,16 @@ struct StepSpec {
 
 class Session;
 
+// Rows of a matrix that are computed when they are read, by the thread that reads them.
+class RowSource {
+ public:
+  // Leaves rows first … last - 1, without gaps. May be called on several threads at a time.
+  virtual void compute(std::int64_t first, std::int64_t last, std::byte* rows) const noexcept = 0;
+
+ protected:
+  ~RowSource() = default;
+};
+
 struct RunArgs {
   std::span<std::byte* const> inputs;
   std::span<std::byte* const> outputs;
@@ -48,6 +58,11 @@ struct RunArgs {
   const std::byte* prepared = nullptr;  // what prepare() has left
   bool adds = false;  // outputs[0] is a sum, to which to add
   const std::byte* next = nullptr;  // as many rows that this thread will read next as inputs[0]
+  // Outputs, by bit, that are not written but left to their row_source().
+  std::uint32_t left = 0;
+  // Where the rows of an input come from whose memory holds nothing, null if there is none.
+  const RowSource* rows = nullptr;
+  std::size_t rows_input = 0;
 };
 
 class Kernel {
@@ -85,6 +100,15 @@ class Kernel {
   virtual void finish(const std::byte* /*sum*/, std::byte* /*output*/) noexcept {}
   // Whether a run can add to its output as it is, in place of a sum in a form of its own.
   virtual bool adds_to_output() const { return false; }
+
+  // --- For an output that one other kernel reads, once, after this one has run: it need not come
+  // to memory. Both are asked after bind().
+
+  // What computes the rows of an output which a run has left to it, until the next run. Null if
+  // runs always write it.
+  virtual const RowSource* row_source(std::size_t /*output*/) { return nullptr; }
+  // Whether a run can take an input from a RowSource.
+  virtual bool takes_rows(std::size_t /*input*/) const { return false; }
 };
 
 // Returns null and sets status when the step's attributes or dtypes are not ones it can run.

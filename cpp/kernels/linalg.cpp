@@ -14,6 +14,7 @@
 #include "kernels/matrix_product.hpp"
 #include "kernels/narrow_dot.hpp"
 #include "kernels/product.hpp"
+#include "kernels/product_rows.hpp"
 #include "kernels/strided.hpp"
 #include "kernels/tables.hpp"
 #include "kernels/transfer.hpp"
@@ -101,22 +102,31 @@ class Product {
   }
   double cost() const { return 50.0 + static_cast<double>(shape_.multiplications()) * 0.03; }
 
+  // Null if the product is better written.
+  const RowSource* rows() {
+    if constexpr (kIsReal) return !plain_ && rows_.plan(shape_) ? &rows_ : nullptr;
+    return nullptr;
+  }
+
   // Whether it does so whatever k is.
   bool can_add() const { return kIsReal && shape_.m * shape_.n > kTiny; }
 
-  void run(const std::byte* a_data, const std::byte* b_data, T* out, bool adds,
-           std::byte* workspace) const noexcept {
+  void run(const RunArgs& args) noexcept {
     if (shape_.m == 0 || shape_.n == 0) return;
-    const Factor<T> a = a_.template ready<T>(a_data, workspace);
+    std::byte* workspace = args.workspace;
+    const Factor<T> a = a_.template ready<T>(args.inputs[0], workspace);
     workspace += a_.workspace_bytes();
-    const Factor<T> b = b_.template ready<T>(b_data, workspace);
+    const Factor<T> b = b_.template ready<T>(args.inputs[1], workspace);
     workspace += b_.workspace_bytes();
+    T* const out = reinterpret_cast<T*>(args.outputs[0]);
     if constexpr (!kIsReal) {
       integer_product<T, kLogical>(shape_, a, b, {out, shape_.n});
+    } else if (args.left != 0) {
+      rows_.take(a, b);
     } else if (plain_) {
       plain_product(shape_, a, b, {out, shape_.n});
     } else {
-      real_.run(a, b, out, adds, workspace);
+      real_.run(a, b, out, args.adds, workspace);
     }
   }
 
@@ -129,8 +139,9 @@ class Product {
   bool plain_ = false;
   Operand a_;
   Operand b_;
-  [[no_unique_address]] std::conditional_t<
-      kIsReal, MatrixProduct<std::conditional_t<kIsReal, T, float>>, Nothing> real_;
+  using Real = std::conditional_t<kIsReal, T, float>;
+  [[no_unique_address]] std::conditional_t<kIsReal, MatrixProduct<Real>, Nothing> real_;
+  [[no_unique_address]] std::conditional_t<kIsReal, ProductRows<Real>, Nothing> rows_;
 };
 
 // A matrix of bytes as one of float32 without gaps, its axes in the order of memory.
@@ -231,6 +242,9 @@ class Dot final : public Kernel {
     narrow_.finish(sum, output);
   }
   bool adds_to_output() const override { return !is_narrow_ && product_.can_add(); }
+  const RowSource* row_source(std::size_t) override {
+    return is_narrow_ ? nullptr : product_.rows();
+  }
 
  private:
   // One row times a matrix is the transpose of that matrix times one column.
@@ -238,7 +252,7 @@ class Dot final : public Kernel {
     is_turned_ = a.shape[0] == 1 && narrow_.plan(transposed(b), transposed(a));
     return is_turned_;
   }
-  void run_widened(const RunArgs& args) const noexcept {
+  void run_widened(const RunArgs& args) noexcept {
     widened_.run(args.inputs[0], args.workspace);
     const std::array<std::byte*, 2> inputs = {args.workspace, args.inputs[1]};
     RunArgs widened_args = args;
@@ -247,10 +261,8 @@ class Dot final : public Kernel {
     widened_args.next = nullptr;
     multiply(widened_args);
   }
-  void multiply(const RunArgs& args) const noexcept {
-    if (is_narrow_) return run_narrow(args);
-    product_.run(args.inputs[0], args.inputs[1], reinterpret_cast<T*>(args.outputs[0]), args.adds,
-                 args.workspace);
+  void multiply(const RunArgs& args) noexcept {
+    is_narrow_ ? run_narrow(args) : product_.run(args);
   }
   void run_narrow(const RunArgs& args) const noexcept {
     if (!is_turned_) return narrow_.run(args);

@@ -31,7 +31,13 @@ constexpr std::int64_t kMostLanes = 16;
 // Of the sums of a tree, of which there is one for each level; no depth needs more levels.
 constexpr std::int64_t kMostTreeBytes = 16 << 20;
 constexpr std::int64_t kMostLevels = 32;
+// Chunks are tasks of their own if that makes sums that are small beside b, and few, and each reads
+// so much of b.
+constexpr std::int64_t kMostPartRows = 32;
+constexpr std::int64_t kMostParts = 16;
+constexpr std::int64_t kLeastPartBytes = 64 << 10;
 constexpr double kPackNanoseconds = 0.2;  // of one element
+constexpr double kAddNanoseconds = 0.1;
 
 template <class T>
 constexpr std::int64_t count_of(std::int64_t bytes) {
@@ -54,13 +60,12 @@ void add(const T* from, std::int64_t count, T* to) {
   for (std::int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
-// Not on the stack, which may be small.
-std::byte* strip_memory() {
+}  // namespace
+
+std::byte* strip_memory() noexcept {
   alignas(kAlignment) thread_local std::byte memory[kStripBytes * kMostTileDepth];
   return memory;
 }
-
-}  // namespace
 
 template <class T>
 void MatrixProduct<T>::plan(const ProductShape& shape) noexcept {
@@ -94,7 +99,17 @@ void MatrixProduct<T>::plan_blocks() noexcept {
   block_lines_ = even_part(lines(), most_lines, unit);
   const std::int64_t tile_bytes = packs_rows_ ? kTileRowBytes : kTileColumnBytes;
   tile_lines_ = even_part(block_lines_, count_of<T>(tile_bytes), unit);
-  plan_tiles(packs_rows_ ? count_of<T>(kPanelBytes) : 1, block_chunks_ * depth);
+  plan_parts();
+  plan_tiles(packs_rows_ ? count_of<T>(kPanelBytes) : 1, block_chunks_ * depth / parts_);
+}
+
+template <class T>
+void MatrixProduct<T>::plan_parts() noexcept {
+  const bool is_one_block = block_lines_ >= lines() && block_chunks_ >= chunks_;
+  const std::int64_t bytes_of_b = shape_.k * shape_.n * static_cast<std::int64_t>(sizeof(T));
+  const bool is_worthwhile = packs_rows_ && shape_.m <= kMostPartRows &&
+                             bytes_of_b >= kLeastPartBytes * chunks_ && chunks_ <= kMostParts;
+  parts_ = is_one_block && is_worthwhile ? chunks_ : 1;
 }
 
 template <class T>
@@ -103,7 +118,8 @@ void MatrixProduct<T>::plan_tiles(std::int64_t unit, std::int64_t depth) noexcep
   const std::int64_t units = ceil_div(others(), unit);
   const std::int64_t worth = ceil_div(kTileMultiplications, tile_lines_ * unit * depth);
   const std::int64_t tiles_of_block = ceil_div(block_lines_, tile_lines_);
-  const std::int64_t wanted = std::max(worth, ceil_div(units * tiles_of_block, kManyTiles));
+  const std::int64_t wanted =
+      std::max(worth, ceil_div(units * tiles_of_block * parts_, kManyTiles));
   tiles_ = ceil_div(units, std::min(wanted, most));
   if (tiles_ > 2) tiles_ = std::min(units, round_up(tiles_, kTogether));
 }
@@ -126,7 +142,7 @@ std::int64_t MatrixProduct<T>::block_length() const {
 
 template <class T>
 std::size_t MatrixProduct<T>::workspace_bytes() const noexcept {
-  const std::int64_t sums = lanes_ * levels_ - 1;
+  const std::int64_t sums = lanes_ * levels_ + parts_ - 2;
   return static_cast<std::size_t>(lanes_ * block_length() + sums * sum_length()) * sizeof(T);
 }
 
@@ -150,6 +166,12 @@ T* MatrixProduct<T>::sum_of(const Call& call, std::int64_t lane, std::int64_t le
   const std::int64_t number = lane * levels_ + level;
   if (number == 0) return call.out;
   return call.workspace + lanes_ * block_length() + (number - 1) * sum_length();
+}
+
+// The first part's is that of the block itself.
+template <class T>
+T* MatrixProduct<T>::sum_of_part(const Block& block, std::int64_t part) const {
+  return block.packed + block_length() + (part - 1) * sum_length();
 }
 
 // Leaves the sum of some runs in that of a level.
@@ -216,17 +238,23 @@ template <class T>
 void MatrixProduct<T>::multiply(const Factor<T>& a, const Factor<T>& b, const Result<T>& out,
                                 bool adds, const Block& block) const noexcept {
   const std::int64_t tiles_of_block = ceil_div(block.lines, tile_lines_);
+  const std::int64_t tiles = tiles_of_block * tiles_;
   const auto multiply_tile = [&](std::int64_t task) {
+    const std::int64_t part = task / tiles;
     const std::int64_t line = task % tiles_of_block * tile_lines_;
     const std::int64_t lines = std::min(tile_lines_, block.lines - line);
-    const std::int64_t other = start_of_tile(task / tiles_of_block);
-    const std::int64_t count = start_of_tile(task / tiles_of_block + 1) - other;
+    const std::int64_t tile = task % tiles / tiles_of_block;
+    const std::int64_t other = start_of_tile(tile);
+    const std::int64_t count = start_of_tile(tile + 1) - other;
     const std::int64_t row = packs_rows_ ? block.line + line : other;
     const std::int64_t column = packs_rows_ ? other : block.line + line;
     const auto other_at = [&](std::int64_t depth) {
       return packs_rows_ ? b.from(depth, column) : a.from(row, depth);
     };
-    for (std::int64_t chunk = block.chunk; chunk < block.chunk + block.chunks; ++chunk) {
+    const std::int64_t first = block.chunk + block.chunks * part / parts_;
+    const std::int64_t last = block.chunk + block.chunks * (part + 1) / parts_;
+    T* const sum = part == 0 ? out.data : sum_of_part(block, part);
+    for (std::int64_t chunk = first; chunk < last; ++chunk) {
       const std::int64_t start = start_of(chunk);
       const auto run =
           packs_rows_ ? functions_.multiply_packed_rows : functions_.multiply_packed_columns;
@@ -235,18 +263,32 @@ void MatrixProduct<T>::multiply(const Factor<T>& a, const Factor<T>& b, const Re
            .depth = start_of(chunk + 1) - start,
            .packed = packed_tile(block, line, chunk),
            .other = other_at(start),
-           .next = chunk + 1 < block.chunk + block.chunks ? other_at(start_of(chunk + 1))
-                                                          : Factor<T>{nullptr, 0, 0},
-           .out = {out.data + row * out.row_step + column, out.row_step},
-           .adds = adds || chunk > block.chunk,
+           .next = chunk + 1 < last ? other_at(start_of(chunk + 1)) : Factor<T>{nullptr, 0, 0},
+           .out = {sum + row * out.row_step + column, out.row_step},
+           .adds = (adds && part == 0) || chunk > first,
            .strip = reinterpret_cast<T*>(strip_memory())});
     }
   };
   const std::int64_t depth = start_of(block.chunk + block.chunks) - start_of(block.chunk);
   const std::int64_t multiplications = block.lines * others() * depth;
-  parallel_for(tiles_of_block * tiles_, multiply_tile,
-               static_cast<double>(multiplications / (tiles_of_block * tiles_)) *
-                   functions_.nanoseconds);
+  parallel_for(parts_ * tiles, multiply_tile,
+               static_cast<double>(multiplications / (parts_ * tiles)) * functions_.nanoseconds);
+  if (parts_ > 1) add_parts(block, out.data);
+}
+
+// In their order, as if each had been added at once.
+template <class T>
+void MatrixProduct<T>::add_parts(const Block& block, T* out) const noexcept {
+  const std::int64_t length = shape_.m * shape_.n;
+  const std::int64_t some = even_part(length, ceil_div(length, kTogether), count_of<T>(kAlignment));
+  const auto add_some = [&](std::int64_t task) {
+    const std::int64_t first = task * some;
+    for (std::int64_t part = 1; part < parts_; ++part) {
+      add(sum_of_part(block, part) + first, std::min(some, length - first), out + first);
+    }
+  };
+  parallel_for(ceil_div(length, some), add_some,
+               static_cast<double>(some * parts_) * kAddNanoseconds);
 }
 
 template class MatrixProduct<float>;

@@ -123,6 +123,15 @@ void Walk::next() {
   }
 }
 
+std::int64_t distance_at(std::span<const Loop> loops, std::int64_t position, std::size_t operand) {
+  std::int64_t distance = 0;
+  for (std::size_t i = loops.size(); i-- > 0;) {
+    distance += position % loops[i].count * loops[i].strides[operand];
+    position /= loops[i].count;
+  }
+  return distance;
+}
+
 void arrange(std::vector<Axis>& axes) {
   std::erase_if(axes, [](const Axis& axis) { return axis.length == 1; });
   std::ranges::stable_sort(axes, std::ranges::greater{}, reach);

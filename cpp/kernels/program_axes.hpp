@@ -48,6 +48,9 @@ class Walk {
   std::array<std::int64_t, kMaxLoops> index_;  // as far as there are loops, once seek() was called
 };
 
+// How far an operand has come at a position in C order.
+std::int64_t distance_at(std::span<const Loop> loops, std::int64_t position, std::size_t operand);
+
 // Orders axes by how far their steps reach and joins neighbours.
 void arrange(std::vector<Axis>& axes);
 

@@ -19,6 +19,7 @@ constexpr std::array<std::int64_t, 12> kBlocks = {1024, 768, 512, 384, 256, 128,
 // With so many groups the tasks are even without cutting a group's sweep.
 constexpr std::int64_t kManyGroups = 32;
 constexpr std::int64_t kMaxParts = 64;
+constexpr std::int64_t kEnoughTasks = 8;
 
 std::vector<Axis> make_axes(const ElementwiseProgram& program, std::span<const int> outputs,
                             std::span<const Layout> inputs, std::span<const Layout> output_layouts,
@@ -55,17 +56,21 @@ class TaskRun {
         sweep_distance_(reinterpret_cast<std::int64_t*>(memory + pass.scratch_.sweep)),
         accumulators_(memory + pass.scratch_.accumulators),
         group_(pass.tiling_.groups, {group_distance_, pass.items_.size()}),
-        sweep_(pass.tiling_.sweep, {sweep_distance_, pass.items_.size()}) {}
+        sweep_(pass.tiling_.sweep, {sweep_distance_, pass.items_.size()}) {
+    if (args.rows != nullptr) rows_input_ = static_cast<int>(args.rows_input);
+  }
 
   void run(std::int64_t task) {
     if (pass_.parts_ > 1) {
       run_part(task);
       return;
     }
-    const std::int64_t first = task * pass_.groups_per_task_;
-    const std::int64_t last = std::min(first + pass_.groups_per_task_, pass_.tiling_.n_groups);
+    const std::int64_t groups = pass_.groups_of_task(args_);
+    const std::int64_t first = task * groups;
+    const std::int64_t last = std::min(first + groups, pass_.tiling_.n_groups);
     group_.seek(first);
     begin_sweep(0);
+    open_rows(last, pass_.tiling_.n_sweep);
     for (std::int64_t i = first; i < last; ++i) {
       start();
       run_tiles(pass_.tiling_.n_sweep);
@@ -99,6 +104,7 @@ class TaskRun {
     use_part(task);
     group_.seek(group);
     begin_sweep(begin);
+    open_rows(group + 1, end);
     start();
     run_tiles(end - begin);
   }
@@ -107,6 +113,15 @@ class TaskRun {
     if (pass_.tiling_.n_sweep == 0) return;
     sweep_.seek(tile);
     prepare();
+  }
+
+  // Of an input that comes from a RowSource, up to these positions.
+  void open_rows(std::int64_t group_end, std::int64_t sweep_end) {
+    if (rows_input_ < 0) return;
+    const RowWalk& walk = pass_.row_walks_[rows_input_];
+    const std::int64_t last_tile = distance_at(pass_.tiling_.groups, group_end - 1, rows_input_) +
+                                   distance_at(pass_.tiling_.sweep, sweep_end - 1, rows_input_);
+    rows_.open(*args_.rows, walk, last_tile + walk.tile);
   }
 
   void run_tiles(std::int64_t count) {
@@ -125,8 +140,9 @@ class TaskRun {
     return operand < pass_.n_inputs_ ? args_.inputs[operand]
                                      : args_.outputs[pass_.outputs_[operand - pass_.n_inputs_]];
   }
-  std::byte* address(int operand) const {
-    return base(operand) + group_distance_[operand] + sweep_distance_[operand];
+  std::byte* address(int operand) {
+    const std::int64_t distance = group_distance_[operand] + sweep_distance_[operand];
+    return operand == rows_input_ ? rows_.at(distance) : base(operand) + distance;
   }
 
   std::int64_t cell_rows() const {
@@ -239,6 +255,8 @@ class TaskRun {
   std::byte* accumulators_;
   Walk group_;
   Walk sweep_;
+  int rows_input_ = -1;
+  RowWindow rows_;
 };
 
 Status Pass::bind(const ElementwiseProgram& program, std::vector<int> outputs,
@@ -248,6 +266,7 @@ Status Pass::bind(const ElementwiseProgram& program, std::vector<int> outputs,
   n_inputs_ = program.n_inputs;
   items_.clear();
   reduced_.clear();
+  row_walks_.clear();
   for (const Layout& layout : input_layouts) items_.push_back(size_of(layout.dtype));
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     items_.push_back(size_of(output_layouts[outputs_[i]].dtype));
@@ -262,11 +281,28 @@ Status Pass::bind(const ElementwiseProgram& program, std::vector<int> outputs,
     if (scratch_.bytes <= kScratchBytes) {
       estimate_cost(program);
       cut();
+      find_row_walks(program, input_layouts);
       single_ = SingleTile::make(program, outputs_, tiling_, tile_, items_);
       return {};
     }
   }
   return Status::bad_plan("a program must have fewer registers in use at a time");
+}
+
+void Pass::find_row_walks(const ElementwiseProgram& program, std::span<const Layout> layouts) {
+  for (std::size_t i = 0; i < layouts.size(); ++i) {
+    const auto stays = [&](int number) {
+      const ProgramOutput& output = program.outputs[number];
+      return output.reg == static_cast<int>(i) && !output.shared.empty();
+    };
+    const bool is_written = std::ranges::none_of(outputs_, stays);
+    row_walks_.push_back(is_written ? walk_by_rows(layouts[i], tiling_, i) : RowWalk{});
+  }
+}
+
+// A product must keep as many threads busy as it would alone.
+bool Pass::takes_rows(std::size_t input) const {
+  return row_walks_[input].row != 0 && n_tasks(groups_with_rows_) >= kEnoughTasks;
 }
 
 std::int64_t Pass::cells_per_group() const {
@@ -326,17 +362,22 @@ void Pass::cut() {
   if (tiling_.n_groups < kManyGroups && sweep > wanted) {
     parts_ = std::min((sweep + wanted - 1) / wanted, kMaxParts);
   }
-  n_tasks_ = (tiling_.n_groups + groups_per_task_ - 1) / groups_per_task_ * parts_;
+  groups_with_rows_ =
+      std::clamp<std::int64_t>(tiling_.n_groups / kEnoughTasks, 1, groups_per_task_);
+}
+
+std::int64_t Pass::n_tasks(std::int64_t groups_of_task) const {
+  return (tiling_.n_groups + groups_of_task - 1) / groups_of_task * parts_;
 }
 
 std::size_t Pass::workspace_bytes() const {
-  return parts_ > 1 ? static_cast<std::size_t>(n_tasks_) * accumulator_bytes_ : 0;
+  return parts_ > 1 ? static_cast<std::size_t>(tiling_.n_groups * parts_) * accumulator_bytes_ : 0;
 }
 
 void Pass::run_tasks(const RunArgs& args) const noexcept {
+  const std::int64_t tasks = n_tasks(groups_of_task(args));
   parallel_for(
-      n_tasks_, [&](std::int64_t task) { run_task(args, task); },
-      cost() / static_cast<double>(n_tasks_));
+      tasks, [&](std::int64_t task) { run_task(args, task); }, cost() / static_cast<double>(tasks));
   if (parts_ > 1) {
     parallel_for(
         tiling_.n_groups, [&](std::int64_t group) { join_parts(args, group); },

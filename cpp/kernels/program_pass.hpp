@@ -9,6 +9,7 @@
 
 #include "kernels/kernel.hpp"
 #include "kernels/program.hpp"
+#include "kernels/program_rows.hpp"
 #include "kernels/program_single.hpp"
 #include "kernels/program_tile.hpp"
 
@@ -23,6 +24,8 @@ class Pass {
               std::span<const std::int64_t> shape);
 
   std::size_t workspace_bytes() const;
+  // Whether it can take an input from a RowSource.
+  bool takes_rows(std::size_t input) const;
   double cost() const { return tile_cost_ * static_cast<double>(tiles()); }
   void run(const RunArgs& args) const noexcept {
     if (single_ != nullptr) return single_->run(args);
@@ -52,8 +55,13 @@ class Pass {
   std::int64_t tiles() const { return tiling_.n_groups * tiling_.n_sweep; }
   std::int64_t cells_per_group() const;
   void lay_out_scratch(std::size_t n_operands);
+  void find_row_walks(const ElementwiseProgram& program, std::span<const Layout> layouts);
   void estimate_cost(const ElementwiseProgram& program);
   void cut();
+  std::int64_t n_tasks(std::int64_t groups_of_task) const;
+  std::int64_t groups_of_task(const RunArgs& args) const {
+    return args.rows != nullptr ? groups_with_rows_ : groups_per_task_;
+  }
   void run_tasks(const RunArgs& args) const noexcept;
   void run_task(const RunArgs& args, std::int64_t task) const noexcept;
   void join_parts(const RunArgs& args, std::int64_t group) const noexcept;
@@ -61,6 +69,7 @@ class Pass {
   std::vector<int> outputs_;
   std::vector<std::size_t> items_;  // bytes per element, by operand
   int n_inputs_ = 0;
+  std::vector<RowWalk> row_walks_;  // by input
   Tiling tiling_;
   TileProgram tile_;
   std::vector<Reduced> reduced_;         // by output of the pass; null where it is not reduced
@@ -71,8 +80,8 @@ class Pass {
   std::unique_ptr<SingleTile> single_;  // instead of all that, where it suits
 
   // A task is either some whole groups, or one of several parts of one group's sweep.
-  std::int64_t n_tasks_ = 1;
   std::int64_t groups_per_task_ = 1;
+  std::int64_t groups_with_rows_ = 1;  // instead, if rows of an input have to be computed
   std::int64_t parts_ = 1;
 };
 

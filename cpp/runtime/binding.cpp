@@ -37,6 +37,7 @@ std::unique_ptr<Binding> Binding::make(const Program& program, int segment,
       binding->cost_ += kernel->cost();
     }
   }
+  binding->left_rows_ = find_left_rows(program, part, binding->kernels_);
   binding->slots_.resize(part.slots.size());
   for (const bool on_device : {false, true}) binding->place(program, part, layouts, on_device);
   return binding;

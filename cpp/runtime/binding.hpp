@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/arena.hpp"
+#include "runtime/left_rows.hpp"
 #include "runtime/verify.hpp"
 
 namespace arignote {
@@ -40,6 +41,7 @@ class Binding {
   // By slot of the segment, in the arena of the place where the buffer lies.
   std::span<const Slot> slots() const { return slots_; }
   const ArenaLayout& arena(bool on_device) const { return arenas_[on_device ? 1 : 0]; }
+  std::span<const LeftRows> left_rows() const { return left_rows_; }
   double cost() const { return cost_; }  // nanoseconds
 
  private:
@@ -51,6 +53,7 @@ class Binding {
   std::vector<std::int64_t> key_;
   std::vector<std::unique_ptr<Kernel>> kernels_;
   std::vector<Slot> slots_;
+  std::vector<LeftRows> left_rows_;
   std::array<ArenaLayout, 2> arenas_;  // the host's, the device's
   double cost_ = 0;
 };

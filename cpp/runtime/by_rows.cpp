@@ -8,6 +8,7 @@
 
 #include "core/parallel.hpp"
 #include "runtime/context.hpp"
+#include "runtime/left_rows.hpp"
 #include "runtime/row_lane.hpp"
 #include "runtime/row_sums.hpp"
 #include "runtime/rows_ahead.hpp"
@@ -67,6 +68,7 @@ class ByRows final : public Kernel {
     inputs_.assign(inputs.begin(), inputs.end());
     outputs_.assign(outputs.begin(), outputs.end());
     lanes_.clear();
+    left_ = 0;
     prepared_.clear();
     adders_.clear();
     plan_sums();
@@ -88,10 +90,24 @@ class ByRows final : public Kernel {
   }
   double cost() const override { return cost_; }
 
+  // If there is but one block, what the body's step leaves may be left by this one. A body with
+  // sizes that it reads from memory may be laid out anew in a run.
+  const RowSource* row_source(std::size_t output) override {
+    const int buffer = body_.plan.outputs[output];
+    const auto place = output_to_leave(body_, buffer);
+    const bool is_fixed = blocks_ == 1 && body_.schedule.segments.front().values.empty();
+    if (!is_fixed || !place) return nullptr;
+    const int step = body_.schedule.writer[buffer];
+    Kernel* const kernel = lanes_[0]->context().kernel(step);
+    if (kernel == nullptr || !body_.plan.step(step).guards.empty()) return nullptr;
+    return kernel->row_source(*place);
+  }
+
   Status run(const RunArgs& args) noexcept override {
     if (blocks_ == 1) {
       Targets& targets = lanes_[0]->scratch();
       std::ranges::copy(args.outputs, targets.begin());
+      leave(args.left);
       return finished(*lanes_[0], 0, lanes_[0]->run(args.inputs, 0, block_, targets));
     }
     point(args);
@@ -281,6 +297,19 @@ class ByRows final : public Kernel {
     return {};
   }
 
+  // Has the body's steps leave what this one does.
+  void leave(std::uint32_t outputs) {
+    if (outputs == left_) return;
+    left_ = outputs;
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      const int buffer = body_.plan.outputs[i];
+      if (const auto place = output_to_leave(body_, buffer)) {
+        const bool leaves = (outputs >> i & 1U) != 0;
+        lanes_[0]->context().let_leave(body_.schedule.writer[buffer], *place, leaves);
+      }
+    }
+  }
+
   void point(const RunArgs& args) {
     std::byte* memory = args.workspace;
     for (const auto& lane : lanes_) {
@@ -389,6 +418,7 @@ class ByRows final : public Kernel {
   std::int64_t blocks_ = 1;
   std::int64_t run_ = kRun;
   bool wants_lanes_ = false;
+  std::uint32_t left_ = 0;  // outputs, as in RunArgs
   double cost_ = 0;
 };
 

@@ -146,6 +146,8 @@ Status Context::run_segments(Host& host, Observer* observer) {
     }
     point(number);
     host.expect(bindings_[number]->cost());
+    // Observers see every output.
+    if (has_left_rows_) let_leave(number, observer == nullptr && session_ == nullptr);
     if (const Status status = run_steps(segment, host, observer); !status.ok()) return status;
   }
   if (own_session_) return commit_on_device();
@@ -209,11 +211,14 @@ Status Context::bind(int number) {
     binding = cache.add(std::move(made));
   }
   bindings_[number] = binding;
+  has_left_rows_ = has_left_rows_ || !binding->left_rows().empty();
   for (int id = segment.begin; id < segment.end; ++id) {
     BoundStep& step = steps_[id];
     step.kernel = binding->kernels()[id - segment.begin].get();
     step.args.workspace =
         roots_[arena_root(number, step.on_device)] + binding->arena(step.on_device).workspace;
+    step.args.left = 0;
+    step.args.rows = nullptr;
   }
   return {};
 }
@@ -318,6 +323,21 @@ void Context::point_operand(std::size_t operand) {
 bool Context::moves(int root) const {
   return root < static_cast<int>(program_.plan.input_buffers.size()) ||
          (root >= first_output_ && root < scalar_root(false));
+}
+
+void Context::let_leave(int step, std::size_t output, bool leaves) {
+  std::uint32_t& left = steps_[step].args.left;
+  const std::uint32_t bit = std::uint32_t{1} << output;
+  left = leaves ? left | bit : left & ~bit;
+}
+
+void Context::let_leave(int number, bool leaves) {
+  for (const LeftRows& rows : bindings_[number]->left_rows()) {
+    let_leave(rows.writer, rows.output, leaves);
+    RunArgs& args = steps_[rows.reader].args;
+    args.rows = leaves ? rows.source : nullptr;
+    args.rows_input = rows.input;
+  }
 }
 
 Status Context::run_steps(const Segment& segment, Host& host, Observer* observer) {

@@ -87,6 +87,7 @@ class Context {
   Kernel* kernel(int step) const { return steps_[step].kernel; }
   // What the kernel of a step gets from now on, beside its operands.
   void hand(int step, const std::byte* prepared) { steps_[step].args.prepared = prepared; }
+  void let_leave(int step, std::size_t output, bool leaves);
   void let_add(int step, bool adds) { steps_[step].args.adds = adds; }
   void let_fetch(int step, const std::byte* next) { steps_[step].args.next = next; }
 
@@ -136,6 +137,8 @@ class Context {
   void point(int number);
   void point_operand(std::size_t operand);
   bool moves(int root) const;
+  // Has outputs left to those who read them, or written.
+  void let_leave(int segment, bool leaves);
   Status run_steps(const Segment& segment, Host& host, Observer* observer);
   Status run_step(int id, Host& host);
   Status run_observed(int id, Host& host, Observer& observer);
@@ -186,6 +189,7 @@ class Context {
   int pointed_ = 0;  // how many segments have operands that stand but for those
   std::vector<std::int64_t> dim_values_;  // of all steps
   std::vector<Copy> copies_;
+  bool has_left_rows_ = false;  // some segment has or had
   int step_ = kNone;
 
   Session* session_ = nullptr;  // null if all runs on the CPU

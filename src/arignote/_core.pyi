@@ -182,6 +182,12 @@ def threads() -> int: ...
 def allocations() -> int:
     """Heap allocations that the runtime has made so far, outputs not counted."""
 
+def left_outputs() -> int:
+    """Count what was found so far, where functions met new shapes, to be left to its reader.
+
+    A step does not write such an output: the step that reads it computes it as it goes.
+    """
+
 def release_memory() -> int:
     """Give the memory that is kept for large results back to the system; its size in bytes."""
 

@@ -242,6 +242,19 @@ def test_any_number_of_threads_gives_the_same_bits(dtype: str, target: str) -> N
         assert_same_bits_by_any_threads(f, a, b)
 
 
+@pytest.mark.usefixtures("all_threads")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_few_rows_have_the_bits_that_they_have_among_many(dtype: str, target: str) -> None:
+    """With few rows threads share out the depth, and what they sum up is added in order."""
+    f = compiled(dtype)
+    for rows, depth, columns in [(2, 300, 200), (20, 784, 500), (31, 1000, 333), (32, 4096, 130)]:
+        a, b = draw(dtype, 40, depth, columns)
+        bits = f(a, b)[:rows].tobytes()
+        for threads in (1, 2, 7):
+            config.threads = threads
+            assert f(a[:rows], b).tobytes() == bits
+
+
 @pytest.mark.skipif(not {*FUSING} <= {*native.targets()}, reason="needs both targets")
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_targets_that_fuse_give_the_same_bits(dtype: str) -> None:

@@ -40,6 +40,7 @@ current_target = _core.current_target
 set_target = _core.set_target
 threads = _core.threads
 allocations = _core.allocations
+left_outputs = _core.left_outputs
 kernel_table = _core.kernel_table
 block_table = _core.block_table
 reduction_table = _core.reduction_table
