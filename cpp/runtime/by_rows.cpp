@@ -9,6 +9,7 @@
 #include "core/parallel.hpp"
 #include "runtime/context.hpp"
 #include "runtime/left_rows.hpp"
+#include "runtime/row_cut.hpp"
 #include "runtime/row_lane.hpp"
 #include "runtime/row_sums.hpp"
 #include "runtime/rows_ahead.hpp"
@@ -16,19 +17,8 @@
 namespace arignote {
 namespace {
 
-// What a block and all that stays with it may take of a cache of its core.
-constexpr std::int64_t kCacheBytes = 256 << 10;
-// Temporaries of blocks that run one after the other, when what stays is larger than that: products
-// with a large factor read it once for each block, so the more rows the better.
-constexpr std::int64_t kMostBytes = 40 << 20;
-constexpr std::int64_t kLeastRows = 16;
-// Kernels work on a few rows at a time, of which one alone takes as long as two.
-constexpr std::int64_t kTileRows = 2;
-constexpr std::int64_t kMostRows = 4096;
 constexpr std::int64_t kMostLanes = 16;
 constexpr double kLaneNanoseconds = 15'000;
-// Blocks, and lanes, come in multiples of so many, so that a few threads end at the same time.
-constexpr std::int64_t kTogether = 4;
 // So many blocks are added one after the other, or those of so many rows, more as a tree: sums of
 // many rows keep their digits.
 constexpr std::int64_t kRun = 16;
@@ -45,8 +35,6 @@ struct Prepared {
 };
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
 // How many levels of sums a tree of so many blocks needs.
 std::size_t depth_of(std::int64_t blocks, std::int64_t run) {
@@ -72,8 +60,14 @@ class ByRows final : public Kernel {
     prepared_.clear();
     adders_.clear();
     plan_sums();
-    find_rows();
-    if (const Status status = choose_block(); !status.ok()) return status;
+    const auto sum_bytes = static_cast<std::int64_t>(sums_.bytes(Together::kAll));
+    RowCut rows;
+    if (const Status status = cut_rows(body_, inputs_, cut_, sum_bytes, rows); !status.ok()) {
+      return status;
+    }
+    rows_ = rows.rows;
+    block_ = rows.block;
+    wants_lanes_ = rows.wants_lanes;
     if (const Status status = make_lanes(); !status.ok()) return status;
     if (session_ != nullptr) return {};
     rows_ahead_.plan(body_, inputs_, cut_, {blocks_, block_, std::ssize(lanes_)});
@@ -131,77 +125,6 @@ class ByRows final : public Kernel {
   }
 
  private:
-  // Operands of different lengths run as they are: what that means is the body's affair.
-  void find_rows() {
-    rows_ = kAsTheyAre;
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      if (cut_[i] < 0) continue;
-      const std::int64_t length = inputs_[i].shape[cut_[i]];
-      if (rows_ != kAsTheyAre && length != rows_) {
-        rows_ = kAsTheyAre;
-        return;
-      }
-      rows_ = length;
-    }
-  }
-
-  Status choose_block() {
-    block_ = rows_;
-    wants_lanes_ = false;
-    if (rows_ <= kLeastRows) return {};
-    std::int64_t temporary = 0;
-    if (const Status status = temporary_bytes(temporary); !status.ok()) return status;
-    std::int64_t row = temporary;
-    auto fixed = static_cast<std::int64_t>(sums_.bytes(Together::kAll));
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      const std::int64_t bytes = bytes_of(inputs_[i]);
-      cut_[i] >= 0 ? row += bytes / rows_ : fixed += bytes;
-    }
-    wants_lanes_ = session_ == nullptr && fixed <= kCacheBytes;
-    const std::int64_t bytes = session_ == nullptr ? kMostBytes : body_.backend->block_bytes();
-    const std::int64_t most = wants_lanes_ ? kCacheBytes / std::max<std::int64_t>(1, row)
-                                           : bytes / std::max<std::int64_t>(1, temporary);
-    const std::int64_t at_once = session_ == nullptr ? kMostRows : rows_;
-    if (wants_lanes_ || rows_ > most) block_ = even_block(std::clamp(most, kLeastRows, at_once));
-    return {};
-  }
-
-  // Blocks of about one length. None has one row alone: it would be without a stride between rows,
-  // by which kernels choose the form that all blocks share.
-  std::int64_t even_block(std::int64_t most) const {
-    std::int64_t blocks = ceil_div(rows_, most);
-    if (blocks > 1 && wants_lanes_) {
-      // Blocks that are a little larger do less harm than more of them.
-      const std::int64_t fewer = blocks / kTogether * kTogether;
-      blocks = fewer * 5 / 4 >= blocks ? fewer : round_up(blocks, kTogether);
-    }
-    std::int64_t block = std::max(round_up(ceil_div(rows_, blocks), kTileRows), kLeastRows);
-    while (rows_ % block == 1) block += kTileRows;
-    return std::min(block, rows_);
-  }
-
-  static std::int64_t bytes_of(const Layout& layout) {
-    return layout.size() * static_cast<std::int64_t>(size_of(layout.dtype));
-  }
-
-  // Of one row.
-  Status temporary_bytes(std::int64_t& bytes) const {
-    const std::int64_t sample = std::min<std::int64_t>(rows_, 64);
-    Frame frame(body_);
-    std::vector<Layout> layouts = inputs_;
-    std::vector<Source> sources;
-    for (std::size_t i = 0; i < layouts.size(); ++i) {
-      if (cut_[i] >= 0) layouts[i].shape[cut_[i]] = sample;
-      sources.push_back({.shape = layouts[i].shape.data(), .strides = layouts[i].strides.data()});
-    }
-    frame.take(sources);
-    const Segment& segment = body_.schedule.segments.front();
-    if (const Status status = frame.settle(segment); !status.ok()) return status;
-    for (const int id : segment.slots) bytes += bytes_of(frame.layouts()[id]);
-    bytes /= sample;
-    return {};
-  }
-
   Status make_lanes() {
     blocks_ = rows_ > block_ ? ceil_div(rows_, block_) : 1;
     const bool has_tree = session_ == nullptr && sums_.bytes(Together::kAll) <= kMostTreeBytes;
@@ -220,7 +143,7 @@ class ByRows final : public Kernel {
       cost_ = lanes_[0]->context().cost() * static_cast<double>(blocks_);
       if (wants_lanes_) {
         const auto wanted = static_cast<std::int64_t>(cost_ / kLaneNanoseconds);
-        const std::int64_t even = wanted > 1 ? round_up(wanted, kTogether) : 1;
+        const std::int64_t even = wanted > 1 ? ceil_div(wanted, kTogether) * kTogether : 1;
         count = std::min({even, kMostLanes, blocks_});
       }
     }
@@ -423,38 +346,6 @@ class ByRows final : public Kernel {
 };
 
 }  // namespace
-
-void verify_by_rows(const std::string& where, const StepSpec& spec, const Program& body) {
-  const auto require = [&](bool holds, const char* text) {
-    if (!holds) throw PlanError(where + " " + text);
-  };
-  const Plan& plan = body.plan;
-  const std::size_t inputs = plan.input_buffers.size();
-  require(plan.state_buffers.empty() && plan.updates.empty() && body.schedule.segments.size() == 1,
-          "must run a body without states or sizes that its steps compute");
-  require(std::ranges::none_of(plan.steps, [](const Step& s) { return s.kind == StepKind::kHost; }),
-          "must run a body without host steps");
-  require(spec.input_dtypes.size() == inputs && spec.output_dtypes.size() == plan.outputs.size() &&
-              spec.ints.size() == inputs + plan.outputs.size(),
-          "must have an operand for each input and output of its body, and an int");
-  require(std::any_of(spec.ints.begin(), spec.ints.begin() + std::ssize(plan.input_buffers),
-                      [](std::int64_t axis) { return axis >= 0; }),
-          "must cut some operand");
-  for (std::size_t i = 0; i < inputs; ++i) {
-    const BufferSpec& input = plan.buffer(plan.input_buffers[i]);
-    require(input.dtype == spec.input_dtypes[i] && input.ndim() == spec.input_ndims[i],
-            "must have operands as its body's inputs");
-    require(spec.ints[i] >= -1 && spec.ints[i] < input.ndim(), "must cut operands along an axis");
-  }
-  for (std::size_t i = 0; i < plan.outputs.size(); ++i) {
-    const BufferSpec& output = plan.buffer(plan.outputs[i]);
-    require(output.dtype == spec.output_dtypes[i] && output.ndim() == spec.output_ndims[i],
-            "must have outputs as its body's");
-    const bool is_sum = spec.ints[inputs + i] != 0;
-    const bool can_add = output.dtype != DType::kBool && add_of(output.dtype) != nullptr;
-    require(is_sum ? can_add : output.ndim() > 0, "must add numbers, or put rows below each other");
-  }
-}
 
 std::unique_ptr<Kernel> make_by_rows(const StepSpec& spec, const Program& body, Session* session) {
   return std::make_unique<ByRows>(spec, body, session);

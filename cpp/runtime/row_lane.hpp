@@ -7,12 +7,10 @@
 
 #include "core/view.hpp"
 #include "runtime/context.hpp"
+#include "runtime/row_cut.hpp"
 #include "runtime/row_sums.hpp"
 
 namespace arignote {
-
-// Instead of a number of rows: no input is cut.
-constexpr std::int64_t kAsTheyAre = -1;
 
 // Runs the body on one block after another.
 class Lane final : public Host {
