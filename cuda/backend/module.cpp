@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "backend/api.hpp"
+#include "backend/blas_lt.hpp"
 #include "backend/device.hpp"
+#include "backend/library.hpp"
 #include "backend/table.hpp"
 
 namespace py = pybind11;
@@ -37,6 +39,18 @@ std::vector<std::string> kernels() {
   return names;
 }
 
+// In words: of which version it is, or why it is not used.
+std::string blas_text(int number) {
+  Refusal refusal;
+  const Device* const device = Device::open(number, refusal);
+  if (device == nullptr) return refusal.text;
+  Status status;
+  const BlasLt* const blas = BlasLt::of(*device, status);
+  if (blas != nullptr) return blas->version();
+  if (status.ok()) return "not found";
+  return status.code == Code::kOutOfMemory ? "there is no memory for it" : status.what;
+}
+
 py::dict info(int number) {
   Properties properties{};
   int driver = 0;
@@ -52,6 +66,7 @@ py::dict info(int number) {
   found["memory"] = properties.memory;
   found["driver"] = driver;
   found["runtime"] = runtime;
+  found["cublaslt"] = blas_text(number);
   return found;
 }
 
@@ -62,6 +77,8 @@ PYBIND11_MODULE(ARN_CUDA_MODULE, module) {
   module.def("open", &open, py::arg("number"),
              "Return a device in a capsule; raises RuntimeError(kind, text) where it cannot.");
   module.def("kernels", &kernels, "Return the names of the kernels that the device has.");
+  module.def("set_library_folders", &set_library_folders, py::arg("folders"),
+             "Set where to look for NVIDIA's libraries beside where the system does.");
   module.def("info", &info, py::arg("number"), "Return what the driver says of a device.");
   add_test_functions(module);
 }

@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 
 from helpers.emulated import emulated, function_on
+from helpers.products import (
+    FLOATS,
+    assert_product,
+    dot,
+    draw,
+    product_of_windows,
+    product_on,
+    turned,
+    upside_down,
+    with_gaps,
+)
 from helpers.spec import SpecBuilder
-from helpers.tolerance import product_bound
-from helpers.values import Array
 
-FLOATS = ["float32", "float64"]
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 BYTES = ["bool", "int8", "uint8"]
 
@@ -25,39 +33,6 @@ SHAPES = [
     *[(1, 15, 40), (16, 33, 129), (9, 530, 40)],
     *[(17, 16, 17), (128, 32, 64), (129, 40, 65), (20, 700, 30)],
 ]
-
-
-def dot(builder: SpecBuilder, a: int, b: int) -> int:
-    shapes = [builder.shape_of(item) for item in (a, b)]
-    dtype = builder.spec["buffers"][b]["dtype"]
-    out = builder.temp(dtype, shapes[0][:-1] + shapes[1][1:])
-    builder.step("dot", [a, b], [out])
-    return out
-
-
-def product_on(device: object, a: Array, b: Array) -> Array:
-    builder = SpecBuilder()
-    inputs = [builder.input(item.dtype.name, item.ndim) for item in (a, b)]
-    builder.output(dot(builder, *inputs))
-    (found,) = function_on(device, builder)(a, b)
-    return np.asarray(found)
-
-
-def draw(dtype: str, *shape: int) -> Array:
-    rng = np.random.default_rng(sum(shape))
-    if dtype in FLOATS:
-        return rng.normal(size=shape).astype(dtype)
-    if dtype == "bool":
-        return rng.random(shape) < 0.1
-    info = np.iinfo(dtype)
-    return rng.integers(info.min, info.max, shape, dtype, endpoint=True)
-
-
-def assert_product(found: Array, a: Array, b: Array) -> None:
-    wide = np.longdouble if a.dtype == np.float64 else np.float64
-    exact = np.dot(a.astype(wide), b.astype(wide))
-    assert (found.shape, found.dtype) == (exact.shape, b.dtype)
-    assert np.all(np.abs(found - exact) <= product_bound(np.atleast_2d(a), b))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -105,44 +80,7 @@ def test_nothing_to_multiply(dtype: str, shape: tuple[int, int, int]) -> None:
     np.testing.assert_array_equal(found, np.zeros((m, n), dtype))
 
 
-def turned(matrix: Array) -> tuple[Array, Array]:
-    base = matrix.T.copy()
-    return base, base.T
-
-
-def upside_down(matrix: Array) -> tuple[Array, Array]:
-    base = matrix[::-1].copy()
-    return base, base[::-1]
-
-
-def with_gaps(matrix: Array) -> tuple[Array, Array]:
-    rows, columns = matrix.shape
-    base = np.ones((rows, 2 * columns + 1), matrix.dtype)
-    base[:, 1::2] = matrix
-    return base, base[:, 1::2]
-
-
 LAYOUTS = [turned, upside_down, with_gaps]
-
-
-def address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
-def product_of_windows(device: object, *placed: tuple[Array, Array]) -> Array:
-    """Multiply windows on arrays, given as NumPy's."""
-    builder = SpecBuilder()
-    windows = []
-    for base, view in placed:
-        source = builder.input(base.dtype.name, 2)
-        copy = builder.like(source)
-        builder.step("copy", [source], [copy])
-        shape, strides = (builder.const_dims(*item) for item in (view.shape, view.strides))
-        (offset,) = builder.const_dims(address(view) - address(base))
-        windows.append(builder.view(copy, shape, strides, offset))
-    builder.output(dot(builder, *windows))
-    (found,) = function_on(device, builder)(*(base for base, _ in placed))
-    return np.asarray(found)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Any, Final
 
 from arignote.config import DEVICE_NAME, config
@@ -82,6 +84,7 @@ def open_device(name: str) -> OpenDevice:
             is_missing = isinstance(error, ModuleNotFoundError) and error.name == module
             reason = _NO_BACKEND if is_missing else f"its backend cannot be loaded: {error}"
             raise DeviceError(f'[config] device="{name}": {reason}') from error
+        backend.set_library_folders(_library_folders())
         try:
             capsule = backend.open(number)
         except RuntimeError as error:
@@ -90,6 +93,13 @@ def open_device(name: str) -> OpenDevice:
             raise DeviceError(f'[config] device="{name}": {reason}') from error
         _opened[key] = OpenDevice(f"cuda{number}", capsule, frozenset(backend.kernels()))
     return _opened[key]
+
+
+def _library_folders() -> list[str]:
+    """Return where NVIDIA's packages have put their libraries. None of them is imported."""
+    spec = PathFinder.find_spec("nvidia")
+    folders = spec.submodule_search_locations if spec is not None else None
+    return [str(path) for folder in folders or () for path in sorted(Path(folder).glob("*/lib"))]
 
 
 def current_device() -> OpenDevice | None:
