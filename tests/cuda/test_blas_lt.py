@@ -36,7 +36,7 @@ LIBRARY = "libcublasLt.so.13"
 OLD_LIBRARY = "libcublasLt.so.12"
 
 # Each just large enough, (m, k, n).
-SHAPES = [(256, 256, 256), (17, 993, 994), (994, 993, 17), (4100, 1, 4100)]
+SHAPES = [(256, 256, 256), (17, 993, 994), (994, 993, 17), (1024, 16, 1024)]
 
 # A device keeps the library that it has found, so a test takes one that none has had before.
 _numbers = itertools.count(10)
@@ -144,8 +144,10 @@ def repeated(matrix: Array) -> tuple[Array, Array]:
 READABLE = [row_by_row, turned, apart, columns_apart, askew]
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", [(100, 421, 400), (401, 1, 42_000)], ids=str)
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [("float32", (100, 421, 400)), ("float64", (100, 421, 400)), ("float32", (401, 1, 42_000))],
+)
 def test_rows_or_columns_may_lie_apart(
     blas: ModuleType, device: object, dtype: str, shape: tuple[int, int, int]
 ) -> None:
