@@ -286,7 +286,8 @@ Ref Caller::given(PyObject* const* arguments) const {
   Ref tuple(PyTuple_New(static_cast<Py_ssize_t>(core_.inputs.size())));
   for (std::size_t i = 0; tuple && i < core_.inputs.size(); ++i) {
     Ref argument = new_ref(kept_[i] ? kept_[i].get() : arguments[i]);
-    const bool is_stack = std::ranges::find(stacks_, i, &Stack::input) != stacks_.end();
+    const bool is_stack =
+        std::ranges::find(stacks_, static_cast<int>(i), &TurnStack::input) != stacks_.end();
     if (is_stack) argument.reset(PySequence_GetItem(argument.get(), loop_.done));
     if (!argument) return nullptr;
     PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(i), argument.release());

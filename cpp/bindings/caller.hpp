@@ -10,6 +10,7 @@
 #include "bindings/function_core.hpp"
 #include "kernels/strided.hpp"
 #include "runtime/context.hpp"
+#include "runtime/turns.hpp"
 
 namespace arignote {
 
@@ -48,12 +49,7 @@ class Caller final : public Host {
     double unwatched = 0;       // nanoseconds, roughly, since the last look at the clock
     Clock::time_point watched;  // when signals were last asked for
     int uneven = kNone;         // an output that was refused for its shape
-  };
-  // An argument of which each step gets the next slice.
-  struct Stack {
-    std::size_t input = 0;
-    std::byte* data = nullptr;
-    std::int64_t stride = 0;
+    std::int64_t turns = 16;    // how many steps the device gets to do at a time
   };
   // Where an output's results lie one behind the other.
   struct Results {
@@ -84,6 +80,7 @@ class Caller final : public Host {
 
   bool accept_stacks(PyObject* const* arguments, PyObject* const* stacked);
   Status run_loop(Profile* profile);
+  bool run_turns(Status& status);
   Status run_step(Observer* observer);
   Status settle_sources();
   void cut_stacks();
@@ -111,8 +108,10 @@ class Caller final : public Host {
   PyThreadState* released_ = nullptr;   // not null while the GIL is released
   bool keeps_gil_ = false;
   Loop loop_;
-  std::vector<Stack> stacks_;
+  std::vector<TurnStack> stacks_;         // arguments of which each step gets the next slice
   std::vector<Results> results_;        // by output, while a loop runs
+  std::vector<TurnResults> turn_results_;
+  std::unique_ptr<Turns> turns_;        // while a loop runs that the device may run by itself
 };
 
 }  // namespace arignote

@@ -71,7 +71,7 @@ class Loader {
       plan_.updates.push_back({state, value});
     }
     count_allocation();
-    loaded_->program = arignote::load(std::move(plan_), backend_);
+    loaded_->program = arignote::load(std::move(plan_), backend_, of_step_);
     return std::move(loaded_);
   }
 
@@ -175,7 +175,7 @@ class Loader {
     if (step.spec.kernel == "by_rows") {
       step.kind = StepKind::kByRows;
       if (of_step_) throw py::value_error(part.text("must not have a body inside a body"));
-      auto body = Loader(part.object("body"), nullptr, true).load();
+      auto body = Loader(part.object("body"), step.on_device ? backend_ : nullptr, true).load();
       for (Ref& constant : body->constants) loaded_->constants.push_back(std::move(constant));
       step.body = std::make_shared<const Program>(std::move(body->program));
     }

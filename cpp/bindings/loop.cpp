@@ -5,6 +5,7 @@
 // given a variable other memory. Each step commits its updates before the next begins, so that
 // whatever ends a loop early leaves the variables as the last whole step has left them.
 #include <algorithm>
+#include <new>
 
 #include "bindings/caller.hpp"
 #include "bindings/observers.hpp"
@@ -17,6 +18,9 @@ namespace {
 constexpr std::chrono::milliseconds kPatience{50};
 // Nanoseconds of work, roughly, between two looks at the clock.
 constexpr double kBetweenLooks = 100'000;
+
+// Nanoseconds that the device may be at work for.
+constexpr double kOfTurns = 1e7;
 
 constexpr Status kPythonError{.code = Code::kHostError};
 
@@ -58,31 +62,61 @@ bool Caller::accept_stacks(PyObject* const* arguments, PyObject* const* stacked)
       return false;
     }
     take_array(i, array);
-    if (is_stack != 0) stacks_.push_back({.input = i});
+    if (is_stack != 0) stacks_.push_back({.input = static_cast<int>(i)});
   }
   return true;
 }
 
 Status Caller::run_loop(Profile* profile) {
   keeps_gil_ = false;
+  const bool has_turns = profile == nullptr && Turns::suit(core_.loaded.program);
   Status status;
   while (loop_.done < loop_.count) {
-    if (profile == nullptr) {
-      status = run_step(nullptr);
+    if (has_turns && run_turns(status)) {
+      if (!status.ok()) break;
     } else {
-      Timer timer(*profile);
-      status = run_step(&timer);
+      if (profile == nullptr) {
+        status = run_step(nullptr);
+      } else {
+        Timer timer(*profile);
+        status = run_step(&timer);
+      }
+      if (!status.ok()) break;
+      ++loop_.done;
     }
-    if (!status.ok()) break;
-    ++loop_.done;
     if (interrupted()) {
       status = kPythonError;
       break;
     }
   }
+  turns_.reset();
   hold_gil();
   if (loop_.uneven != kNone) return {.code = Code::kUneven, .position = loop_.uneven};
   return status;
+}
+
+// Has the device run the next steps by itself; false if it cannot. The first step of a loop shows
+// what all of them look like.
+bool Caller::run_turns(Status& status) {
+  if (loop_.done == 0 || !loop_.settled) return false;
+  const Clock::time_point begin = Clock::now();
+  expect(kOfTurns);
+  std::int64_t done = 0;
+  try {
+    if (!turns_) {
+      turn_results_.clear();
+      for (const Results& result : results_) turn_results_.push_back({result.data, result.bytes});
+      turns_ = std::make_unique<Turns>(context_, stacks_, turn_results_, loop_.count - loop_.done);
+    }
+    const std::int64_t wanted = std::min(loop_.turns, loop_.count - loop_.done);
+    done = turns_->run(loop_.done, wanted, status);
+  } catch (const std::bad_alloc&) {
+    turns_.reset();
+  }
+  loop_.done += done;
+  loop_.unwatched = kBetweenLooks;
+  if (Clock::now() - begin < kPatience / 2) loop_.turns *= 2;
+  return done > 0 || !status.ok();
 }
 
 Status Caller::run_step(Observer* observer) {
@@ -90,8 +124,8 @@ Status Caller::run_step(Observer* observer) {
     hold_gil();
     if (const Status status = settle_sources(); !status.ok()) return status;
   }
-  for (const Stack& stack : stacks_) {
-    context_.move(static_cast<int>(stack.input), stack.data + loop_.done * stack.stride);
+  for (const TurnStack& stack : stacks_) {
+    context_.move(stack.input, stack.data + loop_.done * stack.stride);
   }
   if (const Status status = context_.run(*this, observer); !status.ok()) return status;
   if (!loop_.settled || !resized_.empty()) {
@@ -117,7 +151,7 @@ Status Caller::settle_sources() {
 
 // From the arrays to their first slices.
 void Caller::cut_stacks() {
-  for (Stack& stack : stacks_) {
+  for (TurnStack& stack : stacks_) {
     Source& source = sources_[stack.input];
     stack.data = source.data;
     stack.stride = *source.strides;

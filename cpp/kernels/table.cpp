@@ -10,7 +10,7 @@ namespace arignote {
 std::span<const std::span<const KernelEntry>> kernel_tables() {
   static const std::array tables = {
       elementwise_kernels(), shape_kernels(), index_kernels(), put_kernels(),    pick_kernels(),
-      argmax_kernels(),      nnet_kernels(),  nll_kernels(),   linalg_kernels(),
+      argmax_kernels(),      nnet_kernels(),  nll_kernels(),   linalg_kernels(), random_kernels(),
   };
   return tables;
 }

@@ -17,5 +17,6 @@ std::span<const KernelEntry> argmax_kernels();
 std::span<const KernelEntry> nnet_kernels();
 std::span<const KernelEntry> nll_kernels();
 std::span<const KernelEntry> linalg_kernels();
+std::span<const KernelEntry> random_kernels();
 
 }  // namespace arignote

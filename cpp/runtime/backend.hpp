@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -15,6 +16,23 @@ namespace arignote {
 // other headers have other names for it.
 inline constexpr const char* kBackendCapsule = "arignote.backend." ARN_BACKEND_ABI;
 
+// Work that a session has kept.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+};
+
+// A copy on the device that is a part of each turn of a loop, and another one in each of them.
+struct TurnCopy {
+  std::byte* to = nullptr;
+  const std::byte* from = nullptr;
+  std::size_t bytes = 0;
+  std::int64_t to_step = 0;  // from the bytes of one turn to those of the next
+  std::int64_t from_step = 0;
+  const std::int64_t* from_offsets = nullptr;  // or by turn, on the device, where not null
+  std::size_t item = 1;  // bytes that divide all of these: 1, 2, 4, 8 or 16
+};
+
 // The work of one call at a time, queued in order. Only what says so waits for it.
 class Session {
  public:
@@ -22,17 +40,37 @@ class Session {
 
   // What is queued from now on belongs to this step.
   virtual void at(int step) noexcept = 0;
+  // And to this step of the body that it runs, whose operands begin at some row.
+  virtual void within(int part, std::int64_t row) noexcept = 0;
 
   // From the host's memory, which may change as soon as this returns.
   virtual Status upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
   // On the device. The two do not overlap.
   virtual Status copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
+  // Adds so many numbers to others on the device. Neither this nor a kernel's work does anything
+  // behind a fault.
+  virtual Status add(const std::byte* from, std::byte* to, DType dtype,
+                     std::int64_t count) noexcept = 0;
   // To the host's memory. Waits for all that is queued.
   virtual Status download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
 
   // Waits for all that is queued. A status that is not ok is the first fault since the last call,
-  // and `step` then the step that it happened in; what was queued behind it has written nothing.
+  // and `step` then the step that it happened in, Status::step the part of it; what was queued
+  // behind it has written nothing.
   virtual Status synchronise(int& step) noexcept = 0;
+
+  // --- For loops whose turns the device runs one after the other by itself. `turn` is the number
+  // of the turn at work; it lies on the device.
+
+  // Keeps what is queued from now on, in place of running it. Uploads and downloads cannot be kept.
+  virtual Status begin_recording() noexcept = 0;
+  // Must follow, also if something in between has failed. Null with a status that is not ok.
+  virtual Status end_recording(std::unique_ptr<Recording>& recording) noexcept = 0;
+  virtual Status replay(Recording& recording) noexcept = 0;
+
+  // Both do nothing behind a fault, so that `turn` then is the number of the turn that failed.
+  virtual Status copy_of_turn(const TurnCopy& copy, const std::int64_t* turn) noexcept = 0;
+  virtual Status end_turn(std::int64_t* turn) noexcept = 0;
 };
 
 // One device. Steps on it run as kernels do: they are bound to layouts, and a run queues their work
@@ -48,6 +86,9 @@ class Backend {
   virtual std::byte* allocate(std::size_t bytes) noexcept = 0;
   // Nothing may be at work on the memory any more.
   virtual void release(std::byte* memory) noexcept = 0;
+
+  // What temporaries of the rows that run together may take.
+  virtual std::int64_t block_bytes() const noexcept = 0;
 
   // Null when there is no memory.
   virtual std::unique_ptr<Session> open() noexcept = 0;

@@ -18,7 +18,8 @@ void make_contiguous(Layout& layout) {
 
 std::unique_ptr<Binding> Binding::make(const Program& program, int segment,
                                        std::span<const Layout> layouts,
-                                       std::span<const std::int64_t> key, Status& status) {
+                                       std::span<const std::int64_t> key, Session* session,
+                                       Status& status) {
   static std::atomic<std::int64_t> serials{0};
   auto binding = std::make_unique<Binding>();
   count_allocation();
@@ -27,7 +28,7 @@ std::unique_ptr<Binding> Binding::make(const Program& program, int segment,
   const Segment& part = program.schedule.segments[segment];
   for (int step = part.begin; step < part.end; ++step) {
     binding->kernels_.emplace_back();
-    status = binding->bind(program, step, layouts);
+    status = binding->bind(program, step, layouts, session);
     if (!status.ok()) return nullptr;
     if (const auto& kernel = binding->kernels_.back()) {
       // So far `bytes` are those of the workspace alone.
@@ -41,7 +42,8 @@ std::unique_ptr<Binding> Binding::make(const Program& program, int segment,
   return binding;
 }
 
-Status Binding::bind(const Program& program, int id, std::span<const Layout> layouts) {
+Status Binding::bind(const Program& program, int id, std::span<const Layout> layouts,
+                     Session* session) {
   const Step& step = program.plan.step(id);
   if (step.kind == StepKind::kHost) return {};
   std::vector<Layout> inputs, outputs;
@@ -53,7 +55,7 @@ Status Binding::bind(const Program& program, int id, std::span<const Layout> lay
     make_contiguous(outputs[0]);
   }
   Status status;
-  auto kernel = step.kind == StepKind::kByRows ? make_by_rows(step.spec, *step.body)
+  auto kernel = step.kind == StepKind::kByRows ? make_by_rows(step.spec, *step.body, session)
                                                : step.kernel->make(step.spec, status);
   if (!kernel) return status.ok() ? Status::bad_plan("the kernel refuses the step") : status;
   count_allocation();

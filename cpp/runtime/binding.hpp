@@ -25,10 +25,11 @@ struct ArenaLayout {
 class Binding {
  public:
   // `layouts` are those of all buffers known so far. What the binding depends on, and nothing else,
-  // is in `key`. May throw std::bad_alloc.
+  // is in `key`. `session` is where a device's steps will run. May throw std::bad_alloc.
   static std::unique_ptr<Binding> make(const Program& program, int segment,
                                        std::span<const Layout> layouts,
-                                       std::span<const std::int64_t> key, Status& status);
+                                       std::span<const std::int64_t> key, Session* session,
+                                       Status& status);
 
   // Strictly increasing over the process, so that it names a binding for ever.
   std::int64_t serial() const { return serial_; }
@@ -42,7 +43,7 @@ class Binding {
   double cost() const { return cost_; }  // nanoseconds
 
  private:
-  Status bind(const Program& program, int step, std::span<const Layout> layouts);
+  Status bind(const Program& program, int step, std::span<const Layout> layouts, Session* session);
   void place(const Program& program, const Segment& segment, std::span<const Layout> layouts,
              bool on_device);
 

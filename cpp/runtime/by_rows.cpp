@@ -56,7 +56,8 @@ std::size_t depth_of(std::int64_t blocks, std::int64_t run) {
 
 class ByRows final : public Kernel {
  public:
-  ByRows(const StepSpec& spec, const Program& body) : body_(body) {
+  ByRows(const StepSpec& spec, const Program& body, Session* session)
+      : body_(body), session_(body.backend != nullptr ? session : nullptr) {
     const auto outputs = spec.ints.begin() + std::ssize(body.plan.input_buffers);
     cut_.assign(spec.ints.begin(), outputs);
     is_sum_.assign(outputs, spec.ints.end());
@@ -72,6 +73,7 @@ class ByRows final : public Kernel {
     find_rows();
     if (const Status status = choose_block(); !status.ok()) return status;
     if (const Status status = make_lanes(); !status.ok()) return status;
+    if (session_ != nullptr) return {};
     rows_ahead_.plan(body_, inputs_, cut_, {blocks_, block_, std::ssize(lanes_)});
     return {};
   }
@@ -93,7 +95,7 @@ class ByRows final : public Kernel {
       return finished(*lanes_[0], 0, lanes_[0]->run(args.inputs, 0, block_, targets));
     }
     point(args);
-    rows_ahead_.start(args.inputs);
+    if (session_ == nullptr) rows_ahead_.start(args.inputs);
     std::array<Status, kMostLanes> statuses;
     const auto lanes = std::ssize(lanes_);
     parallel_for(lanes, [&](std::int64_t lane) {
@@ -139,10 +141,12 @@ class ByRows final : public Kernel {
       const std::int64_t bytes = bytes_of(inputs_[i]);
       cut_[i] >= 0 ? row += bytes / rows_ : fixed += bytes;
     }
-    wants_lanes_ = fixed <= kCacheBytes;
+    wants_lanes_ = session_ == nullptr && fixed <= kCacheBytes;
+    const std::int64_t bytes = session_ == nullptr ? kMostBytes : body_.backend->block_bytes();
     const std::int64_t most = wants_lanes_ ? kCacheBytes / std::max<std::int64_t>(1, row)
-                                           : kMostBytes / std::max<std::int64_t>(1, temporary);
-    if (wants_lanes_ || rows_ > most) block_ = even_block(std::clamp(most, kLeastRows, kMostRows));
+                                           : bytes / std::max<std::int64_t>(1, temporary);
+    const std::int64_t at_once = session_ == nullptr ? kMostRows : rows_;
+    if (wants_lanes_ || rows_ > most) block_ = even_block(std::clamp(most, kLeastRows, at_once));
     return {};
   }
 
@@ -184,7 +188,7 @@ class ByRows final : public Kernel {
 
   Status make_lanes() {
     blocks_ = rows_ > block_ ? ceil_div(rows_, block_) : 1;
-    const bool has_tree = sums_.bytes(Together::kAll) <= kMostTreeBytes;
+    const bool has_tree = session_ == nullptr && sums_.bytes(Together::kAll) <= kMostTreeBytes;
     run_ = has_tree
                ? std::clamp<std::int64_t>(kRunRows / std::max<std::int64_t>(1, block_), 1, kRun)
                : blocks_;
@@ -192,7 +196,7 @@ class ByRows final : public Kernel {
     for (std::int64_t lane = 0; lane < count; ++lane) {
       count_allocation();
       const std::size_t levels = depth_of(ceil_div(blocks_, count), run_);
-      lanes_.push_back(std::make_unique<Lane>(body_, inputs_, cut_, levels));
+      lanes_.push_back(std::make_unique<Lane>(body_, inputs_, cut_, levels, session_));
       if (const Status status = prepare(*lanes_[lane], block_); !status.ok()) return status;
       if (lane == 0 && blocks_ > 1) find_talents();
       for (const Adder& adder : adders_) lanes_[lane]->context().let_add(adder.step, true);
@@ -339,7 +343,22 @@ class ByRows final : public Kernel {
       }
       const Status status = lane.run(args.inputs, row, std::min(block_, rows_ - row), targets);
       if (!status.ok()) return finished(lane, row, status);
-      if (block > first) sums_.add_block(total, targets);
+      if (block == first) continue;
+      if (const Status added = add_block(total, targets); !added.ok()) return added;
+    }
+    return {};
+  }
+
+  Status add_block(const Targets& total, const Targets& block) const {
+    if (session_ == nullptr) {
+      sums_.add_block(total, block);
+      return {};
+    }
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      if (is_sum_[i] == 0) continue;
+      const Layout& sum = outputs_[i];
+      const Status status = session_->add(block[i], total[i], sum.dtype, sum.size());
+      if (!status.ok()) return status;
     }
     return {};
   }
@@ -354,6 +373,7 @@ class ByRows final : public Kernel {
   }
 
   const Program& body_;
+  Session* session_;  // null for a body on the host
   std::vector<std::int64_t> cut_;
   std::vector<std::int64_t> is_sum_;
   std::vector<Layout> inputs_;
@@ -406,8 +426,8 @@ void verify_by_rows(const std::string& where, const StepSpec& spec, const Progra
   }
 }
 
-std::unique_ptr<Kernel> make_by_rows(const StepSpec& spec, const Program& body) {
-  return std::make_unique<ByRows>(spec, body);
+std::unique_ptr<Kernel> make_by_rows(const StepSpec& spec, const Program& body, Session* session) {
+  return std::make_unique<ByRows>(spec, body, session);
 }
 
 }  // namespace arignote

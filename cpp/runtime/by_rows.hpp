@@ -13,6 +13,7 @@ namespace arignote {
 // are put below each other. Throws PlanError unless the step suits its body.
 void verify_by_rows(const std::string& where, const StepSpec& spec, const Program& body);
 
-std::unique_ptr<Kernel> make_by_rows(const StepSpec& spec, const Program& body);
+// `session` is where a body that lies on a device runs.
+std::unique_ptr<Kernel> make_by_rows(const StepSpec& spec, const Program& body, Session* session);
 
 }  // namespace arignote

@@ -16,7 +16,7 @@ Status of_kernel(Status status) {
 
 }  // namespace
 
-Context::Context(const Program& program)
+Context::Context(const Program& program, Session* outer)
     : program_(program),
       frame_(program),
       first_output_(static_cast<int>(program.plan.input_buffers.size() +
@@ -26,7 +26,7 @@ Context::Context(const Program& program)
   const std::size_t segments = program.schedule.segments.size();
   count_allocation();
   caches_.resize(segments);
-  roots_.resize(static_cast<std::size_t>(arena_root(n_segments(), true)));
+  roots_.resize(static_cast<std::size_t>(turns_root() + 1));
   places_.resize(plan.buffers.size());
   bindings_.resize(segments);
   arenas_.resize(segments);
@@ -49,7 +49,7 @@ Context::Context(const Program& program)
     }
   }
   make_steps();
-  if (program.backend != nullptr) open_device();
+  if (program.backend != nullptr) open_device(outer);
 }
 
 void Context::make_steps() {
@@ -123,7 +123,7 @@ void Context::take(std::span<const Source> sources) {
 }
 
 Status Context::run(Host& host, Observer* observer) {
-  if (session_ == nullptr) [[likely]]
+  if (!own_session_) [[likely]]
     return run_segments(host, observer);
   return leave_device(run_segments(host, observer));
 }
@@ -148,7 +148,7 @@ Status Context::run_segments(Host& host, Observer* observer) {
     host.expect(bindings_[number]->cost());
     if (const Status status = run_steps(segment, host, observer); !status.ok()) return status;
   }
-  if (session_) return commit_on_device();
+  if (own_session_) return commit_on_device();
   for (const Copy& copy : copies_) copy.transfer.run(copy.target, pointer(copy.value));
   return {};
 }
@@ -181,7 +181,7 @@ Status Context::settle(int number) {
     return Status::bad_plan("a kernel must be bound without an exception");
   }
   place(number);
-  if (session_) {
+  if (session_ != nullptr) {
     if (const Status status = upload_scalars(); !status.ok()) return status;
   }
   settled_ = number + 1;
@@ -197,13 +197,13 @@ Status Context::bind(int number) {
   Binding* binding = cache.find(key_);
   if (binding == nullptr) {
     Status status;
-    auto made = Binding::make(program_, number, frame_.layouts(), key_, status);
+    auto made = Binding::make(program_, number, frame_.layouts(), key_, session_, status);
     if (!made) return of_kernel(status);
     if (!arenas_[number].reserve(made->arena(false).bytes)) {
       return Status::out_of_memory(largest(segment, *made, false));
     }
     roots_[arena_root(number, false)] = arenas_[number].data();
-    if (session_) {
+    if (session_ != nullptr) {
       if (status = load_on_device(number, *made); !status.ok()) return status;
     }
     binding = cache.add(std::move(made));
@@ -255,6 +255,7 @@ Context::Place Context::place_of(int number, int id, std::size_t& slot) const {
   switch (spec.kind) {
     case BufferKind::kScalar: return {scalar_root(spec.on_device), Frame::scalar_offset(id)};
     case BufferKind::kView: {
+      if (const auto own = staged_.find(id); own != staged_.end()) return own->second;
       const Place& base = places_[spec.base];
       return {base.root, base.offset + frame_.offset(id)};
     }
@@ -346,7 +347,7 @@ bool Context::wanted(const BoundStep& step) {
 
 Status Context::run_step(int id, Host& host) {
   const BoundStep& step = steps_[id];
-  if (session_) {
+  if (session_ != nullptr) {
     if (const Status status = enter_step(id); !status.ok()) return status;
   }
   if (step.kernel != nullptr) return of_kernel(step.kernel->run(step.args));

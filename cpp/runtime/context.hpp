@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <vector>
@@ -26,6 +27,7 @@ struct Operand {
 };
 
 class Context;
+class Turns;
 
 // What the executor asks of the side that owns the arrays.
 class Host {
@@ -56,7 +58,9 @@ class Observer {
 
 class Context {
  public:
-  explicit Context(const Program& program);
+  // `outer` is the session of the step that runs the program as its body, if that is a device's:
+  // then a run queues its work there, and waits for nothing.
+  explicit Context(const Program& program, Session* outer = nullptr);
   Context(const Context&) = delete;  // its steps point into it
   Context& operator=(const Context&) = delete;
 
@@ -86,6 +90,9 @@ class Context {
   void let_add(int step, bool adds) { steps_[step].args.adds = adds; }
   void let_fetch(int step, const std::byte* next) { steps_[step].args.next = next; }
 
+  // Of a body on a device: the row of its step's operands at which the next run begins.
+  void begin_at(std::int64_t row) { first_row_ = row; }
+
   // The step that run, or the last one of a failed call; kNone outside steps.
   int step() const { return step_; }
   // Copies bytes of the device's to the host's memory, for steps that are done.
@@ -95,6 +102,8 @@ class Context {
   const Program& program() const { return program_; }
 
  private:
+  friend class Turns;
+
   // An address as a position in roots_ and a distance from there.
   struct Place {
     int root = 0;
@@ -132,7 +141,7 @@ class Context {
   Status run_observed(int id, Host& host, Observer& observer);
 
   // With a device, in context_device.cpp.
-  void open_device();
+  void open_device(Session* outer);
   Status load_on_device(int segment, const Binding& binding);
   Status upload_scalars();
   Status enter_step(int id);
@@ -152,14 +161,16 @@ class Context {
   int n_segments() const { return static_cast<int>(caches_.size()); }
   int scalar_root(bool on_device) const;
   int arena_root(int segment, bool on_device) const;
+  int turns_root() const { return arena_root(n_segments(), true); }
 
   const Program& program_;
   Frame frame_;
   int first_output_;  // its root
-  // Inputs, states, constants, outputs, scalars, arenas; the device's scalars and arenas.
+  // Inputs, states, constants, outputs, scalars, arenas; the device's scalars and arenas, and what
+  // Turns have there.
   std::vector<std::byte*> roots_;
-  std::vector<Place> places_;      // by buffer
-  std::vector<BindingCache> caches_;   // by segment, as are the next two
+  std::vector<Place> places_;  // by buffer
+  std::vector<BindingCache> caches_;  // by segment, as are the next two
   std::vector<Binding*> bindings_;
   std::vector<Buffer> arenas_;
   std::vector<std::int64_t> key_;
@@ -167,7 +178,7 @@ class Context {
 
   std::vector<BoundStep> steps_;
   std::vector<int> operand_buffers_;  // of all steps: inputs, outputs, guards
-  std::vector<int> operand_steps_;    // whose operands they are
+  std::vector<int> operand_steps_;  // whose operands they are
   std::vector<std::byte*> operands_;  // where they are in this call
   std::vector<std::size_t> operand_begin_;  // by segment, and the end
   std::vector<std::size_t> moving_;  // operands in inputs and outputs, by segment as operands_ are
@@ -177,10 +188,13 @@ class Context {
   std::vector<Copy> copies_;
   int step_ = kNone;
 
-  std::unique_ptr<Session> session_;  // null if all runs on the CPU, as are the next three
+  Session* session_ = nullptr;  // null if all runs on the CPU
+  std::unique_ptr<Session> own_session_;  // null, too, if the session is another context's
+  std::int64_t first_row_ = 0;
   DeviceMemory device_scalars_;
   std::vector<DeviceMemory> device_arenas_;
   std::vector<std::byte> uploaded_;  // the scalars as the device has them
+  std::map<int, Place> staged_;  // views that are copied to one place in each turn of a loop
 };
 
 }  // namespace arignote

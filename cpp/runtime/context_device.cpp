@@ -13,10 +13,11 @@ std::size_t bytes_of(const Layout& layout) {
 
 }  // namespace
 
-void Context::open_device() {
-  session_ = program_.backend->open();
-  if (!session_) throw std::bad_alloc();
-  for (BoundStep& step : steps_) step.args.session = session_.get();
+void Context::open_device(Session* outer) {
+  if (outer == nullptr) own_session_ = program_.backend->open();
+  session_ = outer == nullptr ? own_session_.get() : outer;
+  if (session_ == nullptr) throw std::bad_alloc();
+  for (BoundStep& step : steps_) step.args.session = session_;
   for (int i = 0; i < n_segments(); ++i) device_arenas_.emplace_back(program_.backend);
   const auto is_scalar_there = [](const BufferSpec& spec) {
     return spec.kind == BufferKind::kScalar && spec.on_device;
@@ -64,6 +65,10 @@ Status Context::upload_scalars() {
 // What the device is still at may fail, so a step on the host waits before it writes a state. The
 // device's own steps write nothing behind one that has failed.
 Status Context::enter_step(int id) {
+  if (!own_session_) {
+    session_->within(id, first_row_);
+    return {};
+  }
   if (steps_[id].on_device) {
     session_->at(id);
     return {};

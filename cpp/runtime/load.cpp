@@ -83,13 +83,19 @@ std::vector<DeviceMemory> upload_constants(const Plan& plan, Backend* backend) {
 
 }  // namespace
 
-Program load(Plan plan, Backend* backend) {
+Program load(Plan plan, Backend* backend, bool is_body) {
   verify_structure(plan);
-  // A window lies where its base does.
-  for (BufferSpec& spec : plan.buffers) {
-    if (spec.is_window()) spec.on_device = plan.buffer(spec.base).on_device;
+  if (is_body && backend != nullptr) {
+    for (BufferSpec& spec : plan.buffers) spec.on_device = true;
+    for (Step& step : plan.steps) step.on_device = true;
+    verify_body_on_device(plan);
+  } else {
+    // A window lies where its base does.
+    for (BufferSpec& spec : plan.buffers) {
+      if (spec.is_window()) spec.on_device = plan.buffer(spec.base).on_device;
+    }
+    verify_places(plan, backend != nullptr);
   }
-  verify_places(plan, backend != nullptr);
   Schedule schedule = make_schedule(plan);
   verify_rules(plan, schedule);
   for (int id = 0; id < plan.n_steps(); ++id) find_kernel_of(plan, backend, id, plan.steps[id]);

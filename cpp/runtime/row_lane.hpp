@@ -18,8 +18,11 @@ constexpr std::int64_t kAsTheyAre = -1;
 class Lane final : public Host {
  public:
   Lane(const Program& body, std::span<const Layout> inputs, std::span<const std::int64_t> cut,
-       std::size_t levels)
-      : context_(body), layouts_(inputs.begin(), inputs.end()), cut_(cut), levels_(levels) {
+       std::size_t levels, Session* session)
+      : context_(body, session),
+        layouts_(inputs.begin(), inputs.end()),
+        cut_(cut),
+        levels_(levels) {
     for (Targets& targets : levels_) targets.resize(body.plan.outputs.size());
     scratch_.resize(body.plan.outputs.size());
     for (const Layout& layout : layouts_) {
@@ -38,6 +41,7 @@ class Lane final : public Host {
   Status run(std::span<std::byte* const> inputs, std::int64_t first, std::int64_t rows,
              const Targets& targets) {
     set_rows(rows);
+    context_.begin_at(first);
     for (std::size_t i = 0; i < sources_.size(); ++i) {
       const std::int64_t start = cut_[i] < 0 ? 0 : first * layouts_[i].strides[cut_[i]];
       sources_[i].data = inputs[i] + start;

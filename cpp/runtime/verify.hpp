@@ -34,9 +34,12 @@ void verify_rules(const Plan& plan, const Schedule& schedule);
 
 // Everything lies on the host, or where the steps that use it run.
 void verify_places(const Plan& plan, bool has_device);
+// The same for a body on a device, all of which lies there: nothing needs the host.
+void verify_body_on_device(const Plan& plan);
 
 // All of these, after which the kernels' factories are asked and constants are brought to the
-// device. Throws PlanError, std::bad_alloc, or std::runtime_error if the device fails.
-Program load(Plan plan, Backend* backend);
+// device. The body of a device's step lies there, whatever it says itself. Throws PlanError,
+// std::bad_alloc, or std::runtime_error if the device fails.
+Program load(Plan plan, Backend* backend, bool is_body);
 
 }  // namespace arignote

@@ -51,7 +51,7 @@ class Places {
     const std::string where = "step " + std::to_string(id) + " (" + step.spec.kernel + "): ";
     const bool is_upload = step.spec.kernel == "to_device";
     const bool is_download = step.spec.kernel == "to_host";
-    if (step.on_device && (step.kind == StepKind::kHost || step.kind == StepKind::kByRows)) {
+    if (step.on_device && step.kind == StepKind::kHost) {
       throw PlanError(where + "such a step must run on the host");
     }
     if ((is_upload || is_download) && !step.on_device) {
@@ -84,6 +84,21 @@ bool is_all_host(const Plan& plan) {
 }
 
 }  // namespace
+
+void verify_body_on_device(const Plan& plan) {
+  for (const Step& step : plan.steps) {
+    const bool is_for_host = step.kind == StepKind::kHost || step.spec.kernel == "ifelse" ||
+                             step.spec.kernel == "to_device" || step.spec.kernel == "to_host";
+    if (is_for_host || !step.guards.empty()) {
+      throw PlanError("a body on a device must do without the host: " + step.spec.kernel);
+    }
+  }
+  for (const Dim& dim : plan.dims) {
+    if (dim.op == DimOp::kRead || dim.op == DimOp::kValue) {
+      throw PlanError("a body on a device must not read sizes from memory");
+    }
+  }
+}
 
 void verify_places(const Plan& plan, bool has_device) {
   if (is_all_host(plan)) return;

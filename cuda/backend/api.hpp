@@ -38,6 +38,12 @@ struct Api {
   // Host memory that is not pinned may change as soon as the call returns.
   int (*copy)(void* to, const void* from, std::size_t bytes, CopyKind kind, void* stream);
 
+  // What is queued on a stream in between is kept as a graph, which has to be released.
+  int (*begin_capture)(void* stream);
+  int (*end_capture)(void* stream, void** graph);
+  int (*launch_graph)(void* graph, void* stream);
+  int (*release_graph)(void* graph);
+
   const char* (*error_name)(int error);
   const char* (*error_text)(int error);
 };

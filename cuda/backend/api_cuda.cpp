@@ -22,6 +22,17 @@ int get_properties(int number, Properties* properties) {
   return cudaSuccess;
 }
 
+// A capture that has failed leaves no graph.
+cudaError_t end_capture(void* stream, void** graph) {
+  *graph = nullptr;
+  cudaGraph_t captured = nullptr;
+  cudaError_t error = cudaStreamEndCapture(stream_of(stream), &captured);
+  if (error != cudaSuccess) return error;
+  error = cudaGraphInstantiate(reinterpret_cast<cudaGraphExec_t*>(graph), captured, 0);
+  const cudaError_t destroyed = cudaGraphDestroy(captured);
+  return error != cudaSuccess ? error : destroyed;
+}
+
 // An error that is reported is no longer the last one, unless it stays for ever.
 int taken(cudaError_t error) {
   if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
@@ -50,6 +61,20 @@ const Api& api() {
           [](void* to, const void* from, std::size_t bytes, CopyKind kind, void* stream) {
             return taken(cudaMemcpyAsync(to, from, bytes, static_cast<cudaMemcpyKind>(kind),
                                          stream_of(stream)));
+          },
+      .begin_capture =
+          [](void* stream) {
+            return taken(
+                cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeThreadLocal));
+          },
+      .end_capture = [](void* stream, void** graph) { return taken(end_capture(stream, graph)); },
+      .launch_graph =
+          [](void* graph, void* stream) {
+            return taken(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(stream)));
+          },
+      .release_graph =
+          [](void* graph) {
+            return taken(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)));
           },
       .error_name = [](int error) { return cudaGetErrorName(static_cast<cudaError_t>(error)); },
       .error_text = [](int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); },

@@ -5,10 +5,10 @@
 #include <cstdlib>
 #include <memory>
 
+#include "backend/axes.hpp"
 #include "backend/session.hpp"
 #include "backend/table.hpp"
 #include "kernels/lanes.hpp"
-#include "kernels/strided.hpp"
 
 namespace arignote::device {
 namespace {
@@ -17,16 +17,6 @@ constexpr double kNanoseconds = 5000;
 
 // So many results that lie side by side are work enough without lanes.
 constexpr std::int64_t kManyResults = 1024;
-
-ArgmaxAxes axes_of(const Axes<1>& axes) {
-  ArgmaxAxes found{};
-  found.ndim = axes.ndim;
-  for (int axis = 0; axis < axes.ndim; ++axis) {
-    found.shape[axis] = axes.shape[axis];
-    found.strides[axis] = axes.strides[axis][0];
-  }
-  return found;
-}
 
 class ArgExtreme final : public Kernel {
  public:
@@ -54,8 +44,8 @@ class ArgExtreme final : public Kernel {
     }
     kept.join();
     reduced.join();
-    args_.kept = axes_of(kept);
-    args_.reduced = axes_of(reduced);
+    args_.kept = walk_axes(kept);
+    args_.reduced = walk_axes(reduced);
     const bool is_by_columns = args_.results >= kManyResults &&
                                std::abs(kept.run_stride(0)) < std::abs(reduced.run_stride(0));
     args_.lanes = is_by_columns ? 1 : lanes_for(args_.length);

@@ -24,12 +24,17 @@ bool Copy::plan(const Layout& to, const Layout& from) {
   return true;
 }
 
-// Also one without gaps is a kernel's: that knows when an earlier step has failed.
-Status Copy::run(std::byte* to, const std::byte* from, DeviceSession& session) const {
+CopyArgs Copy::at(std::byte* to, const std::byte* from, const DeviceSession& session) const {
   CopyArgs args = args_;
   args.to = to;
   args.from = from;
   args.fault = session.fault();
+  return args;
+}
+
+// Also one without gaps is a kernel's: that knows when an earlier step has failed.
+Status Copy::run(std::byte* to, const std::byte* from, DeviceSession& session) const {
+  const CopyArgs args = at(to, from, session);
   return status_of(adds_ ? launch_add(args, dtype_, session.stream())
                          : launch_copy(args, size_of(dtype_), session.stream()));
 }

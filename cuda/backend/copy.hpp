@@ -13,6 +13,7 @@ class Copy {
 
   // Axes of length one in `from` are repeated. False if the shapes do not fit.
   bool plan(const Layout& to, const Layout& from);
+  CopyArgs at(std::byte* to, const std::byte* from, const DeviceSession& session) const;
   Status run(std::byte* to, const std::byte* from, DeviceSession& session) const;
 
  private:

@@ -1,44 +1,15 @@
 // Steps that read or write elements by position: take, pick and place, as in cpp/kernels.
-#include "backend/index.hpp"
+#include "kernels/index.hpp"
 
-#include <algorithm>
 #include <memory>
 
+#include "backend/axes.hpp"
 #include "backend/copy.hpp"
+#include "backend/indices.hpp"
 #include "backend/table.hpp"
 #include "kernels/index_operand.hpp"
 
 namespace arignote::device {
-
-bool Indices::plan(std::span<const Layout> indices, const Layout& array,
-                   std::int64_t position_step) {
-  if (indices.size() > static_cast<std::size_t>(array.ndim)) return false;
-  const Layout& first = indices[0];
-  args_.count = first.size();
-  args_.position_step = position_step;
-  args_.arrays = static_cast<int>(indices.size());
-  args_.ndim = first.ndim;
-  std::copy_n(first.shape.begin(), first.ndim, args_.shape);
-  for (std::size_t j = 0; j < indices.size(); ++j) {
-    if (!same_shape(indices[j], first)) return false;
-    std::copy_n(indices[j].strides.begin(), first.ndim, args_.strides[j]);
-    args_.dtypes[j] = indices[j].dtype;
-    args_.lengths[j] = array.shape[j];
-    args_.steps[j] = array.strides[j];
-  }
-  return true;
-}
-
-IndexArgs Indices::at(std::span<std::byte* const> data) const {
-  IndexArgs args = args_;
-  std::copy(data.begin(), data.end(), args.data);
-  return args;
-}
-
-Status Indices::check(const IndexArgs& args, DeviceSession& session) {
-  session.expect_fault();
-  return status_of(launch_check(args, session.step(), session.fault(), session.stream()));
-}
 
 namespace {
 
@@ -57,13 +28,13 @@ class Take final : public Kernel {
         out.ndim != leading + x.ndim - static_cast<int>(arrays_)) {
       return Status::bad_plan("[take] out must be contiguous, of shape index.shape + x.shape[k:]");
     }
-    args_.row = 1;
-    args_.ndim = 0;
+    Axes<1> row;
     for (auto axis = static_cast<int>(arrays_); axis < x.ndim; ++axis) {
-      args_.shape[args_.ndim] = x.shape[axis];
-      args_.strides[args_.ndim++] = x.strides[axis];
-      args_.row *= x.shape[axis];
+      row.add(x.shape[axis], {x.strides[axis]});
     }
+    args_.row = row.size();
+    row.join();
+    args_.axes = walk_axes(row);
     item_ = size_of(x.dtype);
     return {};
   }
@@ -95,18 +66,10 @@ std::unique_ptr<Kernel> make_take(const StepSpec& spec, Status& status) {
   return std::make_unique<Take>(static_cast<std::size_t>(spec.ints[0]));
 }
 
-// A matrix whose rows have a position each.
-bool plan_rows(Indices& indices, const Layout& y, const Layout& matrix) {
-  Layout row{.dtype = matrix.dtype, .ndim = 1};
-  row.shape[0] = matrix.shape[1];
-  row.strides[0] = matrix.strides[1];
-  return y.shape[0] <= matrix.shape[0] && indices.plan({&y, 1}, row, matrix.strides[0]);
-}
-
 class Pick final : public Kernel {
  public:
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
-    if (!plan_rows(indices_, inputs[1], inputs[0]) || !same_shape(inputs[1], outputs[0]) ||
+    if (!indices_.plan_rows(inputs[1], inputs[0]) || !same_shape(inputs[1], outputs[0]) ||
         !outputs[0].contiguous()) {
       return Status::bad_plan("[pick] x must have a row for each position, and out an element");
     }
@@ -140,7 +103,7 @@ class Place final : public Kernel {
     const Layout& v = inputs[2];
     if (!same_shape(inputs[0], outputs[0]) || !base_.plan(outputs[0], inputs[0]) ||
         (shares_ && !same_layout(inputs[0], outputs[0])) ||
-        !plan_rows(indices_, inputs[1], outputs[0]) ||
+        !indices_.plan_rows(inputs[1], outputs[0]) ||
         (v.shape[0] != 1 && v.shape[0] != inputs[1].shape[0])) {
       return Status::bad_plan("[place] x and out must fit, and have a row for each position of v");
     }

@@ -1,5 +1,7 @@
 #include "backend/memory.hpp"
 
+#include <algorithm>
+
 #include "backend/api.hpp"
 
 namespace arignote::device {
@@ -24,8 +26,9 @@ std::byte* Memory::allocate(std::size_t bytes) {
   const auto found = kept_.lower_bound(size);
   if (found != kept_.end() && found->first <= size + size / 8) {
     std::byte* const memory = found->second;
+    const std::size_t kept_size = found->first;
     kept_.erase(found);
-    return memory;
+    return hand_out(memory, kept_size);
   }
   void* memory = nullptr;
   if (api().allocate(&memory, size) != kNoError) {
@@ -33,12 +36,30 @@ std::byte* Memory::allocate(std::size_t bytes) {
     if (api().allocate(&memory, size) != kNoError) return nullptr;
   }
   sizes_[static_cast<std::byte*>(memory)] = size;
-  return static_cast<std::byte*>(memory);
+  return hand_out(static_cast<std::byte*>(memory), size);
+}
+
+std::byte* Memory::hand_out(std::byte* memory, std::size_t size) {
+  use_.now += size;
+  use_.most = std::max(use_.most, use_.now);
+  return memory;
 }
 
 void Memory::release(std::byte* memory) {
   const std::scoped_lock lock(mutex_);
-  kept_.emplace(sizes_.at(memory), memory);
+  const std::size_t size = sizes_.at(memory);
+  kept_.emplace(size, memory);
+  use_.now -= size;
+}
+
+Memory::Use Memory::use() const {
+  const std::scoped_lock lock(mutex_);
+  return use_;
+}
+
+void Memory::reset_most() {
+  const std::scoped_lock lock(mutex_);
+  use_.most = use_.now;
 }
 
 std::size_t Memory::trim() {

@@ -17,12 +17,22 @@ class Memory {
   // Gives what is kept back to the driver; returns how many bytes that were.
   std::size_t trim();
 
- private:
-  std::size_t give_back();  // needs the lock
+  // Bytes that are handed out, and the most that were since the last reset.
+  struct Use {
+    std::size_t now = 0;
+    std::size_t most = 0;
+  };
+  Use use() const;
+  void reset_most();
 
-  std::mutex mutex_;
+ private:
+  std::size_t give_back();  // needs the lock, as does the next
+  std::byte* hand_out(std::byte* memory, std::size_t size);
+
+  mutable std::mutex mutex_;
   std::map<std::byte*, std::size_t> sizes_;          // of all that the driver has given
   std::multimap<std::size_t, std::byte*> kept_;      // by size
+  Use use_;
 };
 
 }  // namespace arignote::device

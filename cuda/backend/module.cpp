@@ -2,14 +2,22 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <new>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/api.hpp"
 #include "backend/blas_lt.hpp"
 #include "backend/device.hpp"
 #include "backend/library.hpp"
+#include "backend/session.hpp"
 #include "backend/table.hpp"
+#include "runtime/device_memory.hpp"
 
 namespace py = pybind11;
 
@@ -70,6 +78,42 @@ py::dict info(int number) {
   return found;
 }
 
+// A device that is open; raises ValueError for another.
+Device& device_of(int number) {
+  Refusal refusal;
+  Device* const device = Device::open(number, refusal);
+  if (device == nullptr) throw py::value_error("[cuda] " + refusal.text);
+  return *device;
+}
+
+std::pair<std::size_t, std::size_t> memory(int number, bool reset) {
+  Memory& memory = device_of(number).memory();
+  const Memory::Use use = memory.use();
+  if (reset) memory.reset_most();
+  return {use.now, use.most};
+}
+
+// Of the quickest of some copies, in seconds.
+double time_copy(int number, std::size_t bytes) {
+  constexpr int kCopies = 8;
+  Device& device = device_of(number);
+  DeviceMemory from(&device);
+  DeviceMemory to(&device);
+  const std::unique_ptr<Session> session = device.open();
+  if (!session || !from.reserve(bytes) || !to.reserve(bytes)) throw std::bad_alloc();
+  using Clock = std::chrono::steady_clock;
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < kCopies; ++i) {
+    int step = 0;
+    const Clock::time_point begin = Clock::now();
+    Status status = session->copy(from.data(), to.data(), bytes);
+    if (status.ok()) status = session->synchronise(step);
+    if (!status.ok()) throw std::runtime_error(status.what);
+    best = std::min(best, std::chrono::duration<double>(Clock::now() - begin).count());
+  }
+  return best;
+}
+
 }  // namespace
 
 PYBIND11_MODULE(ARN_CUDA_MODULE, module) {
@@ -80,6 +124,11 @@ PYBIND11_MODULE(ARN_CUDA_MODULE, module) {
   module.def("set_library_folders", &set_library_folders, py::arg("folders"),
              "Set where to look for NVIDIA's libraries beside where the system does.");
   module.def("info", &info, py::arg("number"), "Return what the driver says of a device.");
+  module.def(
+      "memory", &memory, py::arg("number"), py::arg("reset") = false,
+      "Return the bytes that a device's arrays take now, and the most since the last reset.");
+  module.def("time_copy", &time_copy, py::arg("number"), py::arg("bytes"),
+             "Return the seconds that a device takes to copy so many bytes of its memory.");
   add_test_functions(module);
 }
 

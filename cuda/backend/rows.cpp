@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "backend/api.hpp"
+#include "backend/indices.hpp"
 #include "backend/session.hpp"
 #include "backend/table.hpp"
 #include "kernels/index_operand.hpp"
@@ -83,7 +83,7 @@ class Likelihood final : public Kernel {
     const Layout& x = inputs[0];
     const Layout& y = inputs[1];
     const bool fits =
-        y.shape[0] <= x.shape[0] &&
+        indices_.plan_rows(y, x) &&
         (loss_ < 0 || (same_shape(y, outputs[loss_]) && outputs[loss_].contiguous())) &&
         (!has_gradient_ || (same_shape(y, inputs[2]) && same_shape(x, outputs[0]) &&
                             (!shares_ || same_layout(x, outputs[0]))));
@@ -91,11 +91,6 @@ class Likelihood final : public Kernel {
     args_ = rows_of(x, has_gradient_ ? outputs.data() : nullptr,
                     has_gradient_ ? RowWork::kNllGradient : RowWork::kNll);
     if (!has_gradient_) args_.rows = y.shape[0];
-    labels_.positions = {.data = nullptr,
-                         .dtype = y.dtype,
-                         .count = y.shape[0],
-                         .stride = y.strides[0],
-                         .length = args_.length};
     labels_.weight_stride = has_gradient_ ? inputs[2].strides[0] : 0;
     return {};
   }
@@ -103,11 +98,8 @@ class Likelihood final : public Kernel {
 
   Status run(const RunArgs& args) noexcept override {
     DeviceSession& session = session_of(args);
-    labels_.positions.data = args.inputs[1];
-    session.expect_fault();
-    const int error = launch_check_positions(labels_.positions, session.fault(), session.step(),
-                                             session.stream());
-    if (error != kNoError) return status_of(error);
+    labels_.index = indices_.at(args.inputs.subspan(1, 1));
+    if (const Status status = Indices::check(labels_.index, session); !status.ok()) return status;
     args_.x = args.inputs[0];
     args_.out = has_gradient_ ? args.outputs[0] : nullptr;
     args_.fault = session.fault();
@@ -120,6 +112,7 @@ class Likelihood final : public Kernel {
   bool has_gradient_;
   int loss_;  // number of the output, -1: none
   bool shares_;
+  Indices indices_;
   RowsArgs args_{};
   RowLabels labels_{};
 };

@@ -7,8 +7,41 @@
 
 #include "backend/api.hpp"
 #include "backend/device.hpp"
+#include "kernels/copy.hpp"
+#include "kernels/turns.hpp"
 
 namespace arignote::device {
+namespace {
+
+class Graph final : public Recording {
+ public:
+  Graph(Device& device, void* graph, bool may_fail)
+      : device_(device), graph_(graph), may_fail_(may_fail) {}
+  ~Graph() override {
+    device_.enter();
+    static_cast<void>(api().release_graph(graph_));
+  }
+  void* graph() const { return graph_; }
+  bool may_fail() const { return may_fail_; }
+
+ private:
+  Device& device_;
+  void* graph_;
+  bool may_fail_;
+};
+
+Status status_of(const Fault& found) {
+  if (found.kind == FaultKind::kNonzeroCount) {
+    return Status::bad_plan("[nonzero] outputs must have the number of nonzero elements");
+  }
+  Status fault =
+      Status::index_out_of_range(found.before + found.position, found.value, found.length);
+  fault.step = found.part;
+  if (found.kind == FaultKind::kUnsignedIndex) fault.what = "unsigned";
+  return fault;
+}
+
+}  // namespace
 
 // A status has a text that lasts for ever.
 Status status_of(int error) {
@@ -55,13 +88,32 @@ DeviceSession::~DeviceSession() {
 
 void DeviceSession::at(int step) noexcept {
   device_.enter();
-  step_ = step;
+  origin_ = {.step = step};
+}
+
+void DeviceSession::within(int part, std::int64_t row) noexcept {
+  device_.enter();
+  origin_.part = part;
+  origin_.before = row;
 }
 
 Status DeviceSession::upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
   if (bytes == 0) return {};
   device_.enter();
   return status_of(api().copy(to, from, bytes, CopyKind::kToDevice, stream_));
+}
+
+Status DeviceSession::add(const std::byte* from, std::byte* to, DType dtype,
+                          std::int64_t count) noexcept {
+  CopyArgs args{};
+  args.to = to;
+  args.from = from;
+  args.fault = fault_;
+  args.count = args.shape[0] = count;
+  args.ndim = 1;
+  args.to_strides[0] = args.from_strides[0] = static_cast<std::int64_t>(size_of(dtype));
+  device_.enter();
+  return status_of(launch_add(args, dtype, stream()));
 }
 
 Status DeviceSession::copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
@@ -90,9 +142,39 @@ Status DeviceSession::synchronise(int& step) noexcept {
       !reset.ok()) {
     return reset;
   }
-  Status fault = Status::index_out_of_range(found.position, found.value, found.length);
-  if (found.is_unsigned != 0) fault.what = "unsigned";
-  return fault;
+  return status_of(found);
+}
+
+Status DeviceSession::begin_recording() noexcept {
+  device_.enter();
+  return status_of(api().begin_capture(stream_));
+}
+
+Status DeviceSession::end_recording(std::unique_ptr<Recording>& recording) noexcept {
+  device_.enter();
+  void* graph = nullptr;
+  if (const int error = api().end_capture(stream_, &graph); error != kNoError) {
+    return status_of(error);
+  }
+  recording.reset(new (std::nothrow) Graph(device_, graph, may_fail_));
+  if (recording) return {};
+  static_cast<void>(api().release_graph(graph));
+  return Status::out_of_memory(-1);
+}
+
+Status DeviceSession::replay(Recording& recording) noexcept {
+  device_.enter();
+  const auto& graph = static_cast<const Graph&>(recording);
+  may_fail_ |= graph.may_fail();
+  return status_of(api().launch_graph(graph.graph(), stream_));
+}
+
+Status DeviceSession::copy_of_turn(const TurnCopy& copy, const std::int64_t* turn) noexcept {
+  return status_of(launch_copy_of_turn(copy, turn, fault_, stream()));
+}
+
+Status DeviceSession::end_turn(std::int64_t* turn) noexcept {
+  return status_of(launch_end_turn(turn, fault_, stream()));
 }
 
 }  // namespace arignote::device

@@ -20,16 +20,26 @@ class DeviceSession final : public Session {
   DeviceSession& operator=(const DeviceSession&) = delete;
 
   void at(int step) noexcept override;
+  void within(int part, std::int64_t row) noexcept override;
   Status upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept override;
+  Status add(const std::byte* from, std::byte* to, DType dtype,
+             std::int64_t count) noexcept override;
   Status copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept override;
   Status download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept override;
   Status synchronise(int& step) noexcept override;
+
+  Status begin_recording() noexcept override;
+  Status end_recording(std::unique_ptr<Recording>& recording) noexcept override;
+  Status replay(Recording& recording) noexcept override;
+  Status copy_of_turn(const TurnCopy& copy, const std::int64_t* turn) noexcept override;
+  Status end_turn(std::int64_t* turn) noexcept override;
 
   // For kernels.
   Device& device() const { return device_; }
   Stream stream() const { return static_cast<Stream>(stream_); }
   Fault* fault() const { return fault_; }
-  int step() const { return step_; }
+  // With the row at which operands begin, in place of the positions before them.
+  const Origin& origin() const { return origin_; }
   // A kernel that may leave a fault has been queued.
   void expect_fault() { may_fail_ = true; }
 
@@ -39,7 +49,7 @@ class DeviceSession final : public Session {
   Device& device_;
   void* stream_ = nullptr;
   Fault* fault_ = nullptr;  // on the device
-  int step_ = -1;
+  Origin origin_;
   bool may_fail_ = false;
 };
 

@@ -6,8 +6,9 @@ namespace arignote::device {
 
 std::span<const std::span<const KernelEntry>> kernel_tables() {
   static const std::array tables{elementwise_kernels(), dot_kernels(),   row_kernels(),
-                                 argmax_kernels(),      index_kernels(), move_kernels(),
-                                 transfer_kernels()};
+                                 argmax_kernels(),      index_kernels(), put_kernels(),
+                                 nonzero_kernels(),     move_kernels(),  transfer_kernels(),
+                                 random_kernels()};
   return tables;
 }
 

@@ -203,6 +203,18 @@ Block& block_at_work() {
 
 Block& Block::at_work() { return block_at_work(); }
 
+std::mutex kept_mutex;
+std::map<const void*, Work> kept;  // by stream
+
+void run_blocks(const Shape& shape, const std::function<void()>& kernel) {
+  const std::scoped_lock lock(one_kernel);
+  std::vector<std::int64_t> blocks(static_cast<std::size_t>(shape.blocks));
+  std::iota(blocks.begin(), blocks.end(), std::int64_t{0});
+  if (order == Order::kBackward) std::ranges::reverse(blocks);
+  if (order == Order::kShuffled) std::ranges::shuffle(blocks, std::mt19937_64(shape.blocks));
+  for (const std::int64_t block : blocks) block_at_work().run(shape, block, kernel);
+}
+
 }  // namespace
 
 void set_order(Order next) {
@@ -224,18 +236,40 @@ void* shared_array(const void* place, std::size_t bytes) {
 
 std::byte* dynamic_memory() { return block_at_work().dynamic_memory(); }
 
-int run(const Shape& shape, const std::function<void()>& kernel) {
+int run(const Shape& shape, const std::function<void()>& kernel, const void* stream) {
   if (shape.blocks < 1 || shape.blocks > kMostBlocks || shape.threads < 1 ||
       shape.threads > kBlockThreads || shape.shared_bytes > kMostShared) {
     return kInvalidConfiguration;
   }
-  const std::scoped_lock lock(one_kernel);
-  std::vector<std::int64_t> blocks(static_cast<std::size_t>(shape.blocks));
-  std::iota(blocks.begin(), blocks.end(), std::int64_t{0});
-  if (order == Order::kBackward) std::ranges::reverse(blocks);
-  if (order == Order::kShuffled) std::ranges::shuffle(blocks, std::mt19937_64(shape.blocks));
-  for (const std::int64_t block : blocks) block_at_work().run(shape, block, kernel);
+  if (keeps(stream)) {
+    append(stream, [=] {
+      run_blocks(shape, kernel);
+      return 0;
+    });
+  } else {
+    run_blocks(shape, kernel);
+  }
   return 0;
+}
+
+void keep(const void* stream) {
+  const std::scoped_lock lock(kept_mutex);
+  kept[stream] = {};
+}
+
+bool keeps(const void* stream) {
+  const std::scoped_lock lock(kept_mutex);
+  return kept.contains(stream);
+}
+
+void append(const void* stream, std::function<int()> part) {
+  const std::scoped_lock lock(kept_mutex);
+  kept.at(stream).push_back(std::move(part));
+}
+
+Work stop_keeping(const void* stream) {
+  const std::scoped_lock lock(kept_mutex);
+  return std::move(kept.extract(stream).mapped());
 }
 
 }  // namespace arignote::device::emulation

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace arignote::device::emulation {
 
@@ -43,7 +44,15 @@ void* shared_array(const void* place, std::size_t bytes);
 std::byte* dynamic_memory();
 
 // Returns 0, or the number of CUDA's error for a shape that no device takes. A kernel whose threads
-// do not meet at one barrier ends the process, with a message: a device would hang.
-int run(const Shape& shape, const std::function<void()>& kernel);
+// do not meet at one barrier ends the process, with a message: a device would hang. If work of the
+// stream is kept, the kernel does not run now.
+int run(const Shape& shape, const std::function<void()>& kernel, const void* stream);
+
+// Work that is kept in place of being run, in order; each part returns an error or 0.
+using Work = std::vector<std::function<int()>>;
+void keep(const void* stream);
+bool keeps(const void* stream);
+void append(const void* stream, std::function<int()> part);
+Work stop_keeping(const void* stream);
 
 }  // namespace arignote::device::emulation

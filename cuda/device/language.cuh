@@ -122,9 +122,10 @@ inline void atomic_max(std::int64_t* at, std::int64_t value) {
 }
 
 template <class... Parameters, class... Arguments>
-int launch(void (*kernel)(Parameters...), const Grid& grid, Stream, Arguments... arguments) {
-  return emulation::run({grid.blocks, grid.threads, grid.has_barriers, grid.shared_bytes},
-                        [=] { kernel(Parameters(arguments)...); });
+int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Arguments... arguments) {
+  return emulation::run(
+      {grid.blocks, grid.threads, grid.has_barriers, grid.shared_bytes},
+      [=] { kernel(Parameters(arguments)...); }, stream);
 }
 
 }  // namespace arignote::device

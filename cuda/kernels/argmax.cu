@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "kernels/axes.cuh"
 #include "kernels/lanes.cuh"
 
 namespace arignote::device {
@@ -12,16 +13,6 @@ struct Best {
   T value;
   std::int64_t index;
 };
-
-ARN_DEVICE std::int64_t offset_of(const ArgmaxAxes& axes, std::int64_t position) {
-  std::int64_t offset = 0;
-  for (int axis = axes.ndim - 1; axis >= 0; --axis) {
-    const std::int64_t above = axis > 0 ? position / axes.shape[axis] : 0;
-    offset += (position - above * axes.shape[axis]) * axes.strides[axis];
-    position = above;
-  }
-  return offset;
-}
 
 // A NaN is the extreme.
 template <class T>
@@ -44,9 +35,9 @@ ARN_KERNEL find_extremes(ArgmaxArgs r) {
   if (r.fault->step >= 0) return;
   const Lane at = lane_of_thread(r.lanes);
   if (at.row < r.results) {
-    const std::byte* const x = r.x + offset_of(r.kept, at.row);
+    const std::byte* const x = r.x + offset_along(r.kept, at.row);
     const auto element = [&](std::int64_t index) {
-      return Best<T>{*reinterpret_cast<const T*>(x + offset_of(r.reduced, index)), index};
+      return Best<T>{*reinterpret_cast<const T*>(x + offset_along(r.reduced, index)), index};
     };
     Best<T> best = element(at.lane);
     for (std::int64_t i = at.lane + at.lanes; i < r.length; i += at.lanes) {

@@ -4,17 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/view.hpp"
+#include "core/dtype.hpp"
 #include "device/fault.cuh"
 #include "device/language.cuh"
+#include "kernels/axes.hpp"
 
 namespace arignote::device {
-
-struct ArgmaxAxes {
-  int ndim;
-  std::int64_t shape[kMaxDims];
-  std::int64_t strides[kMaxDims];  // of x, in bytes
-};
 
 struct ArgmaxArgs {
   const std::byte* x;
@@ -25,8 +20,8 @@ struct ArgmaxArgs {
   int lanes;
   std::int64_t results;
   std::int64_t length;  // of the reduced axes together, not 0
-  ArgmaxAxes kept;
-  ArgmaxAxes reduced;
+  WalkAxes kept;  // of x
+  WalkAxes reduced;
 };
 
 int launch_argmax(const ArgmaxArgs& args, Stream stream);

@@ -1,46 +1,22 @@
-#include "kernels/copy.hpp"
-
+#include "kernels/copy.cuh"
+#include "kernels/elements.cuh"
 #include "kernels/scalar_ops.cuh"
 
 namespace arignote::device {
 namespace {
 
-struct Bytes16 {
-  std::uint64_t low;
-  std::uint64_t high;
-};
-
-struct Offsets {
-  std::int64_t to = 0;
-  std::int64_t from = 0;
-
-  ARN_DEVICE Offsets(const CopyArgs& c, std::int64_t rest) {
-    for (int axis = c.ndim - 1; axis >= 0; --axis) {
-      const std::int64_t above = rest / c.shape[axis];
-      const std::int64_t index = rest - above * c.shape[axis];
-      rest = above;
-      to += index * c.to_strides[axis];
-      from += index * c.from_strides[axis];
-    }
-  }
-};
-
-ARN_DEVICE std::int64_t element_of_thread() {
-  return block_index() * block_threads() + thread_index();
-}
-
 template <class Item>
 ARN_KERNEL copy_elements(CopyArgs c) {
   const std::int64_t element = element_of_thread();
   if (element >= c.count || c.fault->step >= 0) return;
-  const Offsets at(c, element);
+  const CopyOffsets at(c, element);
   *reinterpret_cast<Item*>(c.to + at.to) = *reinterpret_cast<const Item*>(c.from + at.from);
 }
 
 ARN_KERNEL add_elements(CopyArgs c, DType dtype) {
   const std::int64_t element = element_of_thread();
   if (element >= c.count || c.fault->step >= 0) return;
-  const Offsets at(c, element);
+  const CopyOffsets at(c, element);
   std::byte* const to = c.to + at.to;
   store_bits(dtype, add_bits(dtype, load_bits(dtype, to), load_bits(dtype, c.from + at.from)), to);
 }
@@ -65,22 +41,13 @@ ARN_KERNEL fill_range(ArangeArgs a) {
   }
 }
 
-Grid grid_for(std::int64_t threads) {
-  return {.blocks = (threads + kBlockThreads - 1) / kBlockThreads};
-}
-
 }  // namespace
 
 int launch_copy(const CopyArgs& args, std::size_t item, Stream stream) {
   if (args.count == 0) return 0;
-  const Grid grid = grid_for(args.count);
-  switch (item) {
-    case 1: return launch(copy_elements<std::uint8_t>, grid, stream, args);
-    case 2: return launch(copy_elements<std::uint16_t>, grid, stream, args);
-    case 4: return launch(copy_elements<std::uint32_t>, grid, stream, args);
-    case 8: return launch(copy_elements<std::uint64_t>, grid, stream, args);
-    default: return launch(copy_elements<Bytes16>, grid, stream, args);
-  }
+  return visit_item(item, [&]<class Item>(std::type_identity<Item>) {
+    return launch(copy_elements<Item>, grid_for(args.count), stream, args);
+  });
 }
 
 int launch_add(const CopyArgs& args, DType dtype, Stream stream) {

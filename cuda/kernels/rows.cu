@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/indices.cuh"
 #include "kernels/lanes.cuh"
-#include "kernels/positions.cuh"
 
 namespace arignote::device {
 namespace {
@@ -40,7 +40,9 @@ ARN_DEVICE Row row_at(const RowsArgs& r, const RowLabels& l, std::int64_t number
     row.x += index * r.x_strides[axis];
     row.out += index * r.out_strides[axis];
   }
-  if (number < l.positions.count) row.label = position_at(l.positions, number);
+  if (number < l.index.count) {
+    row.label = static_cast<std::int64_t>(place_at(l.index, 0, number));
+  }
   if (row.label >= 0 && r.work == RowWork::kNllGradient) {
     row.weight = load<T>(l.weights + number * l.weight_stride);
   }

@@ -4,8 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/view.hpp"
-#include "kernels/positions.hpp"
+#include "kernels/indices.hpp"
 
 namespace arignote::device {
 
@@ -30,7 +29,7 @@ struct RowsArgs {
 
 // Of rows that have labels: the first ones, all of them for kNll. Those are in range.
 struct RowLabels {
-  Positions positions;
+  IndexArgs index;
   const std::byte* weights;
   std::int64_t weight_stride;
   std::byte* losses;  // without gaps, or null

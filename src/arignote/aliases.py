@@ -78,12 +78,14 @@ VIEWS: Final[dict[str, dict[str, str]]] = {
     "sandbox": {},
     "sandbox.cuda": {"": "cuda_available cuda_enabled"},
     "sandbox.cuda.dnn": {"": "dnn_available dnn_present"},
+    "sandbox.rng_mrg": {"arignote.tensor.random": "MRG_RandomStreams"},
     "sandbox.softsign": {"arignote.tensor.nnet": "softsign"},
     "scalar": {"arignote.graph.dtypes": "upcast"},
     "scalar.basic": {"arignote.graph.dtypes": "upcast"},
     "scan_module": {},
     "scan_module.scan_utils": {"arignote.tensor.graphs": "clone equal_computations"},
     "tensor.blas": {"": "Gemm Gemv"},
+    "tensor.shared_randomstreams": {"arignote.tensor.random": "RandomStreams"},
 }
 
 # What programs ask before they would use a GPU through Theano's own backends, of which there are

@@ -48,14 +48,17 @@ from theano.misc.pkl_utils import dump, load
 from theano.printing import Print, debugprint, pp, pprint, pydotprint
 from theano.sandbox.cuda import cuda_enabled
 from theano.sandbox.cuda.dnn import dnn_available
+from theano.sandbox.rng_mrg import MRG_RandomStreams
 from theano.sandbox.softsign import softsign
 from theano.scalar import upcast
 from theano.scan_module.scan_utils import equal_computations
+from theano.tensor import RandomStreams, shared_randomstreams
 from theano.tensor import TensorConstant, TensorType, TensorVariable
 from theano.tensor.basic import as_tensor_variable
 from theano.tensor.blas import Gemm, Gemv
 from theano.tensor.elemwise import DimShuffle, Elemwise, Sum
 from theano.tensor.extra_ops import repeat, squeeze
+from theano.tensor.shared_randomstreams import RandomStreams
 from theano.tensor.sharedvar import TensorSharedVariable
 from theano.tensor.subtensor import inc_subtensor, set_subtensor
 from theano.tensor.type import TensorType

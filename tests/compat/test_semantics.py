@@ -380,6 +380,16 @@ def test_jacobian_and_hessian() -> None:
     assert T.hessian(T.sum(x**3), x).eval(value).tolist() == np.diag([6.0, 12.0, 18.0]).tolist()
 
 
+def test_jacobian_by_a_shared_variable_and_beside_one() -> None:
+    x, w = T.dvector("x"), theano.shared(np.array([1.0, 2.0, 3.0]), "w")
+    w.default_update = w + 1
+    f = theano.function([x], [T.jacobian(w * x**2, x), T.jacobian(w * x, w)])
+    for scale in (np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0])):
+        by_x, by_w = f([1.0, 2.0, 3.0])
+        assert by_x.tolist() == np.diag(scale * [2, 4, 6]).tolist()
+        assert by_w.tolist() == np.diag([1.0, 2.0, 3.0]).tolist()
+
+
 def test_products_with_jacobians() -> None:
     w, x, v = T.dmatrix("w"), T.dvector("x"), T.dvector("v")
     y = T.dot(x, w)

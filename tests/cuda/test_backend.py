@@ -297,3 +297,17 @@ def test_an_update_that_fails_leaves_the_state(driver: ModuleType) -> None:
     assert (state.array == 2).all()
     function(np.ones(100))
     assert (state.array == 3).all()
+
+
+def test_the_memory_in_use_and_the_most_of_it(driver: ModuleType) -> None:
+    device = driver.open(0)
+    gc.collect()
+    now, _ = driver.memory(0, reset=True)
+    state = _core.State(np.zeros(1000), False, device)
+    assert driver.memory(0) == (now + 8192, now + 8192)
+    del state
+    assert driver.memory(0, reset=True) == (now, now + 8192)
+    assert driver.memory(0) == (now, now)
+    assert 0 < driver.time_copy(0, MEGABYTE) < 1
+    with pytest.raises(ValueError, match="there are 2 devices"):
+        driver.memory(7)

@@ -35,18 +35,11 @@ def test_ops_equal_their_references(on_device: None, name: str, layout: str) -> 
     assert not problems, "\n".join([f"{len(problems)} differences", *problems[:3]])
 
 
-# What the device has no kernel for. Row blocks are made for the CPU only: their steps run one by
-# one on a device.
-HOST_ONLY = {"nonzero", "put"}
+# What the device has no kernel for.
+HOST_ONLY: set[str] = set()
 
 
+# Row blocks are made for the CPU only: their steps run one by one on a device.
 def test_the_device_has_every_other_kernel() -> None:
     assert set(native.kernel_table()) - set(emulated().kernels()) == HOST_ONLY
     assert set(emulated().kernels()) - set(native.kernel_table()) == {"to_device", "to_host"}
-
-
-@pytest.mark.parametrize("name", sorted(HOST_ONLY))
-def test_what_it_lacks_runs_on_the_host_as_the_plan_says(on_device: None, name: str) -> None:
-    for sample in samples_of(OPS[name], Values(0), "float32"):
-        steps = sample.function(PLAIN).plan.steps
-        assert [step.device for step in steps if step.op == name] == [False]

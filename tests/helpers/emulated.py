@@ -6,10 +6,12 @@ import importlib
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from arignote import _core
 from helpers.spec import Spec, SpecBuilder
+from helpers.values import Array
 
 # In which blocks, and the threads of a block, come to run. One is enough for who looks at memory.
 ORDERS = [
@@ -60,3 +62,20 @@ def function_on(device: object, builder: SpecBuilder, *states: _core.State) -> _
     program = _core.Program(moved(builder.spec), device)
     flags = [False] * len(builder.spec["outputs"])
     return _core.Function(program, states, "list", flags, ["exact"] * program.n_inputs)
+
+
+def window(builder: SpecBuilder, view: Array) -> tuple[int, Array]:
+    """Return a window that lies on the device as NumPy's view does, and the argument it is on."""
+    base = view
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    source = builder.input(base.dtype.name, base.ndim)
+    copy = builder.like(source)
+    builder.step("copy", [source], [copy])
+    shape, strides = (builder.const_dims(*item) for item in (view.shape, view.strides))
+    (offset,) = builder.const_dims(_address(view) - _address(base))
+    return builder.view(copy, shape, strides, offset), base
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])

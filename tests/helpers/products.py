@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from helpers.emulated import function_on
+from helpers.emulated import function_on, window
 from helpers.spec import SpecBuilder
 from helpers.tolerance import product_bound
 from helpers.values import Array
@@ -49,41 +49,10 @@ def assert_product(found: Array, a: Array, b: Array) -> None:
     assert np.all(np.abs(found - exact) <= product_bound(np.atleast_2d(a), b))
 
 
-def turned(matrix: Array) -> tuple[Array, Array]:
-    """Return a matrix that lies column by column, behind what it lies in."""
-    base = matrix.T.copy()
-    return base, base.T
-
-
-def upside_down(matrix: Array) -> tuple[Array, Array]:
-    """Return a matrix whose last row comes first in memory."""
-    base = matrix[::-1].copy()
-    return base, base[::-1]
-
-
-def with_gaps(matrix: Array) -> tuple[Array, Array]:
-    """Return a matrix of whose neighbours none are neighbours in memory."""
-    rows, columns = matrix.shape
-    base = np.ones((rows, 2 * columns + 1), matrix.dtype)
-    base[:, 1::2] = matrix
-    return base, base[:, 1::2]
-
-
-def address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
-def product_of_windows(device: object, *placed: tuple[Array, Array]) -> Array:
-    """Multiply windows on arrays, given as NumPy's."""
+def product_of_windows(device: object, *views: Array) -> Array:
+    """Multiply windows that lie on the device as NumPy's views do."""
     builder = SpecBuilder()
-    windows = []
-    for base, view in placed:
-        source = builder.input(base.dtype.name, 2)
-        copy = builder.like(source)
-        builder.step("copy", [source], [copy])
-        shape, strides = (builder.const_dims(*item) for item in (view.shape, view.strides))
-        (offset,) = builder.const_dims(address(view) - address(base))
-        windows.append(builder.view(copy, shape, strides, offset))
+    windows, bases = zip(*(window(builder, view) for view in views), strict=True)
     builder.output(dot(builder, *windows))
-    (found,) = function_on(device, builder)(*(base for base, _ in placed))
+    (found,) = function_on(device, builder)(*bases)
     return np.asarray(found)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-import helpers.samples_rows  # noqa: F401 (completes SAMPLES)
+import helpers.samples_random
+import helpers.samples_rows  # noqa: F401 (both complete SAMPLES)
 from arignote import ops
 from arignote.graph import dtypes
 from arignote.graph.op import Op, Params

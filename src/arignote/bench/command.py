@@ -73,10 +73,14 @@ def limit_threads(count: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
-def run(groups: Mapping[str, Sequence[Workload]], options: argparse.Namespace) -> None:
+def run(
+    groups: Mapping[str, Sequence[Workload]],
+    options: argparse.Namespace,
+    machine: Machine | None = None,
+) -> None:
     """Measure groups of workloads, print a table for each, and write the JSON if asked for."""
     effort = replace(QUICK if options.quick else FULL, patience=options.patience)
-    machine = Machine()
+    machine = machine or Machine()
     results: dict[str, list[Result]] = {}
     sys.stdout.write(f"{describe_conditions()}\n")
     for title, workloads in groups.items():

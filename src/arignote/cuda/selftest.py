@@ -56,6 +56,7 @@ def parts() -> list[Part]:
         Part("reductions", list(_reductions())),
         Part("products of matrices", list(_products())),
         Part("rows and positions", list(_rows())),
+        Part("random numbers", list(_random())),
         Part("training steps", [_softmax, _logistic, _line, _network]),
     ]
 
@@ -184,8 +185,18 @@ def _rows() -> Iterator[Build]:
         yield _calling(T.nnet.logsoftmax, scores)
         yield _calling(lambda x, y: T.log(T.nnet.softmax(x))[T.arange(300), y], scores, labels)
         yield _calling(lambda x, y: x[y], scores, labels)
+        yield _calling(lambda x, y: T.inc_subtensor(x[y], x), scores, labels)
+        yield _calling(lambda x, y: T.set_subtensor(x[y], x), scores, labels)
+        yield _calling(lambda x: x[(x > 0).nonzero()], scores)
         yield _calling(lambda x: T.set_subtensor(x[1:5, ::2], 0), scores)
         yield _calling(lambda x: T.concatenate([x, x[::-1]]), scores)
+
+
+def _random() -> Iterator[Build]:
+    state = np.array([1, 2, 3], "uint64")
+    for dtype in ("float32", "float64"):
+        for count in (1, 1000, 1_000_003):
+            yield _calling(lambda x, n, d=dtype: ops.uniform(x, [n], d), state, np.asarray(count))
 
 
 # --- the models of Theano's tutorials

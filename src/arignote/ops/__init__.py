@@ -138,6 +138,7 @@ from arignote.ops.shape import (
     specify_shape_op as specify_shape_op,
     stack as stack,
     static_length as static_length,
+    wanted_length as wanted_length,
     zeros_like as zeros_like,
 )
 from arignote.ops.linalg import (
@@ -202,4 +203,5 @@ from arignote.ops.program import (
     program_op as program_op,
 )
 from arignote.ops.classic import classic_op as classic_op
+from arignote.ops.random import uniform as uniform, uniform_op as uniform_op
 from arignote.ops.transfers import to_device_op as to_device_op, to_host_op as to_host_op

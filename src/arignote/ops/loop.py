@@ -12,7 +12,7 @@ from arignote.graph.dim import Shape, maximum
 from arignote.graph.dtypes import Array
 from arignote.graph.op import Call, Op, Params, ShapeContext, Types
 from arignote.graph.type import TensorType
-from arignote.graph.variable import Apply, Constant, Variable
+from arignote.graph.variable import Apply, Constant, SharedVariable, Variable
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +97,12 @@ def map_rows(
             outside.update(dict.fromkeys(i for i in node.inputs if i not in dependent))
     outside.update(dict.fromkeys(row for row in rows if row not in dependent))
     free = tuple(item for item in outside if not isinstance(item, Constant))
-    # Inside it stands for itself: nothing may look through it to what computes it.
-    inner = {item: item.type.make_variable() for item in free if item.owner is not None}
+    # Inside it stands for itself: nothing may look through it to what computes or updates it.
+    inner = {
+        item: item.type.make_variable()
+        for item in free
+        if item.owner is not None or isinstance(item, SharedVariable)
+    }
     body = Body(
         index, tuple(inner.get(item, item) for item in free), tuple(walk.replace(rows, inner))
     )

@@ -299,13 +299,19 @@ def _alloc_infer(params: Params, types: Types) -> Types:
     return (TensorType(value.dtype, params["broadcastable"]),)
 
 
+def wanted_length(context: ShapeContext, dim: Variable, what: str) -> Dim:
+    """Return the length that an integer scalar asks for, which must not be negative."""
+    length = context.value(dim)
+    wanted = maximum(length, 0)
+    context.require_equal(length, wanted, f"{what} must not be negative: {{found}}")
+    return wanted
+
+
 def _alloc_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
     value, *dims = node.inputs
     result: list[Dim] = []
     for axis, dim in enumerate(dims):
-        length = context.value(dim)
-        wanted = maximum(length, 0)
-        context.require_equal(length, wanted, f"shape[{axis}] must not be negative: {{found}}")
+        wanted = wanted_length(context, dim, f"shape[{axis}]")
         if not value.broadcastable[axis]:
             text = f"value.shape[{axis}] must equal the length asked for: {{found}} != {{expected}}"
             wanted = context.require_equal(shapes[0][axis], wanted, text)

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from arignote.errors import PlanError
-from arignote.graph.dim import Dim, Expr, Shape, build
+from arignote.graph.dim import Dim, Expr, Shape, build, postorder
 from arignote.graph.dtypes import Array
 from arignote.graph.op import Accuracy, Attributes, Call, Op, Params, ShapeContext, Types
 from arignote.graph.variable import Apply
 from arignote.plan import reference
-from arignote.plan.plan import Plan
+from arignote.plan.plan import Plan, is_condition
 
 
 def _infer(params: Params, types: Types) -> Types:
@@ -88,6 +88,14 @@ are added, rather than put below each other.
 def by_rows_params(body: Plan, cut: Sequence[int | None], sums: Sequence[bool]) -> Params:
     """Return the parameters of a step."""
     return Params({"body": body, "cut": tuple(cut), "sums": tuple(sums)})
+
+
+def does_without_host(body: Plan) -> bool:
+    """Return whether a body can lie on a device, which knows no sizes that are read from memory."""
+    reads = any(dim.op in ("value", "read") for dim in postorder(body.dims()))
+    return not reads and not any(
+        step.host or step.guards or is_condition(step, 0) for step in body.steps
+    )
 
 
 def body_of(params: Params) -> Plan | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from keyword import iskeyword
 
 from arignote import ops
@@ -149,7 +150,9 @@ class _Lowering:
         conditions = node_guards(list(dependencies), wanted)
         blocks: list[RowBlock] = []
         if choices.by_rows:
-            blocks = find_row_blocks(dependencies, wanted, conditions, notes)
+            blocks = find_row_blocks(
+                dependencies, wanted, conditions, notes, partial(_suits, choices.device)
+            )
         block_nodes = [block.nodes for block in blocks]
         units = group(
             dependencies, choices.fusing, conditions, block_nodes, self.updates, self.shapes.reads
@@ -174,18 +177,9 @@ class _Lowering:
         self._step(Step(ops.program_op.name, params, inputs, outputs), unit.nodes[-1], guards)
 
     def _by_rows(self, block: RowBlock, exported: set[Variable], choices: Choices) -> None:
-        inputs = block.inputs()
         wanted = [o for node in block.nodes for o in node.outputs if o in exported]
-        leaves = [Variable(item.type, name=item.name) for item in inputs]
-        results = walk.replace(wanted, dict(zip(inputs, leaves, strict=True)))
-        body, _ = lower(leaves, results, (), "rows", replace(choices, by_rows=False, device=None))
-        params = by_rows_params(
-            # What the body would check, this plan checks before its first step.
-            replace(body, checks=()),
-            [block.axes[item] for item in inputs],
-            [block.axes[item] == SUM for item in wanted],
-        )
-        reads = tuple(map(self.read, inputs))
+        params = _rows_params(block, wanted, choices)
+        reads = tuple(map(self.read, block.inputs()))
         outputs = tuple(map(self._temp, wanted))
         self._step(Step(by_rows_op.name, params, reads, outputs), block.nodes[0], ())
 
@@ -285,6 +279,31 @@ class _Lowering:
         step = Step(ops.copy_op.name, Params({}), (name,), (copied,), origin=variable.origin)
         self.steps.append(step)
         return copied
+
+
+def _rows_params(block: RowBlock, wanted: Sequence[Variable], choices: Choices) -> Params:
+    """Return the parameters of the step that a row block becomes, with these results."""
+    inputs = block.inputs()
+    leaves = [Variable(item.type, name=item.name) for item in inputs]
+    results = walk.replace(wanted, dict(zip(inputs, leaves, strict=True)))
+    body, _ = lower(leaves, results, (), "rows", replace(choices, by_rows=False, device=None))
+    return by_rows_params(
+        # What the body would check, the plan around it checks before its first step.
+        replace(body, checks=()),
+        [block.axes[item] for item in inputs],
+        [block.axes[item] == SUM for item in wanted],
+    )
+
+
+def _suits(device: Device | None, block: RowBlock) -> bool:
+    """Return whether the device, if there is one, can run all of a row block."""
+    if device is None:
+        return True
+    wanted = [o for node in block.nodes if node.op.view is None for o in node.outputs]
+    inputs, outputs = (tuple(v.type for v in part) for part in (block.inputs(), wanted))
+    return device.supports(
+        Call(_rows_params(block, wanted, Choices()), inputs, outputs), by_rows_op
+    )
 
 
 def _exported(

@@ -8,7 +8,7 @@ never written to memory as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -66,6 +66,7 @@ def find_row_blocks(
     outputs: Collection[Variable],
     apart: Collection[Apply] = (),
     notes: list[str] | None = None,
+    suits: Callable[[RowBlock], bool] = bool,
 ) -> list[RowBlock]:
     """Return the row blocks of a graph.
 
@@ -79,6 +80,8 @@ def find_row_blocks(
         Nodes that run by themselves.
     notes
         Takes a text for each block, and for each product that is in none.
+    suits
+        Says whether a block, which has nodes, can run where it is to.
     """
     blocks: list[RowBlock] = []
     taken: set[Apply] = set(apart)
@@ -89,7 +92,7 @@ def find_row_blocks(
         if node.op is not ops.dot_op or node in taken or not _is_native(node):
             continue
         block = growth.around(node)
-        if len(block) > 1 and order.join(block):
+        if len(block) > 1 and suits(block) and order.join(block):
             blocks.append(block)
             taken.update(block.nodes)
         else:
@@ -98,19 +101,19 @@ def find_row_blocks(
         notes += map(str, blocks)
         for node, block in alone.items():
             if node not in taken:
-                notes.append("\n".join([_why_alone(node, block), *block.hindrances()]))
+                lacks = len(block) > 1 and not suits(block)
+                reason = "the device lacks a kernel of its block" if lacks else _why_alone(block)
+                notes.append("\n".join([f"{node} runs by itself: {reason}", *block.hindrances()]))
     return blocks
 
 
-def _why_alone(product: Apply, block: RowBlock) -> str:
-    """Say that a product is in no block; the reason, too, if its block has no hindrances."""
+def _why_alone(block: RowBlock) -> str:
+    """Say why a product is in no block, but for the hindrances of what would be its own."""
     if len(block) > 1:
-        reason = "what works on its rows must wait for others in between"
-    elif len(block) == 0:
-        reason = "its result has no rows, or needs them along another axis"
-    else:
-        reason = "nothing else works on its rows"
-    return f"{product} runs by itself: {reason}"
+        return "what works on its rows must wait for others in between"
+    if len(block) == 0:
+        return "its result has no rows, or needs them along another axis"
+    return "nothing else works on its rows"
 
 
 def _is_native(node: Apply) -> bool:

@@ -7,7 +7,7 @@ from typing import NoReturn
 from arignote import ops
 from arignote.errors import PlanError
 from arignote.graph.dim import postorder
-from arignote.plan.by_rows import body_of
+from arignote.plan.by_rows import body_of, does_without_host
 from arignote.plan.plan import Plan, State, Step, Temp, is_condition, is_transfer
 
 
@@ -60,8 +60,11 @@ class _Places:
         """
         if is_transfer(step) and step.device == step.host:
             self._refuse(f"{label} must run on the device")
-        if step.device and (step.host or body_of(step.params) is not None):
+        if step.device and step.host:
             self._refuse(f"{label} must run on the host")
+        body = body_of(step.params)
+        if step.device and body is not None and not does_without_host(body):
+            self._refuse(f"{label} must have a body that does without the host")
         reads = step.device and step.op != ops.to_device_op.name
         writes = step.device and step.op != ops.to_host_op.name
         for position, name in enumerate(step.inputs):

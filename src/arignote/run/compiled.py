@@ -50,8 +50,7 @@ def compile_source(source: Source, mode: Mode) -> Compiled:
             by_rows=mode.optimizer is not None
             and "by_rows" not in mode.excluded
             and mode.watcher is None
-            and mode.linker != "check"
-            and device is None,
+            and mode.linker != "check",
             overwriting="inplace" not in mode.excluded,
             device=device,
             on_device={item for item in shared if place_of(item) is not None},

@@ -12,11 +12,13 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Final
 
+from arignote import ops
 from arignote.config import DEVICE_NAME, config
 from arignote.errors import DeviceError
 from arignote.graph.op import Call, Op
 from arignote.graph.type import TensorType
 from arignote.graph.variable import SharedVariable
+from arignote.plan.by_rows import body_of, does_without_host
 
 module = "arignote._cuda"
 """The module of the backend; tests name another one here."""
@@ -44,8 +46,17 @@ class OpenDevice:
     kernels: frozenset[str]
 
     def supports(self, call: Call, op: Op) -> bool:
-        """Return whether it has a kernel for an op on operands of these types."""
-        return op.kernel in self.kernels and op.supports(call)
+        """Return whether it has a kernel for an op on operands of these types.
+
+        Of rows that run together: whether it has one for each of their steps.
+        """
+        body = body_of(call.params)
+        if body is None:
+            return op.kernel in self.kernels and op.supports(call)
+        return does_without_host(body) and all(
+            step.op == ops.reshape_op.name or self.supports(body.call(step), step.record)
+            for step in body.steps
+        )
 
 
 def describe(name: str) -> dict[str, Any]:

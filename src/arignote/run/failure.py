@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from arignote.config import config
-from arignote.errors import PlanError, add_note, selection_error, with_origin
+from arignote.errors import DeviceError, PlanError, add_note, selection_error, with_origin
 from arignote.graph.dtypes import Array
 from arignote.plan import reference
 from arignote.plan.by_rows import body_of
@@ -51,6 +51,8 @@ def call_error(
         return error
     step, _ = place
     location = f" (step {step}: {plan.steps[step].op})" if 0 <= step < len(plan.steps) else ""
+    if kind == "device":
+        return DeviceError(f"[{plan.name}] {what}{location}")
     return PlanError(f"[{plan.name}] {what}{location}")
 
 

@@ -316,6 +316,7 @@ from arignote.tensor.linalg import (
 from arignote.tensor.control import (
     ifelse as ifelse,
 )
+from arignote.tensor.random import RandomStreams as RandomStreams
 from arignote.graph.variable import Variable as Variable
 from arignote.tensor.gradient import (
     Lop as Lop,

@@ -23,6 +23,7 @@ namespace {
 constexpr int kErrorValue = 1;
 constexpr int kErrorHandle = 400;
 constexpr int kErrorIllegalAddress = 700;
+constexpr int kErrorNotCaptured = 900;
 
 class Driver {
  public:
@@ -90,6 +91,7 @@ class Driver {
   std::size_t used() const { return used_; }
 
   int streams = 0;
+  int graphs = 0;
   std::recursive_mutex mutex;
 
  private:
@@ -201,13 +203,56 @@ const Api& api() {
           },
       .synchronise =
           [](void* stream) {
-            return as_call("synchronise",
-                           [&](Driver&) { return stream != nullptr ? kNoError : kErrorHandle; });
+            return as_call("synchronise", [&](Driver&) {
+              if (stream == nullptr) return kErrorHandle;
+              return emulation::keeps(stream) ? kErrorNotCaptured : kNoError;
+            });
           },
       .copy =
           [](void* to, const void* from, std::size_t bytes, CopyKind kind, void* stream) {
             return as_call("copy", [&](Driver& driver) {
-              return stream != nullptr ? driver.copy(to, from, bytes, kind) : kErrorHandle;
+              if (stream == nullptr) return kErrorHandle;
+              if (!emulation::keeps(stream)) return driver.copy(to, from, bytes, kind);
+              if (kind != CopyKind::kOnDevice) return kErrorNotCaptured;
+              emulation::append(stream,
+                                [=, &driver] { return driver.copy(to, from, bytes, kind); });
+              return kNoError;
+            });
+          },
+      .begin_capture =
+          [](void* stream) {
+            return as_call("begin_capture", [&](Driver&) {
+              if (emulation::keeps(stream)) return kErrorValue;
+              emulation::keep(stream);
+              return kNoError;
+            });
+          },
+      .end_capture =
+          [](void* stream, void** graph) {
+            // It ends, also if it fails.
+            auto work = std::make_unique<emulation::Work>(emulation::stop_keeping(stream));
+            return as_call("end_capture", [&](Driver& driver) {
+              ++driver.graphs;
+              *graph = work.release();
+              return kNoError;
+            });
+          },
+      .launch_graph =
+          [](void* graph, void* stream) {
+            return as_call("launch_graph", [&](Driver&) {
+              if (stream == nullptr || emulation::keeps(stream)) return kErrorHandle;
+              for (const auto& part : *static_cast<const emulation::Work*>(graph)) {
+                if (const int error = part(); error != kNoError) return error;
+              }
+              return kNoError;
+            });
+          },
+      .release_graph =
+          [](void* graph) {
+            return as_call("release_graph", [&](Driver& driver) {
+              --driver.graphs;
+              delete static_cast<emulation::Work*>(graph);
+              return kNoError;
             });
           },
       .error_name = name_of_error,
@@ -247,12 +292,14 @@ void add_test_functions(py::module_& module) {
   module.def("mend", [] { Driver::get().mend(); });
   module.def("used", [] { return Driver::get().used(); });
   module.def("streams", [] { return Driver::get().streams; });
+  module.def("graphs", [] { return Driver::get().graphs; });
   module.def("calls", [] { return Driver::get().calls; });
   module.def("trim", [](int number) {
     Refusal refusal;
     Device* const device = Device::open(number, refusal);
-    return device == nullptr ? std::size_t{0} : device->trim();
+    return device == nullptr ? std::size_t{0} : device->memory().trim();
   });
+  module.def("set_block_bytes", [](std::int64_t bytes) { most_block_bytes = bytes; });
   module.def("set_order", [](const std::string& order) {
     if (order == "forward") return emulation::set_order(emulation::Order::kForward);
     if (order == "backward") return emulation::set_order(emulation::Order::kBackward);

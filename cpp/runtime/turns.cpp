@@ -1,0 +1,387 @@
+#include "runtime/turns.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "core/buffer.hpp"
+
+namespace arignote {
+namespace {
+
+// Tables, stacks and results are for so many turns at most, and not larger than that.
+constexpr std::int64_t kMostTurns = 1024;
+constexpr std::int64_t kMostBytes = 256 << 20;
+// To copy a larger window takes longer than to queue a turn's work anew.
+constexpr std::size_t kMostWindowBytes = 16 << 20;
+constexpr std::size_t kMostItem = 16;
+
+std::size_t bytes_of(const Layout& layout) {
+  return static_cast<std::size_t>(layout.size()) * size_of(layout.dtype);
+}
+
+// The largest power of two, kMostItem at most, that divides a number and `item`.
+std::size_t common(std::size_t item, std::uint64_t number) {
+  while (number % item != 0) item /= 2;
+  return item;
+}
+
+std::uint64_t address(const void* data) { return reinterpret_cast<std::uint64_t>(data); }
+
+// The registers that may have another value in each turn.
+std::vector<bool> varying(const Plan& plan, std::span<const TurnStack> stacks) {
+  std::vector<bool> varies(plan.dims.size());
+  for (std::size_t reg = 0; reg < plan.dims.size(); ++reg) {
+    const Dim& dim = plan.dims[reg];
+    if (dim.op == DimOp::kValue) {
+      const BufferSpec& source = plan.buffer(static_cast<int>(dim.a));
+      varies[reg] = std::ranges::find(stacks, source.number, &TurnStack::input) != stacks.end();
+    } else if (!is_source(dim.op)) {
+      varies[reg] = varies[dim.a] || (is_binary(dim.op) && varies[dim.b]);
+    }
+  }
+  return varies;
+}
+
+}  // namespace
+
+Turns::Turns(Context& context, std::span<const TurnStack> stacks,
+             std::span<const TurnResults> results, std::int64_t count)
+    : context_(context), stacks_(stacks), results_(results), count_(count) {
+  suits_ = suit(context.program()) && plan();
+}
+
+Turns::~Turns() { restore(); }
+
+bool Turns::suit(const Program& program) {
+  if (program.backend == nullptr || program.schedule.segments.size() != 1) return false;
+  const Plan& plan = program.plan;
+  const auto fits = [&](const Step& step) {
+    const bool is_upload = step.spec.kernel == "to_device";
+    const BufferKind source =
+        step.inputs.empty() ? BufferKind::kTemp : plan.buffer(step.inputs[0]).kind;
+    return step.on_device && step.guards.empty() && step.spec.kernel != "ifelse" &&
+           (!is_upload || source == BufferKind::kInput || source == BufferKind::kState);
+  };
+  const auto is_result = [&](int output) {
+    const int writer = program.schedule.writer[output];
+    return writer != kNone && plan.step(writer).spec.kernel == "to_host";
+  };
+  return std::ranges::all_of(plan.steps, fits) && std::ranges::all_of(plan.outputs, is_result) &&
+         std::ranges::all_of(plan.updates, [&](const StateUpdate& update) {
+           return plan.buffer(update.state).on_device;
+         });
+}
+
+// What stays the same in all turns is what it was in the last one.
+bool Turns::plan() {
+  const Plan& plan = context_.program().plan;
+  context_.frame_.append_key(context_.program().schedule.segments[0], key_);
+  dim_values_ = context_.dim_values_;
+  for (const Context::Copy& copy : context_.copies_) {
+    if (!same_shape(context_.layout(copy.state), context_.layout(copy.value))) return false;
+  }
+  const std::vector<bool> varies = varying(plan, stacks_);
+  scalars_vary_ = std::ranges::any_of(plan.buffers, [&](const BufferSpec& spec) {
+    return spec.kind == BufferKind::kScalar && spec.on_device && varies[spec.value];
+  });
+  device_results_.resize(results_.size());
+  uploads_.resize(plan.steps.size());
+  for (int id = 0; id < plan.n_steps(); ++id) {
+    const Step& step = plan.step(id);
+    if (step.spec.kernel == "to_device" && !plan_upload(id)) return false;
+    if (step.spec.kernel == "to_host" && !context_.layout(step.inputs[0]).contiguous()) {
+      return false;
+    }
+  }
+  return plan_windows(varies);
+}
+
+bool Turns::plan_upload(int step) {
+  const int buffer = context_.program().plan.step(step).inputs[0];
+  const BufferSpec& spec = context_.program().plan.buffer(buffer);
+  const Operand operand = context_.operand(buffer);
+  if (!operand.layout->contiguous()) return false;
+  Upload upload{.from = operand.data, .bytes = bytes_of(*operand.layout)};
+  if (spec.kind == BufferKind::kInput) {
+    const auto stack = std::ranges::find(stacks_, spec.number, &TurnStack::input);
+    if (stack != stacks_.end()) {
+      upload.from = stack->data;
+      upload.is_stack = true;
+      if (stack->stride != static_cast<std::int64_t>(upload.bytes)) return false;
+    }
+  }
+  uploads_[step] = upload;
+  return true;
+}
+
+bool Turns::plan_windows(const std::vector<bool>& varies) {
+  const Plan& plan = context_.program().plan;
+  for (int id = 0; id < plan.n_buffers(); ++id) {
+    const BufferSpec& spec = plan.buffer(id);
+    const int parent = plan.parent(id);
+    const bool is_on_window = parent != kNone && copy_of_.contains(parent);
+    // A temp in a window's memory would be written to the copy. A window on a window must not reach
+    // out of it: only one that shows it whole is sure not to.
+    if (is_on_window && (spec.kind == BufferKind::kTemp || context_.frame_.offset(id) != 0 ||
+                         context_.layout(id).size() > context_.layout(parent).size())) {
+      return false;
+    }
+    if (spec.kind != BufferKind::kView || !varies[spec.offset] || !spec.on_device) continue;
+    if (is_on_window || !plan.buffer(parent).is_source() || !plan_window(id)) return false;
+  }
+  return true;
+}
+
+// The elements of a window must have no gaps, in whatever order of the axes. Windows on the same
+// elements share a copy.
+bool Turns::plan_window(int view) {
+  const Plan& plan = context_.program().plan;
+  const Layout& layout = context_.layout(view);
+  const std::size_t bytes = bytes_of(layout);
+  auto reach = static_cast<std::int64_t>(size_of(layout.dtype));
+  for (int axis = 0; axis < layout.ndim; ++axis) {
+    if (layout.strides[axis] < 0) return false;
+    reach += (layout.shape[axis] - 1) * layout.strides[axis];
+  }
+  if (bytes == 0 || reach != static_cast<std::int64_t>(bytes) || bytes > kMostWindowBytes) {
+    return false;
+  }
+  const auto shows_the_same = [&](const Window& other) {
+    const BufferSpec& spec = plan.buffer(other.view);
+    return spec.base == plan.buffer(view).base && spec.offset == plan.buffer(view).offset &&
+           other.bytes == bytes;
+  };
+  const auto shared = std::ranges::find_if(windows_, shows_the_same);
+  copy_of_.emplace(view, shared - windows_.begin());
+  if (shared == windows_.end()) {
+    const std::byte* const base = context_.operand(plan.buffer(view).base).data;
+    windows_.push_back({.view = view, .base = base, .bytes = bytes});
+  }
+  return true;
+}
+
+std::int64_t Turns::run(std::int64_t first, std::int64_t count, Status& status) {
+  if (!suits_) return 0;
+  suits_ = false;
+  std::int64_t done = 0;
+  const std::int64_t ready = allocate() ? tabulate(first, std::min(count, capacity_)) : 0;
+  if (ready > 0 && record() && send(first, ready).ok()) {
+    Status queued;
+    for (std::int64_t turn = 0; turn < ready && queued.ok(); ++turn) {
+      queued = context_.session_->replay(*recording_);
+    }
+    // Turns that have been queued are finished, if later ones cannot be.
+    status = finish(first, ready, done);
+    if (status.ok()) status = queued;
+    suits_ = status.ok();
+  }
+  if (!suits_) restore();
+  return done;
+}
+
+// Once; false if there is no memory.
+bool Turns::allocate() {
+  if (capacity_ > 0) return true;
+  const Plan& plan = context_.program().plan;
+  std::int64_t each = 0;
+  for (const TurnResults& result : results_) each += result.bytes;
+  for (const Upload& upload : uploads_) {
+    if (upload.is_stack) each += static_cast<std::int64_t>(upload.bytes);
+  }
+  capacity_ = std::min({count_, kMostTurns, kMostBytes / std::max<std::int64_t>(1, each)});
+  if (capacity_ == 0) return false;
+  const auto turns = static_cast<std::size_t>(capacity_);
+  const auto scalar_bytes = static_cast<std::size_t>(Frame::scalar_offset(plan.n_buffers()));
+
+  std::size_t bytes = 0;
+  std::vector<std::pair<std::byte**, std::size_t>> parts;
+  const auto take = [&](auto*& place, std::size_t size) {
+    parts.emplace_back(reinterpret_cast<std::byte**>(&place), bytes);
+    bytes += align_up(size);
+  };
+  take(turn_, sizeof(std::int64_t));
+  if (scalars_vary_) take(device_scalars_, turns * scalar_bytes);
+  for (Window& window : windows_) {
+    take(window.copy, window.bytes);
+    take(window.device_offsets, turns * sizeof(std::int64_t));
+  }
+  for (Upload& upload : uploads_) take(upload.to, upload.bytes * (upload.is_stack ? turns : 1));
+  for (std::size_t i = 0; i < results_.size(); ++i) {
+    take(device_results_[i], turns * static_cast<std::size_t>(results_[i].bytes));
+  }
+  memory_ = DeviceMemory(context_.program().backend);
+  if (!memory_.reserve(bytes)) return false;
+  for (const auto& [place, offset] : parts) *place = memory_.data() + offset;
+  context_.roots_[context_.turns_root()] = memory_.data();
+  for (const auto& [view, number] : copy_of_) {
+    context_.staged_[view] = {context_.turns_root(), windows_[number].copy - memory_.data()};
+  }
+  return true;
+}
+
+// Returns how many turns are like those before.
+std::int64_t Turns::tabulate(std::int64_t first, std::int64_t count) {
+  const Segment& segment = context_.program().schedule.segments[0];
+  scalars_.clear();
+  for (Window& window : windows_) window.offsets.clear();
+  for (std::int64_t turn = 0; turn < count; ++turn) {
+    for (const TurnStack& stack : stacks_) {
+      context_.move(stack.input, stack.data + (first + turn) * stack.stride);
+    }
+    static_cast<void>(context_.take_values(segment));
+    // What is wrong with a turn is found again when it is run as a call.
+    if (!context_.frame_.settle(segment).ok() || !is_alike()) return turn;
+    for (Window& window : windows_) {
+      window.offsets.push_back(context_.frame_.offset(window.view));
+    }
+    if (!scalars_vary_) continue;
+    const std::byte* const scalars = context_.frame_.scalars();
+    scalars_.insert(scalars_.end(), scalars,
+                    scalars + Frame::scalar_offset(context_.program().plan.n_buffers()));
+  }
+  return count;
+}
+
+bool Turns::is_alike() {
+  context_.key_.clear();
+  context_.frame_.append_key(context_.program().schedule.segments[0], context_.key_);
+  std::size_t value = 0;
+  for (const Step& step : context_.program().plan.steps) {
+    for (const int reg : step.dims) {
+      if (context_.frame_.registers()[reg] != dim_values_[value++]) return false;
+    }
+  }
+  return context_.key_ == key_;
+}
+
+// Again only if windows begin at other fractions of an item than those before.
+bool Turns::record() {
+  bool is_recorded = recording_ != nullptr;
+  for (Window& window : windows_) {
+    std::size_t item = common(kMostItem, address(window.base) | window.bytes);
+    for (const std::int64_t offset : window.offsets) {
+      item = common(item, static_cast<std::uint64_t>(offset));
+    }
+    if (is_recorded && item >= window.item) continue;
+    is_recorded = false;
+    window.item = item;
+  }
+  if (is_recorded) return true;
+  recording_.reset();
+  context_.place(0);
+  context_.point(0);
+  Session& session = *context_.session_;
+  if (!session.begin_recording().ok()) return false;
+  const bool is_queued = queue_turn().ok();
+  return session.end_recording(recording_).ok() && is_queued;
+}
+
+Status Turns::queue_turn() {
+  Session& session = *context_.session_;
+  const Plan& plan = context_.program().plan;
+  session.at(0);
+  for (const Window& window : windows_) {
+    const Status status = session.copy_of_turn({.to = window.copy,
+                                                .from = window.base,
+                                                .bytes = window.bytes,
+                                                .from_offsets = window.device_offsets,
+                                                .item = window.item},
+                                               turn_);
+    if (!status.ok()) return status;
+  }
+  if (scalars_vary_) {
+    const std::int64_t bytes = Frame::scalar_offset(plan.n_buffers());
+    const Status status = session.copy_of_turn({.to = context_.device_scalars_.data(),
+                                                .from = device_scalars_,
+                                                .bytes = static_cast<std::size_t>(bytes),
+                                                .from_step = bytes,
+                                                .item = kMostItem},
+                                               turn_);
+    if (!status.ok()) return status;
+  }
+  for (int id = 0; id < plan.n_steps(); ++id) {
+    session.at(id);
+    if (const Status status = queue_step(id); !status.ok()) return status;
+  }
+  for (const Context::Copy& copy : context_.copies_) {
+    const std::size_t bytes = bytes_of(context_.layout(copy.value));
+    std::byte* const to = context_.pointer(copy.state);
+    const std::byte* const from = context_.pointer(copy.value);
+    const std::size_t item = common(kMostItem, address(to) | address(from) | bytes);
+    const TurnCopy whole{.to = to, .from = from, .bytes = bytes, .item = item};
+    if (const Status status = session.copy_of_turn(whole, turn_); !status.ok()) return status;
+  }
+  return session.end_turn(turn_);
+}
+
+Status Turns::queue_step(int id) {
+  const Step& step = context_.program().plan.step(id);
+  const Context::BoundStep& bound = context_.steps_[id];
+  TurnCopy copy;
+  if (step.spec.kernel == "to_device") {
+    const Upload& upload = uploads_[id];
+    copy = {.to = bound.args.outputs[0], .from = upload.to, .bytes = upload.bytes};
+    if (upload.is_stack) copy.from_step = static_cast<std::int64_t>(upload.bytes);
+  } else if (step.spec.kernel == "to_host") {
+    const int output = context_.program().schedule.output_number[step.outputs[0]];
+    copy = {.to = device_results_[output], .from = bound.args.inputs[0]};
+    copy.bytes = static_cast<std::size_t>(results_[output].bytes);
+    copy.to_step = results_[output].bytes;
+  } else {
+    return bound.kernel == nullptr ? Status{} : bound.kernel->run(bound.args);
+  }
+  copy.item = common(kMostItem, address(copy.to) | address(copy.from) | copy.bytes);
+  return context_.session_->copy_of_turn(copy, turn_);
+}
+
+// Brings the tables and arguments of some turns to the device.
+Status Turns::send(std::int64_t first, std::int64_t count) {
+  Session& session = *context_.session_;
+  Status status;
+  const auto upload = [&](const void* from, void* to, std::size_t bytes) {
+    if (!status.ok() || bytes == 0) return;
+    status =
+        session.upload(static_cast<const std::byte*>(from), static_cast<std::byte*>(to), bytes);
+  };
+  const std::int64_t none = 0;
+  upload(&none, turn_, sizeof(none));
+  upload(scalars_.data(), device_scalars_, scalars_.size());
+  for (const Window& window : windows_) {
+    upload(window.offsets.data(), window.device_offsets,
+           window.offsets.size() * sizeof(std::int64_t));
+  }
+  for (const Upload& part : uploads_) {
+    const auto skipped = static_cast<std::size_t>(part.is_stack ? first : 0) * part.bytes;
+    upload(part.from + skipped, part.to,
+           part.bytes * static_cast<std::size_t>(part.is_stack ? count : 1));
+  }
+  return status;
+}
+
+Status Turns::finish(std::int64_t first, std::int64_t count, std::int64_t& done) {
+  const Status status = context_.wait_for_device();
+  if (status.code != Code::kIndexOutOfRange && !status.ok()) return status;
+  Session& session = *context_.session_;
+  const Status counted = session.download(reinterpret_cast<const std::byte*>(turn_),
+                                          reinterpret_cast<std::byte*>(&done), sizeof(done));
+  if (!status.ok() || !counted.ok()) return status.ok() ? counted : status;
+  for (std::size_t i = 0; i < results_.size(); ++i) {
+    const TurnResults& result = results_[i];
+    if (result.bytes == 0) continue;
+    const Status copied = session.download(device_results_[i], result.data + first * result.bytes,
+                                           static_cast<std::size_t>(count * result.bytes));
+    if (!copied.ok()) return copied;
+  }
+  return {};
+}
+
+// The next call lays everything out anew.
+void Turns::restore() {
+  context_.staged_.clear();
+  context_.uploaded_.clear();
+  context_.settled_ = 0;
+  context_.pointed_ = 0;
+}
+
+}  // namespace arignote

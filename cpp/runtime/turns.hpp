@@ -1,0 +1,103 @@
+// A loop of calls that the device runs by itself: the host sees to it beforehand that all turns are
+// laid out alike, tells the device in tables what differs between them, and waits once for many.
+//
+// What differs are windows on variables, single numbers, and where arguments and results lie. Each
+// turn begins by copying its windows and numbers to where they are in every turn, so that all other
+// work is the same, and is recorded once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "runtime/context.hpp"
+
+namespace arignote {
+
+// An input of which each turn has the next slice, on the host.
+struct TurnStack {
+  int input = 0;
+  std::byte* data = nullptr;
+  std::int64_t stride = 0;
+};
+
+// Where an output's results go, one behind the other, on the host.
+struct TurnResults {
+  std::byte* data = nullptr;
+  std::int64_t bytes = 0;  // of one
+};
+
+class Turns {
+ public:
+  // The context must have run a turn, which at most `count` follow. May throw std::bad_alloc.
+  Turns(Context& context, std::span<const TurnStack> stacks, std::span<const TurnResults> results,
+        std::int64_t count);
+  ~Turns();
+  Turns(const Turns&) = delete;
+  Turns& operator=(const Turns&) = delete;
+
+  // Whether the device could run any turns of the program by itself.
+  static bool suit(const Program& program);
+
+  // Runs turns from `first` on, `count` at most; returns how many have been finished. Where it is
+  // none and the status is ok, the next turns must be run as calls. A status that is not ok is that
+  // of the turn that follows those. May throw std::bad_alloc.
+  std::int64_t run(std::int64_t first, std::int64_t count, Status& status);
+
+ private:
+  // Elements that lie elsewhere in each turn, and are copied to one place.
+  struct Window {
+    int view = 0;  // one of those that show them
+    const std::byte* base = nullptr;
+    std::size_t bytes = 0;
+    std::byte* copy = nullptr;
+    std::vector<std::int64_t> offsets = {};  // by turn
+    std::int64_t* device_offsets = nullptr;
+    std::size_t item = 1;
+  };
+  // An array of the host's, of all turns together if it is a stack, and of the device's.
+  struct Upload {
+    const std::byte* from = nullptr;
+    std::size_t bytes = 0;  // of a turn
+    bool is_stack = false;
+    std::byte* to = nullptr;
+  };
+
+  bool plan();
+  bool plan_windows(const std::vector<bool>& varies);
+  bool plan_window(int view);
+  bool plan_upload(int step);
+  bool allocate();
+  std::int64_t tabulate(std::int64_t first, std::int64_t count);
+  bool is_alike();
+  bool record();
+  Status queue_turn();
+  Status queue_step(int step);
+  Status send(std::int64_t first, std::int64_t count);
+  Status finish(std::int64_t first, std::int64_t count, std::int64_t& done);
+  void restore();
+
+  Context& context_;
+  std::span<const TurnStack> stacks_;
+  std::span<const TurnResults> results_;
+  bool suits_ = false;
+  std::vector<std::int64_t> key_;
+  std::vector<std::int64_t> dim_values_;
+  std::vector<Window> windows_;
+  std::map<int, std::ptrdiff_t> copy_of_;  // the number of a view's window
+  std::vector<Upload> uploads_;  // by step
+  std::vector<std::byte*> device_results_;  // by output
+  bool scalars_vary_ = false;
+  std::vector<std::byte> scalars_;  // by turn
+  std::int64_t count_;  // turns that there may be
+  std::int64_t capacity_ = 0;  // those of them that there is memory for
+  DeviceMemory memory_;
+  std::int64_t* turn_ = nullptr;
+  std::byte* device_scalars_ = nullptr;
+  std::unique_ptr<Recording> recording_;
+};
+
+}  // namespace arignote
