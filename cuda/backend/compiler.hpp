@@ -23,9 +23,6 @@ class Compiler {
 
 // The one to use; null where there is none.
 const Compiler* compiler();
-// Where it may lie beside the folders that the system looks through. To be called before it is
-// first used.
-void look_for_compiler(std::vector<std::string> folders);
 
 // These return a cudaError_t. A kernel is loaded for the present device, and for ever.
 int load_kernel(const std::string& image, const char* name, void** kernel);

@@ -5,6 +5,7 @@
 
 #include "backend/api.hpp"
 #include "backend/compiler.hpp"
+#include "backend/library.hpp"
 #include "backend/nvrtc.hpp"
 
 namespace arignote::device {
@@ -13,20 +14,13 @@ namespace {
 // The first that has all that is used here.
 constexpr int kFirstMajor = 12;
 
-std::vector<std::string>& folders() {
-  static auto& all = *new std::vector<std::string>;
-  return all;
-}
-
 // A driver loads what compilers of its own generation, or of an earlier one, have made.
 std::unique_ptr<Nvrtc> find() {
   int driver = 0;
   static_cast<void>(api().driver_version(&driver));
   for (int major = driver / 1000; major >= kFirstMajor; --major) {
-    const std::string name = "libnvrtc.so." + std::to_string(major);
-    if (auto found = Nvrtc::open(name)) return found;
-    for (const std::string& folder : folders()) {
-      if (auto found = Nvrtc::open(folder + "/" + name)) return found;
+    if (auto found = Nvrtc::open(find_library("libnvrtc.so." + std::to_string(major)))) {
+      return found;
     }
   }
   return nullptr;
@@ -43,8 +37,6 @@ const Compiler* compiler() {
   static const auto& found = *new std::unique_ptr<Nvrtc>(find());
   return found.get();
 }
-
-void look_for_compiler(std::vector<std::string> where) { folders() = std::move(where); }
 
 int load_kernel(const std::string& image, const char* name, void** kernel) {
   cudaLibrary_t library = nullptr;

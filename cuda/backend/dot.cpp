@@ -1,10 +1,13 @@
-// The kernel "dot" of the device: how a product is cut into tiles, and the depth into chunks.
+// The kernel "dot" of the device: how a product is cut into tiles, and the depth into chunks; or by
+// cuBLASLt, if it is a large one and the library is there.
 #include "kernels/dot_shape.hpp"
 
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
+#include "backend/blas_product.hpp"
 #include "backend/session.hpp"
 #include "backend/table.hpp"
 #include "kernels/dot.hpp"
@@ -74,15 +77,27 @@ class Dot final : public Kernel {
     args_.form = form_of(args_.a.lines, args_.b.lines, b_);
     args_.chunk = chunk_of(args_.form, args_.a.lines, args_.b.lines, args_.depth);
     args_.chunks = std::max<std::int64_t>(1, ceil_div(args_.depth, args_.chunk));
+    if (!blas_.emplace().plan(a, b)) blas_.reset();
     return {};
   }
+  // One of the two is used, which is known when the addresses are.
   std::size_t workspace_bytes() const override {
     const std::int64_t sums = args_.chunks == 1 ? 0 : args_.chunks * args_.a.lines * args_.b.lines;
-    return static_cast<std::size_t>(sums) * partial_bytes(args_.form, b_);
+    const std::size_t own = static_cast<std::size_t>(sums) * partial_bytes(args_.form, b_);
+    return blas_ ? std::max(own, blas_->workspace_bytes()) : own;
   }
   double cost() const override { return kNanoseconds; }
+  Status enter(Session& session) noexcept override {
+    if (!blas_) return {};
+    try {
+      return blas_->choose(static_cast<DeviceSession&>(session).device());
+    } catch (...) {
+      return Status::out_of_memory(-1);
+    }
+  }
   Status run(const RunArgs& args) noexcept override {
     const DeviceSession& session = session_of(args);
+    if (blas_ && blas_->can_run(args)) return blas_->run(args, session.stream());
     args_.a.data = args.inputs[0];
     args_.b.data = args.inputs[1];
     args_.out = args.outputs[0];
@@ -95,6 +110,7 @@ class Dot final : public Kernel {
   DotArgs args_{};
   DType a_ = DType::kFloat32;
   DType b_ = DType::kFloat32;
+  std::optional<BlasProduct> blas_;
 };
 
 std::unique_ptr<Kernel> make_dot(const StepSpec& spec, Status& status) {

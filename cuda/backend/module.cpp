@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "backend/api.hpp"
+#include "backend/blas_lt.hpp"
 #include "backend/compiler.hpp"
 #include "backend/device.hpp"
+#include "backend/library.hpp"
 #include "backend/session.hpp"
 #include "backend/table.hpp"
 #include "runtime/device_memory.hpp"
@@ -46,6 +48,18 @@ std::vector<std::string> kernels() {
   return names;
 }
 
+// In words: of which version it is, or why it is not used.
+std::string blas_text(int number) {
+  Refusal refusal;
+  const Device* const device = Device::open(number, refusal);
+  if (device == nullptr) return refusal.text;
+  Status status;
+  const BlasLt* const blas = BlasLt::of(*device, status);
+  if (blas != nullptr) return blas->version();
+  if (status.ok()) return "not found";
+  return status.code == Code::kOutOfMemory ? "there is no memory for it" : status.what;
+}
+
 py::dict info(int number) {
   Properties properties{};
   int driver = 0;
@@ -62,6 +76,7 @@ py::dict info(int number) {
   found["driver"] = driver;
   found["runtime"] = runtime;
   found["nvrtc"] = compiler() == nullptr ? py::object(py::none()) : py::int_(compiler()->version());
+  found["cublaslt"] = blas_text(number);
   return found;
 }
 
@@ -113,14 +128,14 @@ PYBIND11_MODULE(ARN_CUDA_MODULE, module) {
   module.def("open", &open, py::arg("number"),
              "Return a device in a capsule; raises RuntimeError(kind, text) where it cannot.");
   module.def("kernels", &kernels, "Return the names of the kernels that the device has.");
+  module.def("set_library_folders", &set_library_folders, py::arg("folders"),
+             "Set where to look for NVIDIA's libraries beside where the system does.");
   module.def("info", &info, py::arg("number"), "Return what the driver says of a device.");
   module.def(
       "memory", &memory, py::arg("number"), py::arg("reset") = false,
       "Return the bytes that a device's arrays take now, and the most since the last reset.");
   module.def("time_copy", &time_copy, py::arg("number"), py::arg("bytes"),
              "Return the seconds that a device takes to copy so many bytes of its memory.");
-  module.def("look_for_compiler", &look_for_compiler, py::arg("folders"),
-             "Name folders in which NVRTC may lie, before it is used first.");
   module.def("compiled", &compiled, py::arg("number"),
              "Return how many programs have been compiled for a device, and why others were not.");
   add_test_functions(module);

@@ -54,9 +54,7 @@ std::string text_of(void* program, Size size, Get get) {
 
 }  // namespace
 
-std::unique_ptr<Nvrtc> Nvrtc::open(const std::string& name) {
-  // Never closed: its kernels' compiler may still be wanted by a thread when the process ends.
-  void* const library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+std::unique_ptr<Nvrtc> Nvrtc::open(void* library) {
   if (library == nullptr) return nullptr;
   Functions f{};
   int major = 0;

@@ -10,8 +10,9 @@ namespace arignote::device {
 
 class Nvrtc final : public Compiler {
  public:
-  // Null if there is no such library, or none that has what is needed.
-  static std::unique_ptr<Nvrtc> open(const std::string& library);
+  // Of a library that stays open: its compiler may still be wanted by a thread when the process
+  // ends. Null if there is none, or if it has not what is needed.
+  static std::unique_ptr<Nvrtc> open(void* library);
 
   int version() const override { return version_; }
   bool compile(const std::string& source, int capability, std::string& image,

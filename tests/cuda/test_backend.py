@@ -110,6 +110,7 @@ def test_info_is_what_the_driver_says(driver: ModuleType) -> None:
         "driver": 13000,
         "runtime": 13000,
         "nvrtc": None,
+        "cublaslt": "not found",
     }
     with pytest.raises(ValueError, match="no device of number 9"):
         driver.info(9)

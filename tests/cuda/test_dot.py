@@ -8,12 +8,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from helpers.emulated import emulated, function_on, window
+from helpers.emulated import emulated, function_on
+from helpers.products import FLOATS, assert_product, dot, draw, product_of_windows, product_on
 from helpers.spec import SpecBuilder
-from helpers.tolerance import product_bound
-from helpers.values import Array, lay_out
+from helpers.values import lay_out
 
-FLOATS = ["float32", "float64"]
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 BYTES = ["bool", "int8", "uint8"]
 
@@ -25,39 +24,6 @@ SHAPES = [
     *[(1, 15, 40), (16, 33, 129), (9, 530, 40)],
     *[(17, 16, 17), (128, 32, 64), (129, 40, 65), (20, 700, 30)],
 ]
-
-
-def dot(builder: SpecBuilder, a: int, b: int) -> int:
-    shapes = [builder.shape_of(item) for item in (a, b)]
-    dtype = builder.spec["buffers"][b]["dtype"]
-    out = builder.temp(dtype, shapes[0][:-1] + shapes[1][1:])
-    builder.step("dot", [a, b], [out])
-    return out
-
-
-def product_on(device: object, a: Array, b: Array) -> Array:
-    builder = SpecBuilder()
-    inputs = [builder.input(item.dtype.name, item.ndim) for item in (a, b)]
-    builder.output(dot(builder, *inputs))
-    (found,) = function_on(device, builder)(a, b)
-    return np.asarray(found)
-
-
-def draw(dtype: str, *shape: int) -> Array:
-    rng = np.random.default_rng(sum(shape))
-    if dtype in FLOATS:
-        return rng.normal(size=shape).astype(dtype)
-    if dtype == "bool":
-        return rng.random(shape) < 0.1
-    info = np.iinfo(dtype)
-    return rng.integers(info.min, info.max, shape, dtype, endpoint=True)
-
-
-def assert_product(found: Array, a: Array, b: Array) -> None:
-    wide = np.longdouble if a.dtype == np.float64 else np.float64
-    exact = np.dot(a.astype(wide), b.astype(wide))
-    assert (found.shape, found.dtype) == (exact.shape, b.dtype)
-    assert np.all(np.abs(found - exact) <= product_bound(np.atleast_2d(a), b))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -106,14 +72,6 @@ def test_nothing_to_multiply(dtype: str, shape: tuple[int, int, int]) -> None:
 
 
 LAYOUTS = ["transposed", "reversed", "strided"]
-
-
-def product_of_windows(device: object, *views: Array) -> Array:
-    builder = SpecBuilder()
-    windows, bases = zip(*(window(builder, view) for view in views), strict=True)
-    builder.output(dot(builder, *windows))
-    (found,) = function_on(device, builder)(*bases)
-    return np.asarray(found)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])

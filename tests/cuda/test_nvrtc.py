@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arignote.run.devices import compiler_folders
+from arignote.run.devices import library_folders
 from helpers.emulated import emulated, function_on
 from helpers.programs_compiled import operation_parts, operations, reductions
 
@@ -17,8 +17,9 @@ CAPABILITIES = [75, 120]
 
 def library() -> str:
     """Return NVRTC; skips the test where it is not."""
-    for folder in compiler_folders():
-        return str(max(Path(folder).glob("libnvrtc.so.*")))
+    for folder in library_folders():
+        for path in sorted(Path(folder).glob("libnvrtc.so.*")):
+            return str(path)
     found = find_library("nvrtc")
     if found is None:
         pytest.skip("NVRTC is not here: pip install nvidia-cuda-nvrtc")

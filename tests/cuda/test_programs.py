@@ -106,6 +106,18 @@ def test_a_call_that_fails_on_the_device_changes_nothing(on_device: None) -> Non
     np.testing.assert_array_equal(w.get_value(), [4, 4, 4])
 
 
+def test_an_argument_is_not_kept_by_a_call_that_fails(on_device: None) -> None:
+    x = theano.shared(np.arange(12.0).reshape(4, 3), name="x")
+    w = theano.shared(1.0, name="w")
+    i, v = T.ivector("i"), T.dscalar("v")
+    f = theano.function([i, v], x[i].sum(), updates=[(w, v)])
+    with pytest.raises(IndexError):
+        f([0, 7], 2)
+    assert w.get_value() == 1
+    f([0], 3)
+    assert w.get_value() == 3
+
+
 def test_a_lack_of_memory_changes_nothing(on_device: None) -> None:
     device = emulated()
     w = theano.shared(np.ones(3), name="w")

@@ -16,8 +16,8 @@ from arignote import ops
 from arignote.ops.program import Program
 from arignote.plan.plan import Plan, State, Step, Temp, View, sizes_read
 
-# Steps that cannot fail, and so may write states in place. What fails on a device, or with it,
-# leaves nothing behind it but steps that write nothing.
+# Steps that cannot fail, and so may stand where states are written. What fails on a device, or with
+# it, leaves nothing behind it but steps that write nothing.
 COMMITTING = (
     ops.program_op.name,
     ops.copy_op.name,
@@ -87,7 +87,7 @@ def _may_write(plan: Plan, step: Step, state: str, value: str) -> bool:
     return (
         isinstance(buffer, Temp)
         and isinstance(target, State)
-        and step.op in COMMITTING
+        and step.op in (ops.program_op.name, ops.copy_op.name)
         and not step.host
         and not step.guards
         and value not in plan.outputs

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,12 +85,11 @@ def compiled(name: str) -> tuple[int, list[str]]:
     return found
 
 
-def compiler_folders() -> list[str]:
-    """Return where wheels of PyPI have put NVRTC: the system's loader does not look there."""
-    spec = find_spec("nvidia")
-    roots = (spec.submodule_search_locations if spec is not None else None) or []
-    found = {path.parent for root in roots for path in Path(root).glob("*/lib/libnvrtc.so.*")}
-    return sorted(map(str, found))
+def library_folders() -> list[str]:
+    """Return where NVIDIA's packages have put their libraries. None of them is imported."""
+    spec = PathFinder.find_spec("nvidia")
+    folders = spec.submodule_search_locations if spec is not None else None
+    return [str(path) for folder in folders or () for path in sorted(Path(folder).glob("*/lib"))]
 
 
 _opened: dict[tuple[str, int], OpenDevice] = {}
@@ -116,7 +115,7 @@ def open_device(name: str) -> OpenDevice:
             is_missing = isinstance(error, ModuleNotFoundError) and error.name == module
             reason = _NO_BACKEND if is_missing else f"its backend cannot be loaded: {error}"
             raise DeviceError(f'[config] device="{name}": {reason}') from error
-        backend.look_for_compiler(compiler_folders())
+        backend.setlibrary_folders(library_folders())
         try:
             capsule = backend.open(number)
         except RuntimeError as error:

@@ -13,6 +13,7 @@
 #include "backend/api.hpp"
 #include "backend/device.hpp"
 #include "device/emulation.hpp"
+#include "driver.hpp"
 
 namespace py = pybind11;
 
@@ -127,6 +128,15 @@ const char* name_of_error(int error) {
 }
 
 }  // namespace
+
+int enter_call(const char* name) {
+  return as_call(name, [](Driver&) { return kNoError; });
+}
+
+bool is_on_device(const void* memory, std::size_t bytes) {
+  const std::scoped_lock lock(Driver::get().mutex);
+  return Driver::get().holds(memory, bytes);
+}
 
 const Api& api() {
   static const Api table{
@@ -251,8 +261,9 @@ const Api& api() {
   return table;
 }
 
-// See emulation_kernels.cpp and compiler_fake.cpp.
+// See the files of these names.
 void add_emulation_kernels(py::module_& module);
+void add_blas_lt(py::module_& module);
 void add_compiler_functions(py::module_& module);
 
 // What tests may do with the driver.
@@ -297,6 +308,7 @@ void add_test_functions(py::module_& module) {
     throw py::value_error("[emulation] order must be forward, backward or shuffled: " + order);
   });
   add_emulation_kernels(module);
+  add_blas_lt(module);
   add_compiler_functions(module);
 }
 

@@ -131,8 +131,6 @@ using Bind = void (*)(void** arguments, std::function<void()>& thread);
 
 const Compiler* compiler() { return in_use().get(); }
 
-void look_for_compiler(std::vector<std::string>) {}
-
 int load_kernel(const std::string& image, const char*, void** kernel) {
   const Scratch scratch;
   const fs::path path = scratch.path() / "program.so";
@@ -173,7 +171,7 @@ void add_compiler_functions(py::module_& module) {
   module.def(
       "compile_for",
       [](const std::string& library, const std::string& source, int capability) -> py::object {
-        const auto nvrtc = Nvrtc::open(library);
+        const auto nvrtc = Nvrtc::open(dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL));
         if (nvrtc == nullptr) return py::none();
         std::string image, log;
         nvrtc->compile(source, capability, image, log);

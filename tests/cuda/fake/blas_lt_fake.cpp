@@ -1,0 +1,354 @@
+// cuBLASLt for tests, and the libraries that there are: products are loops over the memory that the
+// driver for tests gives out. What the real one would refuse, and what would make its results
+// depend on chance, is refused here. Any call can be told to fail, by the name it has there.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "backend/blas_lt_api.hpp"
+#include "backend/library.hpp"
+#include "driver.hpp"
+
+namespace py = pybind11;
+
+namespace arignote::device {
+namespace {
+
+constexpr int kInvalidValue = 7;
+
+// --- what calls are given
+
+enum class Kind : std::uint8_t { kHandle, kProduct, kMatrix, kPreference };
+
+struct Object {
+  Kind kind;
+  int type = 0;  // of elements, or of what is computed in
+  bool is_transposed[2] = {false, false};
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  std::int64_t step = 0;
+  std::map<int, std::uint64_t> values = {};
+};
+
+struct Library {
+  std::size_t version;
+  std::set<std::string> missing;
+  bool is_loaded = false;
+};
+
+class Fake {
+ public:
+  static Fake& get() {
+    static auto& fake = *new Fake;
+    return fake;
+  }
+
+  std::mutex mutex;
+  std::map<std::string, Library> libraries;  // by path
+  std::set<Object*> objects;
+  std::size_t least_alignment = 1;  // no algorithm is for less
+
+  Object* of(void* pointer, Kind kind) const {
+    auto* const object = static_cast<Object*>(pointer);
+    return objects.contains(object) && object->kind == kind ? object : nullptr;
+  }
+};
+
+// Calls work(fake) as a call of that name, in a lock.
+template <class Work>
+int as_call(const char* name, Work&& work) {
+  if (const int error = enter_call(name); error != 0) return error;
+  Fake& fake = Fake::get();
+  const std::scoped_lock lock(fake.mutex);
+  return work(fake);
+}
+
+int make(Fake& fake, void** made, const Object& object) {
+  *made = *fake.objects.insert(new Object(object)).first;
+  return blas_lt::kSuccess;
+}
+
+template <Kind kKind>
+int destroy(void* pointer) {
+  Fake& fake = Fake::get();
+  const std::scoped_lock lock(fake.mutex);
+  Object* const object = fake.of(pointer, kKind);
+  if (object == nullptr) return kInvalidValue;
+  fake.objects.erase(object);
+  delete object;
+  return blas_lt::kSuccess;
+}
+
+bool is_type(int type) { return type == blas_lt::kFloat32 || type == blas_lt::kFloat64; }
+
+std::int64_t item_of(int type) { return type == blas_lt::kFloat32 ? 4 : 8; }
+
+// --- descriptors
+
+std::size_t version_13() { return 131000; }
+std::size_t version_12() { return 120805; }
+
+const char* status_name(int status) {
+  return status == 13 ? "CUBLAS_STATUS_EXECUTION_FAILED" : "CUBLAS_STATUS_OF_SOME_OTHER_KIND";
+}
+
+int create(void** handle) {
+  return as_call("cublasLtCreate",
+                 [&](Fake& fake) { return make(fake, handle, {.kind = Kind::kHandle}); });
+}
+
+int create_product(void** product, int compute_type, int scale_type) {
+  return as_call("cublasLtMatmulDescCreate", [&](Fake& fake) {
+    const bool is_single = compute_type == blas_lt::kComputeFloat32;
+    const bool fits =
+        is_single ? scale_type == blas_lt::kFloat32
+                  : compute_type == blas_lt::kComputeFloat64 && scale_type == blas_lt::kFloat64;
+    if (!fits) return kInvalidValue;
+    return make(fake, product, {.kind = Kind::kProduct, .type = scale_type});
+  });
+}
+
+int set_product(void* product, int attribute, const void* value, std::size_t bytes) {
+  return as_call("cublasLtMatmulDescSetAttribute", [&](Fake& fake) {
+    Object* const object = fake.of(product, Kind::kProduct);
+    std::int32_t operation = 0;
+    if (object == nullptr || bytes != sizeof(operation)) return kInvalidValue;
+    std::memcpy(&operation, value, bytes);
+    const bool is_known = attribute == blas_lt::kTransposeA || attribute == blas_lt::kTransposeB;
+    if (!is_known || (operation != 0 && operation != blas_lt::kTransposed)) return kInvalidValue;
+    object->is_transposed[attribute - blas_lt::kTransposeA] = operation != 0;
+    return blas_lt::kSuccess;
+  });
+}
+
+int create_matrix(void** matrix, int type, std::uint64_t rows, std::uint64_t columns,
+                  std::int64_t step) {
+  return as_call("cublasLtMatrixLayoutCreate", [&](Fake& fake) {
+    const auto lines = static_cast<std::int64_t>(rows);
+    if (!is_type(type) || rows == 0 || columns == 0 || step < lines) return kInvalidValue;
+    return make(fake, matrix,
+                {.kind = Kind::kMatrix,
+                 .type = type,
+                 .rows = lines,
+                 .columns = static_cast<std::int64_t>(columns),
+                 .step = step});
+  });
+}
+
+int create_preference(void** preference) {
+  return as_call("cublasLtMatmulPreferenceCreate",
+                 [&](Fake& fake) { return make(fake, preference, {.kind = Kind::kPreference}); });
+}
+
+int set_preference(void* preference, int attribute, const void* value, std::size_t bytes) {
+  return as_call("cublasLtMatmulPreferenceSetAttribute", [&](Fake& fake) {
+    Object* const object = fake.of(preference, Kind::kPreference);
+    if (object == nullptr || bytes != (attribute == blas_lt::kMostWorkspace ? 8u : 4u)) {
+      return kInvalidValue;
+    }
+    std::memcpy(&object->values[attribute], value, bytes);
+    return blas_lt::kSuccess;
+  });
+}
+
+// --- products
+
+struct Operands {
+  const Object* product;
+  const Object* a;
+  const Object* b;
+  const Object* out;
+
+  std::int64_t depth() const { return product->is_transposed[0] ? a->rows : a->columns; }
+  // The form in which an algorithm is for one product alone.
+  std::int64_t number() const {
+    return ((out->rows * 1009 + out->columns) * 1009 + depth()) * 8 + product->type * 4 +
+           (product->is_transposed[0] ? 2 : 0) + (product->is_transposed[1] ? 1 : 0);
+  }
+};
+
+bool take(const Fake& fake, void* product, void* a, void* b, void* c, void* d, Operands& found) {
+  found = {fake.of(product, Kind::kProduct), fake.of(a, Kind::kMatrix), fake.of(b, Kind::kMatrix),
+           fake.of(d, Kind::kMatrix)};
+  if (found.product == nullptr || found.a == nullptr || found.b == nullptr) return false;
+  if (found.out == nullptr || c != d) return false;
+  const auto [turns_a, turns_b] = found.product->is_transposed;
+  const int type = found.product->type;
+  return found.a->type == type && found.b->type == type && found.out->type == type &&
+         (turns_a ? found.a->columns : found.a->rows) == found.out->rows &&
+         (turns_b ? found.b->rows : found.b->columns) == found.out->columns &&
+         (turns_b ? found.b->columns : found.b->rows) == found.depth();
+}
+
+// The algorithm tells for which product, alignment and workspace it has been chosen.
+int choose(void* handle, void* product, void* a, void* b, void* c, void* d, void* preference,
+           int wanted, blas_lt::Choice* choices, int* count) {
+  return as_call("cublasLtMatmulAlgoGetHeuristic", [&](Fake& fake) {
+    Operands operands{};
+    Object* const limits = fake.of(preference, Kind::kPreference);
+    if (fake.of(handle, Kind::kHandle) == nullptr || limits == nullptr || wanted != 1 ||
+        !take(fake, product, a, b, c, d, operands)) {
+      return kInvalidValue;
+    }
+    const std::uint64_t alignment = limits->values[blas_lt::kAlignmentA];
+    for (const int operand : {blas_lt::kAlignmentB, blas_lt::kAlignmentC, blas_lt::kAlignmentD}) {
+      if (limits->values[operand] != alignment) return kInvalidValue;
+    }
+    const bool may_repeat =
+        limits->values[blas_lt::kReductionSchemes] == blas_lt::kReductionInComputeType;
+    if (!may_repeat) return kInvalidValue;
+    *count = 0;
+    if (alignment < fake.least_alignment) return blas_lt::kNotSupported;
+    *count = 1;
+    *choices = {};
+    choices->workspace = limits->values[blas_lt::kMostWorkspace];
+    choices->algorithm.data[0] = static_cast<std::uint64_t>(operands.number());
+    choices->algorithm.data[1] = alignment;
+    choices->algorithm.data[2] = choices->workspace;
+    return blas_lt::kSuccess;
+  });
+}
+
+template <class T>
+T at(const void* data, const Object& matrix, bool is_transposed, std::int64_t i, std::int64_t j) {
+  return static_cast<const T*>(data)[is_transposed ? j + i * matrix.step : i + j * matrix.step];
+}
+
+template <class T>
+void multiply_as(const Operands& o, const void* alpha, const void* a, const void* b,
+                 const void* beta, void* out) {
+  const T scale = *static_cast<const T*>(alpha);
+  const T kept = *static_cast<const T*>(beta);
+  const auto [turns_a, turns_b] = o.product->is_transposed;
+  std::vector<double> sums(static_cast<std::size_t>(o.out->rows));
+  for (std::int64_t j = 0; j < o.out->columns; ++j) {
+    sums.assign(sums.size(), 0);
+    for (std::int64_t depth = 0; depth < o.depth(); ++depth) {
+      const double right = at<T>(b, *o.b, turns_b, depth, j);
+      for (std::int64_t i = 0; i < o.out->rows; ++i) {
+        sums[static_cast<std::size_t>(i)] += at<T>(a, *o.a, turns_a, i, depth) * right;
+      }
+    }
+    T* const column = static_cast<T*>(out) + j * o.out->step;
+    for (std::int64_t i = 0; i < o.out->rows; ++i) {
+      const T sum = scale * static_cast<T>(sums[static_cast<std::size_t>(i)]);
+      column[i] = kept == 0 ? sum : sum + kept * column[i];
+    }
+  }
+}
+
+bool holds(const void* data, const Object& matrix, std::uint64_t alignment) {
+  const std::int64_t elements = (matrix.columns - 1) * matrix.step + matrix.rows;
+  return reinterpret_cast<std::uintptr_t>(data) % alignment == 0 &&
+         is_on_device(data, static_cast<std::size_t>(elements * item_of(matrix.type)));
+}
+
+int multiply(void* handle, void* product, const void* alpha, const void* a, void* a_matrix,
+             const void* b, void* b_matrix, const void* beta, const void* c, void* c_matrix,
+             void* d, void* d_matrix, const blas_lt::Algorithm* algorithm, void* workspace,
+             std::size_t workspace_bytes, void* stream) {
+  return as_call("cublasLtMatmul", [&](Fake& fake) {
+    Operands operands{};
+    const bool fits = fake.of(handle, Kind::kHandle) != nullptr && stream != nullptr && c == d &&
+                      take(fake, product, a_matrix, b_matrix, c_matrix, d_matrix, operands) &&
+                      algorithm->data[0] == static_cast<std::uint64_t>(operands.number()) &&
+                      algorithm->data[2] <= workspace_bytes;
+    const bool lies_well =
+        fits && holds(a, *operands.a, algorithm->data[1]) &&
+        holds(b, *operands.b, algorithm->data[1]) && holds(d, *operands.out, algorithm->data[1]) &&
+        reinterpret_cast<std::uintptr_t>(workspace) % blas_lt::kWorkspaceAlignment == 0 &&
+        is_on_device(workspace, workspace_bytes);
+    if (!lies_well) return kInvalidValue;
+    std::memset(workspace, 0xA5, workspace_bytes);
+    operands.product->type == blas_lt::kFloat32
+        ? multiply_as<float>(operands, alpha, a, b, beta, d)
+        : multiply_as<double>(operands, alpha, a, b, beta, d);
+    return blas_lt::kSuccess;
+  });
+}
+
+template <class Function>
+void* address(Function function) {
+  return reinterpret_cast<void*>(function);
+}
+
+void* function_of(const Library& library, const std::string& name) {
+  static const std::map<std::string, void*> functions = {
+      {"cublasLtGetStatusName", address(status_name)},
+      {"cublasLtCreate", address(create)},
+      {"cublasLtMatmulDescCreate", address(create_product)},
+      {"cublasLtMatmulDescDestroy", address(destroy<Kind::kProduct>)},
+      {"cublasLtMatmulDescSetAttribute", address(set_product)},
+      {"cublasLtMatrixLayoutCreate", address(create_matrix)},
+      {"cublasLtMatrixLayoutDestroy", address(destroy<Kind::kMatrix>)},
+      {"cublasLtMatmulPreferenceCreate", address(create_preference)},
+      {"cublasLtMatmulPreferenceDestroy", address(destroy<Kind::kPreference>)},
+      {"cublasLtMatmulPreferenceSetAttribute", address(set_preference)},
+      {"cublasLtMatmulAlgoGetHeuristic", address(choose)},
+      {"cublasLtMatmul", address(multiply)},
+  };
+  if (library.missing.contains(name)) return nullptr;
+  if (name == "cublasLtGetVersion") {
+    return library.version == version_13() ? address(version_13) : address(version_12);
+  }
+  const auto found = functions.find(name);
+  return found == functions.end() ? nullptr : found->second;
+}
+
+std::string file_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+}  // namespace
+
+// --- libraries
+
+void* open_library(const char* path, bool must_be_loaded) {
+  Fake& fake = Fake::get();
+  const std::scoped_lock lock(fake.mutex);
+  for (auto& [place, library] : fake.libraries) {
+    const bool is_it = must_be_loaded ? library.is_loaded && file_of(place) == path : place == path;
+    if (!is_it) continue;
+    library.is_loaded = true;
+    return &library;
+  }
+  return nullptr;
+}
+
+void* find_function(void* library, const char* name) {
+  Fake& fake = Fake::get();
+  const std::scoped_lock lock(fake.mutex);
+  return function_of(*static_cast<const Library*>(library), name);
+}
+
+void add_blas_lt(py::module_& module);
+void add_blas_lt(py::module_& module) {
+  module.def(
+      "set_libraries",
+      [](const std::map<std::string, std::vector<std::string>>& missing,
+         std::size_t least_alignment) {
+        Fake& fake = Fake::get();
+        const std::scoped_lock lock(fake.mutex);
+        fake.least_alignment = least_alignment;
+        fake.libraries.clear();
+        for (const auto& [path, names] : missing) {
+          const bool is_new = path.ends_with(".13");
+          fake.libraries[path] = {is_new ? version_13() : version_12(),
+                                  {names.begin(), names.end()}};
+        }
+      },
+      py::arg("missing"), py::arg("least_alignment") = 1,
+      "Set by their paths which libraries there are, and which functions each has not.");
+  module.def("blas_objects", [] {
+    Fake& fake = Fake::get();
+    const std::scoped_lock lock(fake.mutex);
+    return fake.objects.size();
+  });
+}
+
+}  // namespace arignote::device

@@ -1,0 +1,58 @@
+"""Products of matrices on the emulated device."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from helpers.emulated import function_on, window
+from helpers.spec import SpecBuilder
+from helpers.tolerance import product_bound
+from helpers.values import Array
+
+FLOATS = ["float32", "float64"]
+
+
+def dot(builder: SpecBuilder, a: int, b: int) -> int:
+    """Add a step that multiplies two buffers; return its result."""
+    shapes = [builder.shape_of(item) for item in (a, b)]
+    dtype = builder.spec["buffers"][b]["dtype"]
+    out = builder.temp(dtype, shapes[0][:-1] + shapes[1][1:])
+    builder.step("dot", [a, b], [out])
+    return out
+
+
+def product_on(device: object, a: Array, b: Array) -> Array:
+    """Multiply two arrays on a device."""
+    builder = SpecBuilder()
+    inputs = [builder.input(item.dtype.name, item.ndim) for item in (a, b)]
+    builder.output(dot(builder, *inputs))
+    (found,) = function_on(device, builder)(a, b)
+    return np.asarray(found)
+
+
+def draw(dtype: str, *shape: int) -> Array:
+    """Return numbers of all sizes that the type has, and real ones about zero."""
+    rng = np.random.default_rng(sum(shape))
+    if dtype in FLOATS:
+        return rng.normal(size=shape).astype(dtype)
+    if dtype == "bool":
+        return rng.random(shape) < 0.1
+    info = np.iinfo(dtype)
+    return rng.integers(info.min, info.max, shape, dtype, endpoint=True)
+
+
+def assert_product(found: Array, a: Array, b: Array) -> None:
+    """Hold a product of real numbers against the exact one."""
+    wide = np.longdouble if a.dtype == np.float64 else np.float64
+    exact = np.dot(a.astype(wide), b.astype(wide))
+    assert (found.shape, found.dtype) == (exact.shape, b.dtype)
+    assert np.all(np.abs(found - exact) <= product_bound(np.atleast_2d(a), b))
+
+
+def product_of_windows(device: object, *views: Array) -> Array:
+    """Multiply windows that lie on the device as NumPy's views do."""
+    builder = SpecBuilder()
+    windows, bases = zip(*(window(builder, view) for view in views), strict=True)
+    builder.output(dot(builder, *windows))
+    (found,) = function_on(device, builder)(*bases)
+    return np.asarray(found)
