@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from arignote import _core
 from arignote.config import config
 from arignote.cuda.__main__ import main
 from arignote.run import devices
+from arignote.run.function import Function
 from helpers.emulated import emulated, function_on
 from helpers.products import (
     FLOATS,
@@ -359,26 +361,42 @@ def test_libraries_of_packages_are_found(
 # --- whole programs
 
 
+def layer() -> tuple[Function, Any]:
+    """Return a training step on minibatches of a shared matrix, and its weights."""
+    x, index = T.fmatrix("x"), T.lscalar("index")
+    images = theano.shared(draw("float32", 1024, 300) / 100)
+    w = theano.shared(draw("float32", 300, 300) / 100)
+    cost = T.sqr(T.tanh(T.dot(x, w)) - 0.1).mean()
+    updates = [(w, w - np.float32(100) * T.grad(cost, w))]
+    part = slice(index * 256, (index + 1) * 256)
+    return theano.function([index], cost, updates=updates, givens={x: images[part]}), w
+
+
 def test_a_layer_learns_as_on_the_cpu(
     blas: ModuleType, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(devices, "module", blas.__name__)
-
-    def learn() -> tuple[list[float], Array]:
-        x, index = T.fmatrix("x"), T.lscalar("index")
-        images = theano.shared(draw("float32", 1024, 300) / 100)
-        w = theano.shared(draw("float32", 300, 300) / 100)
-        cost = T.sqr(T.tanh(T.dot(x, w)) - 0.1).mean()
-        updates = [(w, w - np.float32(100) * T.grad(cost, w))]
-        part = slice(index * 256, (index + 1) * 256)
-        f = theano.function([index], cost, updates=updates, givens={x: images[part]})
-        return [float(f(i)) for i in range(4)], w.get_value()
-
-    costs, weights = learn()
+    f, w = layer()
+    costs = [f(i) for i in range(4)]
     before = count(blas)
     with config.changed(device=f"cuda{number}"):
-        found_costs, found_weights = learn()
+        g, v = layer()
+        found = [g(i) for i in range(4)]
     # Forward, and the gradient by the weights.
     assert count(blas) == before + 8
-    np.testing.assert_allclose(found_costs, costs, rtol=1e-5)
-    np.testing.assert_allclose(found_weights, weights, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found, costs, rtol=1e-5)
+    np.testing.assert_allclose(v.get_value(), w.get_value(), rtol=1e-4, atol=1e-6)
+
+
+def test_products_may_be_kept_in_a_graph(
+    blas: ModuleType, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "module", blas.__name__)
+    with config.changed(device=f"cuda{number}"):
+        (one, w), (many, v) = layer(), layer()
+    costs = [one(i) for i in (0, 3, 1, 2)]
+    before = count(blas)
+    np.testing.assert_array_equal(many.map(np.array([0, 3, 1, 2])), costs)
+    np.testing.assert_array_equal(v.get_value(), w.get_value())
+    # Those of the first turn, and those that all others replay.
+    assert count(blas) == before + 4

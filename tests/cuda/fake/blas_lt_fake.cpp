@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -14,6 +15,7 @@
 
 #include "backend/blas_lt_api.hpp"
 #include "backend/library.hpp"
+#include "device/emulation.hpp"
 #include "driver.hpp"
 
 namespace py = pybind11;
@@ -266,10 +268,17 @@ int multiply(void* handle, void* product, const void* alpha, const void* a, void
         reinterpret_cast<std::uintptr_t>(workspace) % blas_lt::kWorkspaceAlignment == 0 &&
         is_on_device(workspace, workspace_bytes);
     if (!lies_well) return kInvalidValue;
-    std::memset(workspace, 0xA5, workspace_bytes);
-    operands.product->type == blas_lt::kFloat32
-        ? multiply_as<float>(operands, alpha, a, b, beta, d)
-        : multiply_as<double>(operands, alpha, a, b, beta, d);
+    // What describes it is as it is now, also if the product is kept for later.
+    const auto work =
+        [=, copies = std::array{*operands.product, *operands.a, *operands.b, *operands.out}] {
+          const Operands own{&copies[0], &copies[1], &copies[2], &copies[3]};
+          std::memset(workspace, 0xA5, workspace_bytes);
+          own.product->type == blas_lt::kFloat32 ? multiply_as<float>(own, alpha, a, b, beta, d)
+                                                 : multiply_as<double>(own, alpha, a, b, beta, d);
+          return blas_lt::kSuccess;
+        };
+    if (!emulation::keeps(stream)) return work();
+    emulation::append(stream, work);
     return blas_lt::kSuccess;
   });
 }
