@@ -311,12 +311,13 @@ class Rules {
             return update.state == storage && update.value == id;
           });
       require(updated, where + " is a state, which must be updated by it");
-      // A device may get to the step when one before it has failed. These then write nothing, which
-      // uploads and the products of a library cannot promise.
+      // A device may get to the step when one before it has failed. Kernels then write nothing, but
+      // uploads and the products of a library cannot promise that.
       const std::string& kernel = plan_.step(writer).spec.kernel;
-      require(!plan_.step(writer).on_device || kernel == "elementwise" || kernel == "copy",
-              where + " is a state, which " + step_name(plan_, writer) +
-                  " must not write on a device");
+      const bool may_write = kernel != "to_device" && kernel != "dot" && kernel != "by_rows";
+      require(!plan_.step(writer).on_device || may_write, where + " is a state, which " +
+                                                              step_name(plan_, writer) +
+                                                              " must not write on a device");
     } else {
       require(schedule_.writer[storage] < writer, where + " must be written before it");
     }

@@ -115,7 +115,7 @@ def open_device(name: str) -> OpenDevice:
             is_missing = isinstance(error, ModuleNotFoundError) and error.name == module
             reason = _NO_BACKEND if is_missing else f"its backend cannot be loaded: {error}"
             raise DeviceError(f'[config] device="{name}": {reason}') from error
-        backend.setlibrary_folders(library_folders())
+        backend.set_library_folders(library_folders())
         try:
             capsule = backend.open(number)
         except RuntimeError as error:
