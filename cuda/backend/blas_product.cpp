@@ -101,8 +101,16 @@ Status BlasProduct::choose(const Device& device) {
   if (status = describe(left_, left_matrix_); !status.ok()) return status;
   if (status = describe(right_, right_matrix_); !status.ok()) return status;
   if (status = describe(result_, result_matrix_); !status.ok()) return status;
-  if (status = choose(kAlignment, aligned_); !status.ok()) return status;
-  return choose(size_of(dtype_), unaligned_);
+  if (status = choose(size_of(dtype_), unaligned_); !status.ok()) return status;
+  // Where rows begin anywhere, so do windows on them. A loop that the device runs by itself has
+  // them copied to other places, and is to come to the bits of calls.
+  const auto item = static_cast<std::int64_t>(size_of(dtype_));
+  const std::int64_t steps = left_.step | right_.step | result_.step;
+  if (steps * item % static_cast<std::int64_t>(kAlignment) == 0) {
+    return choose(kAlignment, aligned_);
+  }
+  aligned_ = unaligned_;
+  return {};
 }
 
 // Computes in the type of the operands: nothing is rounded to TF32.

@@ -63,7 +63,8 @@ class BlasProduct {
   Descriptor left_matrix_;
   Descriptor right_matrix_;
   Descriptor result_matrix_;
-  // If all addresses are multiples of kAlignment, and if one is not: a window may begin anywhere.
+  // If all addresses, and steps, are multiples of kAlignment, and if one is not: a window may begin
+  // anywhere.
   Choice aligned_;
   Choice unaligned_;
 };
