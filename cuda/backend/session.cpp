@@ -170,7 +170,16 @@ Status DeviceSession::replay(Recording& recording) noexcept {
 }
 
 Status DeviceSession::copy_of_turn(const TurnCopy& copy, const std::int64_t* turn) noexcept {
-  return status_of(launch_copy_of_turn(copy, turn, fault_, stream()));
+  const TurnArgs args{.to = copy.to,
+                      .from = copy.from,
+                      .bytes = copy.bytes,
+                      .to_step = copy.to_step,
+                      .from_step = copy.from_step,
+                      .from_offsets = copy.from_offsets,
+                      .item = copy.item,
+                      .turn = turn,
+                      .fault = fault_};
+  return status_of(launch_copy_of_turn(args, stream()));
 }
 
 Status DeviceSession::end_turn(std::int64_t* turn) noexcept {

@@ -6,11 +6,11 @@ namespace arignote::device {
 namespace {
 
 template <class Item>
-ARN_KERNEL copy_of_turn(TurnCopy copy, const std::int64_t* turn, const Fault* fault) {
+ARN_KERNEL copy_of_turn(TurnArgs copy) {
   const std::int64_t item = element_of_thread();
   const auto count = static_cast<std::int64_t>(copy.bytes / sizeof(Item));
-  if (item >= count || fault->step >= 0) return;
-  const std::int64_t number = *turn;
+  if (item >= count || copy.fault->step >= 0) return;
+  const std::int64_t number = *copy.turn;
   const std::int64_t offset =
       copy.from_offsets != nullptr ? copy.from_offsets[number] : number * copy.from_step;
   const auto* const from = reinterpret_cast<const Item*>(copy.from + offset);
@@ -24,12 +24,11 @@ ARN_KERNEL end_turn(std::int64_t* turn, const Fault* fault) {
 
 }  // namespace
 
-int launch_copy_of_turn(const TurnCopy& copy, const std::int64_t* turn, const Fault* fault,
-                        Stream stream) {
-  if (copy.bytes == 0) return 0;
-  const Grid grid = grid_for(static_cast<std::int64_t>(copy.bytes / copy.item));
-  return visit_item(copy.item, [&]<class Item>(std::type_identity<Item>) {
-    return launch(copy_of_turn<Item>, grid, stream, copy, turn, fault);
+int launch_copy_of_turn(const TurnArgs& args, Stream stream) {
+  if (args.bytes == 0) return 0;
+  const Grid grid = grid_for(static_cast<std::int64_t>(args.bytes / args.item));
+  return visit_item(args.item, [&]<class Item>(std::type_identity<Item>) {
+    return launch(copy_of_turn<Item>, grid, stream, args);
   });
 }
 
