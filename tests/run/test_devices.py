@@ -32,6 +32,10 @@ class Backend(ModuleType):
     """A backend with two devices, which refuses what it is told to."""
 
     refusal: tuple[str, ...] | None = None
+    folders: list[str] | None = None
+
+    def set_library_folders(self, folders: list[str]) -> None:
+        self.folders = folders
 
     def open(self, number: int) -> object:
         if self.refusal is not None:
@@ -90,6 +94,11 @@ def test_what_names_no_device(name: Any) -> None:
     with pytest.raises(ValueError, match=r'Invalid value .* "device". It must be cpu, cuda or'):
         config.device = name
     assert config.device == "cpu"
+
+
+def test_a_backend_is_told_where_libraries_may_lie(backend: Backend) -> None:
+    devices.open_device("cuda")
+    assert backend.folders == devices.library_folders()
 
 
 @pytest.mark.usefixtures("backend")
