@@ -7,8 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 sanitizers=${1:-address,undefined}
 shift || true
-# How exact results are is no question here, and takes long to ask.
-[ $# -gt 0 ] || set -- tests/native tests/cuda tests/ops tests/seeds --ignore=tests/ops/test_accuracy.py
+[ $# -gt 0 ] || set -- tests/native tests/cuda tests/seeds tests/ops/test_{matrix_product,in_place}.py
 environment=build/sanitized-${sanitizers//,/-}
 
 python3 -m venv "$environment"
