@@ -182,22 +182,6 @@ class DeviceMachine(Machine):
         return work.bytes / self.bandwidth[work.bytes] * 1e-9 if work.bytes else 0.0
 
 
-def _at(device: str, workload: Workload) -> Workload:
-    """Return a workload whose contenders of ours are set up for a device."""
-
-    def placed(setup: Setup) -> Setup:
-        def make() -> Any:
-            with config.changed(device=device, force_device=True):
-                return setup()
-
-        return make
-
-    setups = {name: placed(setup) for name, setup in workload.setups.items()}
-    return Workload(
-        workload.name, setups, workload.work, workload.goals, workload.asides, workload.data
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the device's benchmarks; the exit status is 1 where there is no device."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cuda", description=__doc__)
@@ -213,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.write(f"{', '.join(f'{name} {value}' for name, value in found.items())}\n")
     groups = {
         title: [
-            _at(options.device, workload)
+            workload
             for workload in workloads
             if any(pattern in workload.name for pattern in options.patterns or [""])
         ]

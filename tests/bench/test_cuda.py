@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from benchmarks import cuda, device_jax, device_torch
@@ -13,8 +11,7 @@ from arignote.bench.timing import Effort, measure
 from arignote.bench.workload import OURS, Workload
 from arignote.config import config
 from arignote.run import devices
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from helpers.emulated import emulated
 
 TINY = [workload for workloads in cuda.catalogue(tiny=True).values() for workload in workloads]
 BRIEF = Effort(rounds=2, turn=1e-5, budget=10.0, pause=0.0)
@@ -23,8 +20,6 @@ BRIEF = Effort(rounds=2, turn=1e-5, budget=10.0, pause=0.0)
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let ours run on the emulated device, and others on the CPU."""
-    from helpers.emulated import emulated
-
     monkeypatch.setattr(devices, "module", emulated().__name__)
     monkeypatch.setattr(device_torch, "DEVICE", "cpu")
     monkeypatch.setattr(device_jax, "DEVICE", "cpu")
