@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import ModuleType
-
 import numpy as np
 import pytest
 
 from arignote.run import native
-from helpers.emulated import ORDERS, emulated, function_on
+from helpers.emulated import emulated, function_on
 from helpers.random_programs import RandomProgram, axes_of, random_shape
 from helpers.spec import SpecBuilder
 from helpers.values import Array, Values
@@ -17,15 +14,6 @@ from helpers.values import Array, Values
 # How far the device's functions, the host's in the emulation, may be from the CPU's, in units in
 # the last place of a result.
 ULP = 8
-
-
-@pytest.fixture(params=ORDERS)
-def device(request: pytest.FixtureRequest) -> Iterator[object]:
-    """A device whose threads come to run in each order."""
-    module: ModuleType = emulated()
-    module.set_order(request.param)
-    yield module.open(0)
-    module.set_order("forward")
 
 
 def tables() -> dict[str, list[tuple[tuple[str, ...], str]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,22 +15,13 @@ import arignote as theano
 import arignote.tensor as T
 from arignote import _core
 from arignote.graph import dtypes
-from helpers.emulated import ORDERS, emulated, function_on, window
+from helpers.emulated import emulated, function_on, window
 from helpers.spec import SpecBuilder
 from helpers.values import Array, Values, lay_out
 
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 LAYOUTS = ["contiguous", "transposed", "strided", "reversed", "rotated", "offset"]
 THREADS = ["forward", "backward", "shuffled"]
-
-
-@pytest.fixture(params=ORDERS)
-def device(request: pytest.FixtureRequest) -> Iterator[object]:
-    """A device whose threads come to run in each order."""
-    module = emulated()
-    module.set_order(request.param)
-    yield module.open(0)
-    module.set_order("forward")
 
 
 def computed(order: str, builder: SpecBuilder, *arrays: Array) -> list[Array]:

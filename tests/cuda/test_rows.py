@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from arignote import _core
-from helpers.emulated import ORDERS, emulated, function_on
+from helpers.emulated import function_on
 from helpers.spec import SpecBuilder
 from helpers.values import Array
 
@@ -17,15 +16,6 @@ REALS = ["float32", "float64"]
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 # One thread for a row, some, and a whole block.
 LENGTHS = [1, 10, 16, 17, 100, 600, 9_001]
-
-
-@pytest.fixture(params=ORDERS)
-def device(request: pytest.FixtureRequest) -> Iterator[object]:
-    """A device whose threads come to run in each order."""
-    module = emulated()
-    module.set_order(request.param)
-    yield module.open(0)
-    module.set_order("forward")
 
 
 def scores(dtype: str, *shape: int) -> Array:
