@@ -16,6 +16,10 @@ void make_contiguous(Layout& layout) {
   }
 }
 
+std::size_t bytes_of(const Layout& layout) {
+  return static_cast<std::size_t>(layout.size()) * size_of(layout.dtype);
+}
+
 std::unique_ptr<Binding> Binding::make(const Program& program, int segment,
                                        std::span<const Layout> layouts,
                                        std::span<const std::int64_t> key, Session* session,
@@ -73,7 +77,7 @@ void Binding::place(const Program& program, const Segment& segment, std::span<co
     const BufferSpec& spec = program.plan.buffer(buffer);
     if (spec.on_device != on_device) continue;
     const Layout& layout = layouts[buffer];
-    auto bytes = static_cast<std::size_t>(layout.size()) * size_of(layout.dtype);
+    std::size_t bytes = bytes_of(layout);
     // An alias needs no memory of its own.
     if (spec.kind == BufferKind::kReshape && layouts[spec.base].contiguous()) bytes = 0;
     slots.push_back({.bytes = bytes, .lifetime = program.schedule.lifetimes[buffer]});

@@ -17,6 +17,9 @@ namespace arignote {
 // Row-major without gaps.
 void make_contiguous(Layout& layout);
 
+// Of all elements, without gaps.
+std::size_t bytes_of(const Layout& layout);
+
 // What a segment needs of the host's memory, or of the device's.
 struct ArenaLayout {
   std::size_t workspace = 0;  // offset: after the slots, for the kernel at work

@@ -5,14 +5,6 @@
 #include "runtime/context.hpp"
 
 namespace arignote {
-namespace {
-
-std::size_t bytes_of(const Layout& layout) {
-  return static_cast<std::size_t>(layout.size()) * size_of(layout.dtype);
-}
-
-}  // namespace
-
 void Context::open_device(Session* outer) {
   if (outer == nullptr) own_session_ = program_.backend->open();
   session_ = outer == nullptr ? own_session_.get() : outer;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "runtime/binding.hpp"
 #include "runtime/frame.hpp"
 
 namespace arignote {
@@ -21,10 +22,6 @@ constexpr std::int64_t kMostRows = 4096;
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
-
-std::int64_t bytes_of(const Layout& layout) {
-  return layout.size() * static_cast<std::int64_t>(size_of(layout.dtype));
-}
 
 std::int64_t count_rows(std::span<const Layout> inputs, std::span<const std::int64_t> cut) {
   std::int64_t rows = kAsTheyAre;

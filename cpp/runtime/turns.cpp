@@ -16,10 +16,6 @@ constexpr std::int64_t kMostBytes = 256 << 20;
 constexpr std::size_t kMostWindowBytes = 16 << 20;
 constexpr std::size_t kMostItem = 16;
 
-std::size_t bytes_of(const Layout& layout) {
-  return static_cast<std::size_t>(layout.size()) * size_of(layout.dtype);
-}
-
 // The largest power of two, kMostItem at most, that divides a number and `item`.
 std::size_t common(std::size_t item, std::uint64_t number) {
   while (number % item != 0) item /= 2;
@@ -48,7 +44,7 @@ std::vector<bool> varying(const Plan& plan, std::span<const TurnStack> stacks) {
 Turns::Turns(Context& context, std::span<const TurnStack> stacks,
              std::span<const TurnResults> results, std::int64_t count)
     : context_(context), stacks_(stacks), results_(results), count_(count) {
-  suits_ = suit(context.program()) && plan();
+  suits_ = plan();
 }
 
 Turns::~Turns() { restore(); }
@@ -305,12 +301,10 @@ Status Turns::queue_turn() {
     if (const Status status = queue_step(id); !status.ok()) return status;
   }
   for (const Context::Copy& copy : context_.copies_) {
-    const std::size_t bytes = bytes_of(context_.layout(copy.value));
-    std::byte* const to = context_.pointer(copy.state);
-    const std::byte* const from = context_.pointer(copy.value);
-    const std::size_t item = common(kMostItem, address(to) | address(from) | bytes);
-    const TurnCopy whole{.to = to, .from = from, .bytes = bytes, .item = item};
-    if (const Status status = session.copy_of_turn(whole, turn_); !status.ok()) return status;
+    const Status status = queue_copy({.to = context_.pointer(copy.state),
+                                      .from = context_.pointer(copy.value),
+                                      .bytes = bytes_of(context_.layout(copy.value))});
+    if (!status.ok()) return status;
   }
   return session.end_turn(turn_);
 }
@@ -331,6 +325,11 @@ Status Turns::queue_step(int id) {
   } else {
     return bound.kernel == nullptr ? Status{} : bound.kernel->run(bound.args);
   }
+  return queue_copy(copy);
+}
+
+// Of bytes whose steps, if any, are as long as they are.
+Status Turns::queue_copy(TurnCopy copy) {
   copy.item = common(kMostItem, address(copy.to) | address(copy.from) | copy.bytes);
   return context_.session_->copy_of_turn(copy, turn_);
 }

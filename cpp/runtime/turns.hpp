@@ -32,7 +32,8 @@ struct TurnResults {
 
 class Turns {
  public:
-  // The context must have run a turn, which at most `count` follow. May throw std::bad_alloc.
+  // The context's program must suit, and it must have run a turn, which at most `count` follow. May
+  // throw std::bad_alloc.
   Turns(Context& context, std::span<const TurnStack> stacks, std::span<const TurnResults> results,
         std::int64_t count);
   ~Turns();
@@ -76,6 +77,7 @@ class Turns {
   bool record();
   Status queue_turn();
   Status queue_step(int step);
+  Status queue_copy(TurnCopy copy);
   Status send(std::int64_t first, std::int64_t count);
   Status finish(std::int64_t first, std::int64_t count, std::int64_t& done);
   void restore();

@@ -13,10 +13,6 @@ namespace {
 
 constexpr double kNanoseconds = 5000;
 
-std::size_t bytes_of(const Layout& layout) {
-  return static_cast<std::size_t>(layout.size()) * size_of(layout.dtype);
-}
-
 Layout dense(Layout layout) {
   make_contiguous(layout);
   return layout;
