@@ -18,6 +18,8 @@ from arignote.bench.timing import Effort, measure
 from arignote.bench.workload import OURS, Contender, Workload
 from helpers import contenders
 
+pytestmark = pytest.mark.alone
+
 BRIEF = Effort(rounds=3, turn=1e-5, budget=10.0, pause=0.0)
 HERE = {workload.name: workload for workload in contenders.workloads(True)}
 

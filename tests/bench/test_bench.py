@@ -37,6 +37,8 @@ from arignote.graph.dtypes import Array
 from arignote.run import native
 from helpers.seeds_tolerance import TRAINING, assert_ulp_of_largest
 
+pytestmark = pytest.mark.alone
+
 TINY = [workload for workloads in catalogue(tiny=True).values() for workload in workloads]
 BRIEF = Effort(rounds=4, turn=1e-5, budget=10.0, pause=0.0)
 

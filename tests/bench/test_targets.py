@@ -17,6 +17,8 @@ from arignote.config import config
 from arignote.run import native
 from helpers import contenders, wide_vectors
 
+pytestmark = pytest.mark.alone
+
 (LAYER,) = wide_vectors.workloads(tiny=False)
 
 needs_avx512 = pytest.mark.skipif(

@@ -15,6 +15,8 @@ import pytest
 from arignote import _core
 from helpers.spec import SpecBuilder
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(autouse=True)
 def same_threads_afterwards() -> Iterator[None]:

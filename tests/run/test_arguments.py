@@ -129,7 +129,7 @@ REFUSED = [
     ("float64", 0, {"a": 1.0}, "needs numbers that form an array: a dict does not"),
     ("float64", 2, [[1.0, 2.0], [3.0]], "needs numbers that form an array: a list does not"),
     ("int64", 1, np.zeros(2, "datetime64[s]"), "an array of dtype datetime64[s] and shape (2,)"),
-    ("float64", 0, object(), "needs numbers that form an array: a object does not"),
+    ("float64", 0, range, "needs numbers that form an array: a type does not"),
     ("float64", 1, T.dvector("y"), "expected an array-like object, but found a Variable"),
     (
         "float64",

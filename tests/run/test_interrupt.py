@@ -15,7 +15,7 @@ import pytest
 import arignote as theano
 import arignote.tensor as T
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals")
+pytestmark = [pytest.mark.skipif(os.name != "posix", reason="sends signals"), pytest.mark.alone]
 
 
 @contextmanager

@@ -433,6 +433,7 @@ def interrupted(call: Callable[[], object], seconds: float = 0.2) -> float:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
+@pytest.mark.alone
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", [1, 30_000])
 def test_interrupts_between_steps(mode: str, size: int) -> None:
@@ -449,6 +450,7 @@ def test_interrupts_between_steps(mode: str, size: int) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
+@pytest.mark.alone
 def test_signals_that_end_nothing() -> None:
     w = theano.shared(0.0, "w")
     f = theano.function([], [], updates=[(w, w + 1)])

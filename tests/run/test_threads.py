@@ -23,6 +23,8 @@ from arignote.run import native
 from arignote.run.function import Function
 from helpers.programs import PROGRAMS
 
+pytestmark = pytest.mark.alone
+
 
 def together(*tasks: Callable[[], object]) -> None:
     """Run tasks at once, each in a thread; raise what they raise."""
