@@ -65,5 +65,7 @@ struct BlockReduction {
 
 std::span<const BlockReduction> reductions();
 const BlockReduction* find_reduction(std::string_view name, DType in, DType out);
+// The sum of the squares of what it takes, each rounded on its own: null if there is none.
+const BlockReduction* find_square_sum(DType dtype);
 
 }  // namespace arignote

@@ -48,6 +48,7 @@ BlockTable make_table() {
   sort_by_key(table.ops);
   for (auto& ops : table.product_ops) sort_by_key(ops);
   sort_by_key(table.reductions);
+  sort_by_key(table.square_sums);
   return table;
 }
 
@@ -76,6 +77,10 @@ void BlockTable::add_product(std::string_view name, std::size_t place, DType dty
 
 void BlockTable::add(const BlockReduction& reduction) { reductions.push_back(reduction); }
 
+void BlockTable::add_square_sum(const BlockReduction& reduction) {
+  square_sums.push_back(reduction);
+}
+
 std::span<const BlockOp> elementwise_ops() { return current_table().ops; }
 
 const BlockOp* find_block_op(std::string_view name, std::span<const DType> in, DType out) {
@@ -95,6 +100,11 @@ std::span<const BlockReduction> reductions() { return current_table().reductions
 
 const BlockReduction* find_reduction(std::string_view name, DType in, DType out) {
   return find_by_key(reductions(), std::tie(name, in, out));
+}
+
+const BlockReduction* find_square_sum(DType dtype) {
+  const std::span<const BlockReduction> sums = current_table().square_sums;
+  return find_by_key(sums, std::make_tuple(std::string_view("sum"), dtype, dtype));
 }
 
 }  // namespace arignote

@@ -21,11 +21,13 @@ struct BlockTable {
   std::vector<BlockOp> ops;
   std::array<std::vector<BlockOp>, 2> product_ops;  // by the place of the product
   std::vector<BlockReduction> reductions;
+  std::vector<BlockReduction> square_sums;
 
   void add(std::string_view name, std::initializer_list<DType> in, DType out, BlockFn fn,
            float cost);
   void add_product(std::string_view name, std::size_t place, DType dtype, BlockFn fn, float cost);
   void add(const BlockReduction& reduction);
+  void add_square_sum(const BlockReduction& reduction);
 };
 
 void append_arithmetic(BlockTable& table);

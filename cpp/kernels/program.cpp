@@ -147,12 +147,27 @@ std::vector<int> count_readers(const ElementwiseProgram& program) {
   return readers;
 }
 
+void join_squares_with_sums(ElementwiseProgram& program, std::span<const int> readers) {
+  for (ProgramOutput& output : program.outputs) {
+    if (output.reduction == nullptr || output.reg < program.n_inputs) continue;
+    const Instruction& square = program.instructions[output.reg - program.n_inputs];
+    if (output.reduction->name != "sum" || square.op->name != "sqr" || readers[output.reg] != 1) {
+      continue;
+    }
+    if (const BlockReduction* const sum = find_square_sum(output.reduction->in)) {
+      output.reg = square.sources[0];
+      output.reduction = sum;
+    }
+  }
+}
+
 }  // namespace
 
-// A product that one instruction alone reads is computed with it, if there is an operation for
-// that: nobody reads it then, and a tile is walked over once less.
+// A product that one instruction or sum alone reads is computed with it, if there is an operation
+// for that: nobody reads it then, and a tile is walked over once less.
 void join_products(ElementwiseProgram& program) {
   const std::vector<int> readers = count_readers(program);
+  join_squares_with_sums(program, readers);
   for (Instruction& instruction : program.instructions) {
     if (instruction.op->arity != 2) continue;
     for (std::size_t place = 0; place < 2; ++place) {

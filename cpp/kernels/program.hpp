@@ -49,7 +49,8 @@ struct ElementwiseProgram {
 // Status is bad_plan where the step is no such program, or names an operation that does not exist.
 Status decode(const StepSpec& spec, ElementwiseProgram& program);
 
-// Has products computed by what reads them, where a block operation does both.
+// Has products and squares computed by what reads them, where a block operation or a reduction
+// does both.
 void join_products(ElementwiseProgram& program);
 
 }  // namespace arignote

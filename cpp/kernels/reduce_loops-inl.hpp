@@ -82,10 +82,11 @@ HWY_INLINE typename Policy::Acc plain_total(const typename Policy::In* x, std::s
 // The combination of a block of floating point in an order that is the same on every target:
 // element i goes to lane i % kLanes, then the upper half of the lanes is combined with the lower
 // half until one is left.
-template <class Policy, std::size_t kLanes>
+template <class Policy, std::size_t kLanes,
+          class Access = std::conditional_t<sizeof(typename Policy::In) == sizeof(double),
+                                            Direct<double>, Widened>>
 struct LaneTotal {
   using In = typename Policy::In;
-  using Access = std::conditional_t<sizeof(In) == sizeof(double), Direct<double>, Widened>;
   using D = typename Access::D;
   static constexpr std::size_t kVectors = kLanes / hn::MaxLanes(D());
 

@@ -55,13 +55,23 @@ struct IntegerSum {
   }
 };
 
+struct WidenedSquare {
+  using D = Widened::D;
+  static HWY_INLINE hn::Vec<D> load(const float* from, std::size_t) {
+    const auto x = hn::LoadU(Widened::Half(), from);
+    return hn::PromoteTo(D(), hn::Mul(x, x));
+  }
+};
+
+// Of the elements, or of their squares.
+template <bool kSquares>
 struct FloatSum {
   using In = float;
   using Acc = double;
   using Out = float;
 
   static HWY_INLINE Acc neutral() { return 0.0; }
-  static HWY_INLINE Acc lift(In x) { return static_cast<Acc>(x); }
+  static HWY_INLINE Acc lift(In x) { return static_cast<Acc>(kSquares ? x * x : x); }
   static HWY_INLINE Acc combine(Acc a, Acc b) { return a + b; }
   static HWY_INLINE Out result(Acc a) { return static_cast<Out>(a); }
   template <class V>
@@ -69,7 +79,8 @@ struct FloatSum {
     return hn::Add(a, b);
   }
   static HWY_INLINE Acc total(const In* x, std::size_t count) {
-    return LaneTotal<FloatSum, 32>::of(x, count);
+    using Access = std::conditional_t<kSquares, WidenedSquare, Widened>;
+    return LaneTotal<FloatSum, 32, Access>::of(x, count);
   }
 };
 
@@ -80,13 +91,15 @@ struct CompensatedSum {
   double error;
 };
 
+// Of the elements, or of their squares.
+template <bool kSquares>
 struct DoubleSum {
   using In = double;
   using Acc = CompensatedSum;
   using Out = double;
 
   static HWY_INLINE Acc neutral() { return {0.0, 0.0}; }
-  static HWY_INLINE Acc lift(In x) { return {x, 0.0}; }
+  static HWY_INLINE Acc lift(In x) { return {kSquares ? x * x : x, 0.0}; }
   static HWY_INLINE Acc combine(Acc a, Acc b) {
     const double sum = a.sum + b.sum;
     const double added = sum - a.sum;
@@ -116,7 +129,8 @@ struct DoubleSum {
   static constexpr std::size_t kGroup = 8 * kLanes;
 
   static HWY_INLINE V row(const double* x, std::size_t index) {
-    return hn::LoadU(D(), x + index * kLanes);
+    const V elements = hn::LoadU(D(), x + index * kLanes);
+    return kSquares ? hn::Mul(elements, elements) : elements;
   }
 
   static HWY_INLINE V add_up_group(const double* x) {
@@ -189,6 +203,12 @@ struct DoubleSum {
   }
 };
 
+template <class Policy>
+BlockReduction float_sum(float cost) {
+  constexpr DType dtype = dtype_of<typename Policy::In>();
+  return ReductionOf<Policy>::entry("sum", dtype, DType::kFloat64, dtype, cost);
+}
+
 template <class... T>
 void add_integer_sums(BlockTable& table, DType wide, Types<T...>) {
   (table.add(ReductionOf<IntegerSum<Stored<T>>>::entry("sum", dtype_of<T>(), wide, wide, 2.0F)),
@@ -200,10 +220,10 @@ void add_integer_sums(BlockTable& table, DType wide, Types<T...>) {
 void list_sum(BlockTable& table) {
   add_integer_sums(table, DType::kInt64, Types<bool>{} + SignedTypes{});
   add_integer_sums(table, DType::kUInt64, UnsignedTypes{});
-  table.add(
-      ReductionOf<FloatSum>::entry("sum", DType::kFloat32, DType::kFloat64, DType::kFloat32, 2.0F));
-  table.add(ReductionOf<DoubleSum>::entry("sum", DType::kFloat64, DType::kFloat64, DType::kFloat64,
-                                          1.0F));
+  table.add(float_sum<FloatSum<false>>(2.0F));
+  table.add(float_sum<DoubleSum<false>>(1.0F));
+  table.add_square_sum(float_sum<FloatSum<true>>(2.0F));
+  table.add_square_sum(float_sum<DoubleSum<true>>(1.0F));
 }
 
 }  // namespace arignote::HWY_NAMESPACE

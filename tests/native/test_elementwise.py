@@ -71,6 +71,30 @@ def test_products_round_before_they_are_added(
     np.testing.assert_array_equal(found, operation(*(registers[item] for item in sources)))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (70, 130), (1, 5000)])
+def test_squares_round_before_they_are_summed(
+    shape: tuple[int, int], axes: tuple[int, ...], dtype: str, target: str
+) -> None:
+    values = np.random.default_rng(shape[1]).normal(size=shape).astype(dtype)
+    sums = []
+    for shown in [False, True]:  # squares that are returned are no longer the sum's alone
+        builder = SpecBuilder()
+        x = builder.input(dtype, 2)
+        lengths = builder.shape_of(x)
+        total = builder.temp(dtype, [lengths[axis] for axis in (0, 1) if axis not in axes])
+        mask = sum(1 << axis for axis in axes)
+        outputs = [(total, 1, "sum", mask)]
+        if shown:
+            outputs.append((builder.like(x), 1, "", 0))
+        builder.elementwise([x], [("sqr", dtype, [0])], outputs)
+        builder.output(*(buffer for buffer, *_ in outputs))
+        sums.append(builder.function(returns="list")(values)[0])
+    np.testing.assert_array_equal(sums[0], sums[1])
+    np.testing.assert_allclose(sums[0], np.square(values).sum(axes), rtol=1e-6)
+
+
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0), (3, 0, 4)])
 def test_empty_axes(shape: tuple[int, ...]) -> None:
     for mask in range(1 << len(shape)):
