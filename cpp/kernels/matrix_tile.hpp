@@ -20,7 +20,7 @@ inline constexpr std::int64_t kPanelBytes = 128;
 
 // Of an operand that is packed just before it is multiplied, a strip at a time: so many bytes of
 // each depth, in memory that stays in the second cache.
-inline constexpr std::int64_t kStripBytes = 512;
+inline constexpr std::int64_t kStripBytes = 1024;
 
 // rows x columns of out = a * b, or added to out. The depth is at most kMostTileDepth. One operand
 // has been packed.
