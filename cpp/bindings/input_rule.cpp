@@ -82,6 +82,22 @@ bool write(DType dtype, const Number& number, bool may_round, std::byte* data) {
   return written;
 }
 
+// Of bfloat16, which NumPy does not bring, it gives the address.
+void copy_scalar(PyObject* value, DType dtype, std::byte* data) {
+  if (dtype != DType::kBFloat16) return PyArray_ScalarAsCtype(value, data);
+  const void* at = nullptr;
+  PyArray_ScalarAsCtype(value, static_cast<void*>(&at));
+  std::memcpy(data, at, size_of(dtype));
+}
+
+// Whether a dtype has every value of another. NumPy leaves open what bfloat16 holds.
+bool holds_all(DType dtype, DType other) {
+  if (dtype == other) return true;
+  if (dtype == DType::kBFloat16) return size_of(other) == 1;
+  if (other == DType::kBFloat16) return dtype >= DType::kFloat32;
+  return PyArray_CanCastSafely(type_num_of(other), type_num_of(dtype)) != 0;
+}
+
 }  // namespace
 
 std::optional<Conversion> conversion_from_name(PyObject* name) {
@@ -103,8 +119,7 @@ InputRule::InputRule(const BufferSpec& spec, Conversion conversion)
     if (spec.broadcastable[axis]) broadcastable_.push_back(axis);
   }
   for (std::size_t given = 0; given < std::size(kDTypeNames); ++given) {
-    const int type_num = type_num_of(static_cast<DType>(given));
-    if (PyArray_CanCastSafely(type_num, type_num_of(dtype_)) != 0) held_ |= 1U << given;
+    if (holds_all(dtype_, static_cast<DType>(given))) held_ |= 1U << given;
   }
   // NumPy's scalar types live as long as the process.
   const Ref type(PyArray_TypeObjectFromType(type_num_of(dtype_)));
@@ -134,7 +149,7 @@ Ref InputRule::convert(PyArrayObject* array) const {
 bool InputRule::store(PyObject* value, std::byte* data) const {
   if (ndim_ != 0 || conversion_ == Conversion::kStrict) return false;
   if (Py_IS_TYPE(value, scalar_type_)) {
-    PyArray_ScalarAsCtype(value, data);
+    copy_scalar(value, dtype_, data);
     return true;
   }
   if (PyFloat_CheckExact(value)) {
@@ -149,7 +164,7 @@ bool InputRule::store(PyObject* value, std::byte* data) const {
   const auto given = dtype_of_scalar(Py_TYPE(value));
   if (!given || !holds(*given)) return false;
   alignas(std::max_align_t) std::array<std::byte, 16> scalar;
-  PyArray_ScalarAsCtype(value, scalar.data());
+  copy_scalar(value, *given, scalar.data());
   const auto number = read(*given, scalar.data());
   return number && write(dtype_, *number, true, data);
 }

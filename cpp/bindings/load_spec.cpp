@@ -109,6 +109,9 @@ class Loader {
     if (found == kKinds.end()) throw py::value_error(part.text("must have a known kind: " + kind));
     const auto dtype = dtype_from_name(part.get<std::string>("dtype"));
     if (!dtype) throw py::value_error(part.text("must have a known dtype"));
+    if (type_num_of(*dtype) == kNoTypeNum) {
+      throw py::value_error(part.text("must have a dtype that NumPy knows: import ml_dtypes"));
+    }
 
     BufferSpec spec;
     spec.kind = static_cast<BufferKind>(found - kKinds.begin());

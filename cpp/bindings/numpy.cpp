@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <new>
 
 #include "bindings/output_memory.hpp"
@@ -15,9 +16,11 @@
 namespace arignote {
 namespace {
 
+// That of bfloat16 is only known at run time.
 constexpr std::array<int, std::size(kDTypeNames)> kTypeNums = {
-    NPY_BOOL,   NPY_INT8,   NPY_INT16,   NPY_INT32,   NPY_INT64,   NPY_UINT8,     NPY_UINT16,
-    NPY_UINT32, NPY_UINT64, NPY_FLOAT16, NPY_FLOAT32, NPY_FLOAT64, NPY_COMPLEX64, NPY_COMPLEX128};
+    NPY_BOOL,   NPY_INT8,    NPY_INT16,   NPY_INT32,     NPY_INT64,
+    NPY_UINT8,  NPY_UINT16,  NPY_UINT32,  NPY_UINT64,    NPY_FLOAT16,
+    kNoTypeNum, NPY_FLOAT32, NPY_FLOAT64, NPY_COMPLEX64, NPY_COMPLEX128};
 
 constexpr std::uint8_t kNoDType = 255;
 
@@ -27,7 +30,7 @@ constexpr auto kDTypes = [] {
   std::array<std::uint8_t, NPY_HALF + 1> dtypes{};
   dtypes.fill(kNoDType);
   for (std::size_t i = 0; i < kTypeNums.size(); ++i) {
-    dtypes[kTypeNums[i]] = static_cast<std::uint8_t>(i);
+    if (kTypeNums[i] != kNoTypeNum) dtypes[kTypeNums[i]] = static_cast<std::uint8_t>(i);
   }
   const auto alias = [&](int type_num, std::size_t size, bool is_signed) {
     const DType narrow = is_signed ? DType::kInt32 : DType::kUInt32;
@@ -43,6 +46,22 @@ constexpr auto kDTypes = [] {
   return dtypes;
 }();
 
+// What ml_dtypes registered its bfloat16 under; kNoTypeNum if it has not been imported.
+int type_num_of_bfloat16() {
+  static std::atomic<int> known{kNoTypeNum};
+  if (known.load(std::memory_order_relaxed) != kNoTypeNum) return known;
+  const Ref name(PyUnicode_FromString("ml_dtypes"));
+  const Ref module(name ? PyImport_GetModule(name.get()) : nullptr);
+  const Ref type(module ? PyObject_GetAttrString(module.get(), "bfloat16") : nullptr);
+  PyArray_Descr* descr = nullptr;
+  if (type && PyArray_DescrConverter(type.get(), &descr) != 0) {
+    known = descr->type_num;
+    Py_DECREF(descr);
+  }
+  PyErr_Clear();
+  return known;
+}
+
 // Empty if that is more than there can be.
 std::optional<npy_intp> bytes_of(npy_intp item, int ndim, const npy_intp* shape) {
   npy_intp bytes = item;
@@ -54,10 +73,17 @@ std::optional<npy_intp> bytes_of(npy_intp item, int ndim, const npy_intp* shape)
 
 }  // namespace
 
-int type_num_of(DType dtype) { return kTypeNums[static_cast<std::size_t>(dtype)]; }
+int type_num_of(DType dtype) {
+  return dtype == DType::kBFloat16 ? type_num_of_bfloat16()
+                                   : kTypeNums[static_cast<std::size_t>(dtype)];
+}
 
 std::optional<DType> dtype_of(const PyArray_Descr* descr) {
   const int type_num = descr->type_num;
+  if (PyTypeNum_ISUSERDEF(type_num)) {
+    if (type_num != type_num_of_bfloat16()) return std::nullopt;
+    return DType::kBFloat16;
+  }
   if (type_num < 0 || type_num > NPY_HALF || kDTypes[type_num] == kNoDType) return std::nullopt;
   return static_cast<DType>(kDTypes[type_num]);
 }

@@ -35,6 +35,8 @@ inline PyArrayObject* as_array(const Ref& array) {
   return reinterpret_cast<PyArrayObject*>(array.get());
 }
 
+// NumPy's number of a dtype: kNoTypeNum for bfloat16 as long as nobody has imported ml_dtypes.
+inline constexpr int kNoTypeNum = -1;
 int type_num_of(DType dtype);
 std::optional<DType> dtype_of(const PyArray_Descr* descr);
 // Of a NumPy scalar, by its exact type.

@@ -12,7 +12,7 @@
 namespace arignote {
 
 // No kernel computes in the complex types: their elements are moved, and host steps take buffers of
-// them. Those of float16 are also converted, added one by one, and counted.
+// them. Those of float16 and bfloat16 are also converted, added one by one, and counted.
 enum class DType : std::uint8_t {
   kBool,
   kInt8,
@@ -24,6 +24,7 @@ enum class DType : std::uint8_t {
   kUInt32,
   kUInt64,
   kFloat16,
+  kBFloat16,
   kFloat32,
   kFloat64,
   kComplex64,
@@ -33,9 +34,9 @@ enum class DType : std::uint8_t {
 #ifndef __CUDACC_RTC__
 // For the host: a device's compiler has not all of the library.
 inline constexpr std::string_view kDTypeNames[] = {
-    "bool",   "int8",   "int16",   "int32",   "int64",   "uint8",     "uint16",
-    "uint32", "uint64", "float16", "float32", "float64", "complex64", "complex128"};
-inline constexpr std::size_t kDTypeSizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 4, 8, 8, 16};
+    "bool",   "int8",    "int16",    "int32",   "int64",   "uint8",     "uint16",    "uint32",
+    "uint64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128"};
+inline constexpr std::size_t kDTypeSizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
 
 constexpr std::string_view name_of(DType dtype) {
   return kDTypeNames[static_cast<std::size_t>(dtype)];

@@ -1,4 +1,5 @@
-// float16 one number at a time. Kernels that compute in it do so in float and round each result.
+// float16 and bfloat16 one number at a time. Kernels that compute in them do so in float and round
+// each result.
 //
 // Conversions round to nearest, ties to even, and make NaNs quiet and keep the rest of their bits.
 #pragma once
@@ -73,26 +74,62 @@ ARN_WITHIN float rounded_to_odd(double value) {
   return bits_as<float>(bits + (distance > 0 ? even : 0) - (distance < 0 ? even : 0));
 }
 
+// A bfloat16 is the upper half of a float, also if that is a NaN.
+ARN_WITHIN float widened_bfloat(std::uint16_t bfloat) {
+  return bits_as<float>(static_cast<std::uint32_t>(bfloat) << 16);
+}
+
+ARN_WITHIN std::uint16_t narrowed_bfloat(float value) {
+  constexpr std::uint32_t kInfinity = std::uint32_t{0x7F800000};
+  constexpr std::uint32_t kQuiet = std::uint32_t{0x40};
+  const auto bits = bits_as<std::uint32_t>(value);
+  const std::uint32_t odd = (bits >> 16) & 1;
+  const std::uint32_t number = (bits + std::uint32_t{0x7FFF} + odd) >> 16;
+  const std::uint32_t nan = bits >> 16 | kQuiet;
+  const bool is_nan = (bits & std::uint32_t{0x7FFFFFFF}) > kInfinity;
+  return static_cast<std::uint16_t>(is_nan ? nan : number);
+}
+
 #undef ARN_WITHIN
 
-// An element of a float16 array.
-class Half {
+// How elements of float16 …
+struct HalfFormat {
+  static float widen(std::uint16_t bits) { return widened(bits); }
+  static std::uint16_t narrow(float value) { return narrowed(value); }
+  static std::uint16_t narrow(double value) { return narrowed(rounded_to_odd(value)); }
+};
+
+// … and of bfloat16 are read and written. NumPy, with ml_dtypes, makes a bfloat16 of the float that
+// is nearest to a double.
+struct BFloatFormat {
+  static float widen(std::uint16_t bits) { return widened_bfloat(bits); }
+  static std::uint16_t narrow(float value) { return narrowed_bfloat(value); }
+  static std::uint16_t narrow(double value) { return narrow(static_cast<float>(value)); }
+};
+
+// An element of an array.
+template <class Format>
+class ShortFloat {
  public:
-  Half() = default;
-  explicit Half(float value) : bits_(narrowed(value)) {}
-  explicit Half(double value) : Half(rounded_to_odd(value)) {}
+  ShortFloat() = default;
+  explicit ShortFloat(float value) : bits_(Format::narrow(value)) {}
+  explicit ShortFloat(double value) : bits_(Format::narrow(value)) {}
 
-  explicit operator float() const { return widened(bits_); }
-  explicit operator double() const { return widened(bits_); }
+  explicit operator float() const { return Format::widen(bits_); }
+  explicit operator double() const { return Format::widen(bits_); }
 
-  friend Half operator+(Half a, Half b) {
-    return Half(static_cast<float>(a) + static_cast<float>(b));
+  friend ShortFloat operator+(ShortFloat a, ShortFloat b) {
+    return ShortFloat(static_cast<float>(a) + static_cast<float>(b));
   }
-  friend bool operator==(Half a, Half b) { return static_cast<float>(a) == static_cast<float>(b); }
+  friend bool operator==(ShortFloat a, ShortFloat b) {
+    return static_cast<float>(a) == static_cast<float>(b);
+  }
 
  private:
   std::uint16_t bits_ = 0;
 };
-static_assert(sizeof(Half) == 2);
+using Half = ShortFloat<HalfFormat>;
+using BFloat = ShortFloat<BFloatFormat>;
+static_assert(sizeof(Half) == 2 && sizeof(BFloat) == 2);
 
 }  // namespace arignote

@@ -1,6 +1,7 @@
 // Conversions between any two dtypes, with the results NumPy gives on x86: integers wrap, floating
 // point truncates, and what does not fit becomes what the processor's conversion makes of it.
-// float16 is converted by way of float, which is exact, or rounds what comes out right.
+// float16 is converted by way of float, which is exact, or rounds what comes out right; and so is
+// bfloat16, which NumPy rounds from a float, too.
 
 #include <cstddef>
 #include <cstdint>
@@ -76,8 +77,20 @@ constexpr BlockFn cast_loop() {
   }
 }
 
-// Floats on their way from or to float16.
+// Floats on their way from or to a dtype of 16 bits.
 constexpr std::size_t kChunk = 256;
+
+struct Float16 {
+  static constexpr DType kDType = DType::kFloat16;
+  static constexpr auto kWiden = &widen;
+  static constexpr auto kNarrow = &narrow;
+};
+
+struct BFloat16 {
+  static constexpr DType kDType = DType::kBFloat16;
+  static constexpr auto kWiden = &widen_bfloat;
+  static constexpr auto kNarrow = &narrow_bfloat;
+};
 
 // NumPy takes 64 bits of a float16 that does not fit, not 32 as of other floats.
 struct CastLow {
@@ -87,58 +100,78 @@ struct CastLow {
   }
 };
 
-template <class To>
+template <class Short, class To>
 constexpr BlockFn loop_from_float() {
-  if constexpr (std::is_same_v<To, std::uint32_t>) return &map1<CastLow, To, float>;
+  constexpr bool kIsHalf = std::is_same_v<Short, Float16>;
+  if constexpr (kIsHalf && std::is_same_v<To, std::uint32_t>) return &map1<CastLow, To, float>;
   return cast_loop<To, float>();
 }
 
-template <class From>
+// A bfloat16 is made of a double that was rounded to float, as ml_dtypes does.
+template <class Short, class From>
 constexpr BlockFn loop_to_float() {
-  if constexpr (std::is_same_v<From, double>) return &map1<RoundToOdd, float, double>;
+  constexpr bool kIsHalf = std::is_same_v<Short, Float16>;
+  if constexpr (kIsHalf && std::is_same_v<From, double>) return &map1<RoundToOdd, float, double>;
   return cast_loop<float, From>();
 }
 
-template <class To>
-void from_half(const void* const* in, void* out, std::size_t count) noexcept {
+template <class Short, class To>
+void from_short(const void* const* in, void* out, std::size_t count) noexcept {
   const auto* from = static_cast<const std::uint16_t*>(in[0]);
   auto* to = static_cast<Stored<To>*>(out);
   if constexpr (std::is_same_v<To, float>) {
-    widen(from, to, count);
+    Short::kWiden(from, to, count);
   } else {
     HWY_ALIGN float floats[kChunk];
     for (std::size_t i = 0; i < count; i += kChunk) {
       const std::size_t some = count - i < kChunk ? count - i : kChunk;
-      widen(from + i, floats, some);
+      Short::kWiden(from + i, floats, some);
       const void* source = floats;
-      loop_from_float<To>()(&source, to + i, some);
+      loop_from_float<Short, To>()(&source, to + i, some);
     }
   }
 }
 
-template <class From>
-void to_half(const void* const* in, void* out, std::size_t count) noexcept {
+template <class Short, class From>
+void to_short(const void* const* in, void* out, std::size_t count) noexcept {
   const auto* from = static_cast<const Stored<From>*>(in[0]);
   auto* to = static_cast<std::uint16_t*>(out);
   if constexpr (std::is_same_v<From, float>) {
-    narrow(from, to, count);
+    Short::kNarrow(from, to, count);
   } else {
     HWY_ALIGN float floats[kChunk];
     for (std::size_t i = 0; i < count; i += kChunk) {
       const std::size_t some = count - i < kChunk ? count - i : kChunk;
       const void* source = from + i;
-      loop_to_float<From>()(&source, floats, some);
-      narrow(floats, to + i, some);
+      loop_to_float<Short, From>()(&source, floats, some);
+      Short::kNarrow(floats, to + i, some);
     }
   }
 }
 
-template <class... T>
-void add_half_casts(BlockTable& table, Types<T...>) {
-  constexpr DType kHalf = DType::kFloat16;
-  table.add("cast", {kHalf}, kHalf, &map1<Cast, std::uint16_t, std::uint16_t>, 1.0F);
-  (table.add("cast", {kHalf}, dtype_of<T>(), &from_half<T>, 3.0F), ...);
-  (table.add("cast", {dtype_of<T>()}, kHalf, &to_half<T>, 6.0F), ...);
+template <class From, class To>
+void between_shorts(const void* const* in, void* out, std::size_t count) noexcept {
+  const auto* from = static_cast<const std::uint16_t*>(in[0]);
+  auto* to = static_cast<std::uint16_t*>(out);
+  HWY_ALIGN float floats[kChunk];
+  for (std::size_t i = 0; i < count; i += kChunk) {
+    const std::size_t some = count - i < kChunk ? count - i : kChunk;
+    From::kWiden(from + i, floats, some);
+    To::kNarrow(floats, to + i, some);
+  }
+}
+
+template <class Short, class... T>
+void add_short_casts(BlockTable& table, Types<T...>) {
+  constexpr DType kShort = Short::kDType;
+  table.add("cast", {kShort}, kShort, &map1<Cast, std::uint16_t, std::uint16_t>, 1.0F);
+  (table.add("cast", {kShort}, dtype_of<T>(), &from_short<Short, T>, 3.0F), ...);
+  (table.add("cast", {dtype_of<T>()}, kShort, &to_short<Short, T>, 6.0F), ...);
+}
+
+template <class From, class To>
+void add_cast_between(BlockTable& table) {
+  table.add("cast", {From::kDType}, To::kDType, &between_shorts<From, To>, 9.0F);
 }
 
 template <class From, class... To>
@@ -155,7 +188,10 @@ void add_casts(BlockTable& table, Types<From...> types) {
 
 void list_cast(BlockTable& table) {
   add_casts(table, AllTypes{});
-  add_half_casts(table, AllTypes{});
+  add_short_casts<Float16>(table, AllTypes{});
+  add_short_casts<BFloat16>(table, AllTypes{});
+  add_cast_between<Float16, BFloat16>(table);
+  add_cast_between<BFloat16, Float16>(table);
 }
 
 }  // namespace arignote::HWY_NAMESPACE

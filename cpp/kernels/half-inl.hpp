@@ -1,5 +1,5 @@
-// Conversions of blocks between float16 and float. Compiled once per SIMD target: include after
-// hwy/foreach_target.h and hwy/highway.h.
+// Conversions of blocks between float and float16 or bfloat16. Compiled once per SIMD target:
+// include after hwy/foreach_target.h and hwy/highway.h.
 //
 // In software (core/half.hpp) as in hardware: every target gives the same bits.
 
@@ -79,6 +79,32 @@ inline void narrow(const float* from, std::uint16_t* to, std::size_t count) {
 #endif
   const void* rest = from + i;
   map1<Narrow, std::uint16_t, float>(&rest, to + i, count - i);
+}
+
+// --- bfloat16, in software alone: it takes a few operations on integers
+
+struct WidenBFloat {
+  template <class Out>
+  static HWY_INLINE Out apply(std::uint16_t bfloat) {
+    return widened_bfloat(bfloat);
+  }
+};
+
+struct NarrowBFloat {
+  template <class Out>
+  static HWY_INLINE Out apply(float value) {
+    return narrowed_bfloat(value);
+  }
+};
+
+inline void widen_bfloat(const std::uint16_t* from, float* to, std::size_t count) {
+  const void* source = from;
+  map1<WidenBFloat, float, std::uint16_t>(&source, to, count);
+}
+
+inline void narrow_bfloat(const float* from, std::uint16_t* to, std::size_t count) {
+  const void* source = from;
+  map1<NarrowBFloat, std::uint16_t, float>(&source, to, count);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace arignote {
 namespace {
 
-// float16 is one of them, though it is only converted.
+// float16 and bfloat16 are among them, though they are only converted.
 bool has_block_operations(DType dtype) { return dtype <= DType::kFloat64; }
 
 // Takes the integers one after the other; past the end it gives -1, which is valid nowhere.

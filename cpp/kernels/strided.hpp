@@ -163,7 +163,7 @@ inline bool overwrites(const StepSpec& spec, int input) {
 }
 
 // Calls visit(std::type_identity<T>{}) with the C++ type of a dtype that kernels compute in; false
-// for float16 and the complex types.
+// for float16, bfloat16 and the complex types.
 template <class Visit>
 bool visit_num(DType dtype, Visit&& visit) {
   switch (dtype) {
@@ -182,12 +182,15 @@ bool visit_num(DType dtype, Visit&& visit) {
   }
 }
 
-// The same for dtypes that kernels count and add in one number at a time: also Half for float16.
+// The same for dtypes that kernels count and add in one number at a time: also Half for float16 and
+// BFloat for bfloat16.
 template <class Visit>
 bool visit_real(DType dtype, Visit&& visit) {
-  if (dtype != DType::kFloat16) return visit_num(dtype, visit);
-  visit(std::type_identity<Half>{});
-  return true;
+  switch (dtype) {
+    case DType::kFloat16: visit(std::type_identity<Half>{}); return true;
+    case DType::kBFloat16: visit(std::type_identity<BFloat>{}); return true;
+    default: return visit_num(dtype, visit);
+  }
 }
 
 }  // namespace arignote

@@ -127,6 +127,7 @@ int launch_add_rows(const Rows& rows, DType dtype, Stream stream) {
     case DType::kInt32:
     case DType::kUInt32: return run(add_rows<DType::kUInt32>);
     case DType::kFloat16: return run(add_rows<DType::kFloat16>);
+    case DType::kBFloat16: return run(add_rows<DType::kBFloat16>);
     case DType::kFloat32: return run(add_rows<DType::kFloat32>);
     case DType::kFloat64: return run(add_rows<DType::kFloat64>);
     default: return run(add_rows<DType::kUInt64>);

@@ -1,7 +1,8 @@
 // What elementwise operations mean for one element, as in cpp/kernels/block_*.cpp.
 //
-// A value is kept in 64 bits: integers as wide ones, bool as 0 or 1, float16 as the float that it
-// is. Integers are computed in 64 bits and cut to their width afterwards, which gives the same.
+// A value is kept in 64 bits: integers as wide ones, bool as 0 or 1, float16 and bfloat16 as the
+// float that they are. Integers are computed in 64 bits and cut to their width afterwards, which
+// gives the same.
 #pragma once
 
 #include <cmath>
@@ -275,6 +276,7 @@ ARN_DEVICE Bits cast_from(From x, DType to, bool from_half) {
       } else {
         return bits_of(widened(narrowed(static_cast<float>(x))));
       }
+    case DType::kBFloat16: return bits_of(widened_bfloat(narrowed_bfloat(static_cast<float>(x))));
     default: break;
   }
   if constexpr (std::is_floating_point_v<From>) {
@@ -289,7 +291,7 @@ ARN_DEVICE bool is_signed(DType dtype) { return dtype >= DType::kInt8 && dtype <
 ARN_DEVICE Bits cast(Bits bits, DType from, DType to) {
   if (from == to) return bits;
   if (from == DType::kFloat64) return cast_from(value_of<double>(bits), to, false);
-  if (from == DType::kFloat32 || from == DType::kFloat16) {
+  if (from == DType::kFloat32 || from == DType::kFloat16 || from == DType::kBFloat16) {
     return cast_from(value_of<float>(bits), to, from == DType::kFloat16);
   }
   return is_signed(from) ? cast_from(value_of<std::int64_t>(bits), to, false)
@@ -303,7 +305,8 @@ ARN_DEVICE std::int64_t item_bytes(DType dtype) {
     case DType::kUInt8: return 1;
     case DType::kInt16:
     case DType::kUInt16:
-    case DType::kFloat16: return 2;
+    case DType::kFloat16:
+    case DType::kBFloat16: return 2;
     case DType::kInt32:
     case DType::kUInt32:
     case DType::kFloat32: return 4;
@@ -328,6 +331,7 @@ ARN_DEVICE Bits load_bits(DType dtype, const std::byte* at) {
     case DType::kUInt32:
     case DType::kFloat32: return read<std::uint32_t>(at);
     case DType::kFloat16: return bits_of(widened(read<std::uint16_t>(at)));
+    case DType::kBFloat16: return bits_of(widened_bfloat(read<std::uint16_t>(at)));
     default: return read<std::uint64_t>(at);
   }
 }
@@ -346,6 +350,9 @@ ARN_DEVICE void store_bits(DType dtype, Bits bits, std::byte* at) {
     case DType::kFloat16:
       *reinterpret_cast<std::uint16_t*>(at) = narrowed(value_of<float>(bits));
       break;
+    case DType::kBFloat16:
+      *reinterpret_cast<std::uint16_t*>(at) = narrowed_bfloat(value_of<float>(bits));
+      break;
     case DType::kInt32:
     case DType::kUInt32:
     case DType::kFloat32:
@@ -361,6 +368,8 @@ ARN_DEVICE Bits add_bits(DType dtype, Bits a, Bits b) {
     case DType::kBool: return a | b;
     case DType::kFloat16:
       return bits_of(widened(narrowed(value_of<float>(a) + value_of<float>(b))));
+    case DType::kBFloat16:
+      return bits_of(widened_bfloat(narrowed_bfloat(value_of<float>(a) + value_of<float>(b))));
     case DType::kFloat32: return bits_of(value_of<float>(a) + value_of<float>(b));
     case DType::kFloat64: return bits_of(value_of<double>(a) + value_of<double>(b));
     default: return cut(dtype, a + b);

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final, Generic, TypeVar, overload
 
+from arignote.bfloat16 import bfloat16_dtype
 from arignote.errors import DeviceError
 from arignote.theano_flags import DEFAULTS
 
@@ -139,6 +140,13 @@ class _DeviceFlag(Flag[str]):
         return ValueError(f"{super()._invalid(value)} It must be cpu, cuda or a name like cuda0.")
 
 
+def _float_name(value: Any) -> str:
+    name = str(value)
+    if name == "bfloat16":
+        bfloat16_dtype()
+    return name
+
+
 def _thread_count(value: Any) -> int:
     count = int(value)
     if count < 0 or (count != value and not isinstance(value, str)):
@@ -183,7 +191,7 @@ class Config:
     Examples
     --------
     >>> from arignote.config import config
-    >>> config.floatX in ("float16", "float32", "float64")
+    >>> config.floatX in ("float16", "bfloat16", "float32", "float64")
     True
     >>> config.floatX = "float99"  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -192,7 +200,7 @@ class Config:
 
     flags: ClassVar[dict[str, Flag[Any]]] = {}
 
-    floatX = Flag("float64", str, ("float16", "float32", "float64"))
+    floatX = Flag("float64", _float_name, ("float16", "bfloat16", "float32", "float64"))
     threads = Flag(0, _thread_count)
     mode = Flag("native", str, tuple(MODES))
     linker = Flag("native", str, tuple(LINKERS))

@@ -19,7 +19,7 @@ from arignote.graph.type import TensorType
 from arignote.graph.variable import Variable
 from arignote.run.function import Function, function
 from arignote.run.mode import Mode
-from helpers.values import Array, Values
+from helpers.values import DTYPES, Array, Values
 
 Pattern = tuple[bool, ...]
 
@@ -70,10 +70,10 @@ def samples(*names: str, of: Sequence[str] = dtypes.ALL) -> Callable[[Builder], 
 
 
 def dtypes_of(op: Op) -> tuple[str, ...]:
-    """Return the dtypes for which there are calls of an op."""
+    """Return the dtypes for which there are calls of an op, of those that tables try."""
     if isinstance(op, ops.ElementwiseOp):
-        return tuple(dtype for dtype in dtypes.ALL if _takes(op, dtype))
-    return SAMPLES[op.name][0]
+        return tuple(dtype for dtype in DTYPES if _takes(op, dtype))
+    return tuple(dtype for dtype in SAMPLES[op.name][0] if dtype in DTYPES)
 
 
 def samples_of(op: Op, values: Values, dtype: str) -> list[Sample]:

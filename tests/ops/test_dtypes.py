@@ -12,6 +12,7 @@ import arignote
 import arignote.tensor as T
 from arignote.graph import dtypes
 from arignote.graph.variable import Variable
+from helpers.values import DTYPES
 
 Build = Callable[[], Variable]
 
@@ -179,8 +180,8 @@ def test_an_integer_beyond_64_bits_is_an_error() -> None:
 
 
 def test_upcast_is_numpys_promotion_of_arrays() -> None:
-    for first in dtypes.ALL:
-        for second in dtypes.ALL:
+    for first in DTYPES:
+        for second in DTYPES:
             wanted = np.promote_types(first, second).name
             assert dtypes.upcast(first, second) == wanted
             assert arignote.scalar.upcast(first, second) == wanted

@@ -1,4 +1,7 @@
-"""float16: converted natively with NumPy's rounding, and computed in float32 as NumPy does."""
+"""float16: converted natively with NumPy's rounding, and computed in float32 as NumPy does.
+
+What takes one number at a time is tried on bfloat16, too; see also ``test_bfloat16.py``.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,7 @@ def cast(source: str, dtype: str) -> Function:
 def assert_same_bits(found: Array, wanted: Array) -> None:
     """Hold all bits but those of NaNs."""
     assert found.dtype == wanted.dtype
+    found, wanted = dtypes.plain(found), dtypes.plain(wanted)
     numbers = ~np.isnan(wanted)
     np.testing.assert_array_equal(np.isnan(found), ~numbers)
     np.testing.assert_array_equal(found[numbers], wanted[numbers])
@@ -166,64 +170,75 @@ def native_function(inputs: list[Any], outputs: Any) -> Function:
     return f
 
 
-def halves(seed: int, *shape: int) -> Array:
+EITHER = pytest.mark.parametrize("dtype", dtypes.HALVES)
+
+
+def halves(dtype: str, seed: int, *shape: int) -> Array:
     """Return numbers of all magnitudes, with infinities and NaNs among them."""
-    return np.random.default_rng(seed).choice(HALVES, shape)
+    return np.random.default_rng(seed).choice(HALVES.view(dtype), shape)
 
 
+@EITHER
 @np.errstate(all="ignore")
-def test_increments_round_after_each_addition(target: str) -> None:
-    x, i, v = T.vector("x", "float16"), T.lvector("i"), T.vector("v", "float16")
+def test_increments_round_after_each_addition(dtype: str, target: str) -> None:
+    x, i, v = T.vector("x", dtype), T.lvector("i"), T.vector("v", dtype)
     f = native_function([x, i, v], T.inc_subtensor(x[i], v))
     places = np.random.default_rng(1).integers(-40, 40, 5000)
-    small, added = halves(2, 40) / np.float16(64), halves(3, 5000) / np.float16(4096)
-    for base, values in ((halves(2, 40), halves(3, 5000)), (small, added)):
-        wanted = base.copy()
+    base, added = halves(dtype, 2, 40), halves(dtype, 3, 5000)
+    small = base / np.asarray(64, dtype), added / np.asarray(4096, dtype)
+    for start, values in ((base, added), small):
+        wanted = start.copy()
         np.add.at(wanted, places, values)
-        assert_same_bits(f(base, places, values), wanted)
+        assert_same_bits(f(start, places, values), wanted)
 
 
+@EITHER
 @np.errstate(all="ignore")
-def test_increments_of_rows(target: str) -> None:
-    x, i, v = T.matrix("x", "float16"), T.lvector("i"), T.matrix("v", "float16")
+def test_increments_of_rows(dtype: str, target: str) -> None:
+    x, i, v = T.matrix("x", dtype), T.lvector("i"), T.matrix("v", dtype)
     f = native_function([x, i, v], T.inc_subtensor(x[i], v))
-    base, values, places = halves(4, 9, 70), halves(5, 30, 140), np.arange(30) % 9
+    base, values, places = halves(dtype, 4, 9, 70), halves(dtype, 5, 30, 140), np.arange(30) % 9
     wanted = base.copy()
     np.add.at(wanted, places, values[:, ::2])
     assert_same_bits(f(base, places, values[:, ::2]), wanted)
 
 
+@EITHER
 @np.errstate(all="ignore")
-def test_increments_of_a_region(target: str) -> None:
-    x, v = T.matrix("x", "float16"), T.matrix("v", "float16")
+def test_increments_of_a_region(dtype: str, target: str) -> None:
+    x, v = T.matrix("x", dtype), T.matrix("v", dtype)
     f = native_function([x, v], T.inc_subtensor(x[1:, ::-2], v))
-    base, values = halves(6, 300, 41), halves(7, 299, 21)
+    base, values = halves(dtype, 6, 300, 41), halves(dtype, 7, 299, 21)
     wanted = base.copy()
     wanted[1:, ::-2] += values
     assert_same_bits(f(base, values), wanted)
 
 
+@EITHER
 @np.errstate(all="ignore")
-def test_increments_of_an_element_of_each_row(target: str) -> None:
-    x, y, v = T.matrix("x", "float16"), T.lvector("y"), T.vector("v", "float16")
+def test_increments_of_an_element_of_each_row(dtype: str, target: str) -> None:
+    x, y, v = T.matrix("x", dtype), T.lvector("y"), T.vector("v", dtype)
     f = native_function([x, y, v], T.inc_subtensor(x[T.arange(y.shape[0]), y], v))
-    base, values, columns = halves(8, 1000, 5), halves(9, 1000), np.arange(1000) % 5
+    base, values, columns = halves(dtype, 8, 1000, 5), halves(dtype, 9, 1000), np.arange(1000) % 5
     wanted = base.copy()
     wanted[np.arange(1000), columns] += values
     assert_same_bits(f(base, columns, values), wanted)
 
 
-def test_ranges_are_rounded_once(target: str) -> None:
-    start, stop, step = (T.scalar(name, dtype="float16") for name in ("start", "stop", "step"))
-    f = native_function([start, stop, step], T.arange(start, stop, step, "float16"))
+@EITHER
+def test_ranges_are_rounded_once(dtype: str, target: str) -> None:
+    start, stop, step = (T.scalar(name, dtype=dtype) for name in ("start", "stop", "step"))
+    f = native_function([start, stop, step], T.arange(start, stop, step, dtype))
     for first, last, by in ((0.1, 3000, 0.3), (-1, 1, 2**-12), (30000, -30000, -7.7), (1, 1, 1)):
-        ends = [np.asarray(item, "float16") for item in (first, last, by)]
+        ends = [np.asarray(item, dtype) for item in (first, last, by)]
         found = f(*ends)
         exact = ends[0].astype(float) + np.arange(len(found)) * ends[2].astype(float)
-        assert_same_bits(found, exact.astype("float16"))
+        assert_same_bits(found, exact.astype(dtype))
 
 
-def test_what_is_not_zero(target: str) -> None:
-    x = T.vector("x", "float16")
+@EITHER
+def test_what_is_not_zero(dtype: str, target: str) -> None:
+    x = T.vector("x", dtype)
     f = native_function([x], x.nonzero())
-    np.testing.assert_array_equal(f(HALVES)[0], HALVES.nonzero()[0])
+    values = HALVES.view(dtype)
+    np.testing.assert_array_equal(f(values)[0], values.nonzero()[0])

@@ -21,7 +21,7 @@ def extras() -> dict[str, str]:
 def named(path: Path) -> set[str]:
     """Return the extras that a file names: ``arignote[a,b]``, ``.[a,b]``, ``install.sh a,b``."""
     found = re.findall(
-        r"(?:arignote|[\"']\.)\[([a-z,]+)\]|install\.sh ([a-z]+[a-z,]*)", path.read_text()
+        r"(?:arignote|[\"']\.)\[([a-z0-9,]+)\]|install\.sh ([a-z]+[a-z0-9,]*)", path.read_text()
     )
     return {name for pair in found for group in pair for name in group.split(",") if name}
 

@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-OPTIONAL = {"graphviz", "hypothesis", "matplotlib", "pytest", "scipy", "sklearn", "tqdm"}
+OPTIONAL = {
+    "graphviz",
+    "hypothesis",
+    "matplotlib",
+    "ml_dtypes",
+    "pytest",
+    "scipy",
+    "sklearn",
+    "tqdm",
+}
 
 
 def python(program: str) -> Any:

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "arignote"
 
 # From the bottom up; modules on one line may import each other.
 LAYERS = [
-    {"errors", "config", "theano_flags"},
+    {"bfloat16", "errors", "config", "theano_flags"},
     {"graph"},
     {"ops"},
     {"autodiff", "rewrite"},

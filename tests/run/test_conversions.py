@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterator
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -69,8 +70,9 @@ def _of_numpy(name: str) -> Iterator[Any]:
     values: list[Any] = [0, 1, 2, 100]
     if dtype.kind in "iu":
         values += [np.iinfo(dtype).min, np.iinfo(dtype).max, np.iinfo(dtype).max // 3]
-    if dtype.kind == "f":
-        values += [0.1, -0.0, np.nan, np.inf, np.finfo(dtype).max, np.finfo(dtype).tiny]
+    if dtypes.kind_of(dtype) == "f":
+        info = np.finfo(dtype) if dtype == "longdouble" else ml_dtypes.finfo(dtype)
+        values += [0.1, -0.0, np.nan, np.inf, info.max, info.tiny]
     line = np.array(values, object).astype(dtype)
     for item in line:
         yield item

@@ -288,7 +288,9 @@ def test_dtypes_follow_floatx_and_the_parameters() -> None:
     assert srng.binomial((2,)).dtype == srng.random_integers((2,)).dtype == "int64"
     assert srng.binomial((2,), dtype="floatX").dtype == "float64"
     for method in (srng.uniform, srng.normal):
-        with pytest.raises(TypeError, match="dtype must be one of float16, float32, float64"):
+        with pytest.raises(
+            TypeError, match="dtype must be one of float16, bfloat16, float32, float64"
+        ):
             method((2,), dtype="int32")
 
 

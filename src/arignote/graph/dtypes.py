@@ -1,7 +1,7 @@
 """The dtype rules: names, kinds, up-casting, and the dtype a Python number takes.
 
 These are Theano's rules, not NumPy 2's: a Python number never widens a float tensor, and an integer
-divided by an integer is ``floatX``.
+divided by an integer is ``floatX``. Beside other dtypes bfloat16 is what float16 is.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from arignote.bfloat16 import bfloat16_dtype
 from arignote.config import config
 
 BOOL: Final = ("bool",)
 SIGNED: Final = ("int8", "int16", "int32", "int64")
 UNSIGNED: Final = ("uint8", "uint16", "uint32", "uint64")
 INTEGERS: Final = SIGNED + UNSIGNED
-FLOATS: Final = ("float16", "float32", "float64")
+HALVES: Final = ("float16", "bfloat16")
+FLOATS: Final = (*HALVES, "float32", "float64")
 COMPLEXES: Final = ("complex64", "complex128")
 DISCRETE: Final = BOOL + INTEGERS
 CONTINUOUS: Final = FLOATS + COMPLEXES
@@ -29,8 +31,8 @@ ALL_INDEX: Final = {dtype: position for position, dtype in enumerate(ALL)}
 NATIVE: Final = (*DISCRETE, "float32", "float64")
 # Those of one byte, all of whose numbers float32 holds: products read them beside it.
 BYTES: Final = ("bool", "int8", "uint8")
-# Those that kernels read and write: float16 is converted, or taken one number at a time.
-REAL: Final = (*NATIVE, "float16")
+# Those that kernels read and write: halves are converted, or taken one number at a time.
+REAL: Final = (*NATIVE, *HALVES)
 
 Array = npt.NDArray[Any]
 
@@ -44,6 +46,8 @@ def normalize(dtype: Any) -> str:
     ('float32', 'int8', 'bool')
     """
     if isinstance(dtype, str):
+        if dtype == "bfloat16":
+            bfloat16_dtype()  # from here on NumPy knows the name
         if dtype in ALL_INDEX:
             return dtype
         if dtype == "floatX":
@@ -63,10 +67,15 @@ def upcast(*dtypes: str) -> str:
 
     >>> upcast("int8", "float32"), upcast("int32", "float32")
     ('float32', 'float64')
+    >>> upcast("int8", "bfloat16"), upcast("float16", "bfloat16")
+    ('bfloat16', 'float32')
     """
-    result = np.dtype(dtypes[0])
-    for dtype in dtypes[1:]:
-        result = np.promote_types(result, dtype)
+    names = ["float16" if dtype == "bfloat16" else dtype for dtype in dtypes]
+    result = np.dtype(names[0])
+    for name in names[1:]:
+        result = np.promote_types(result, name)
+    if result == "float16" and "bfloat16" in dtypes:
+        return "float32" if "float16" in dtypes else "bfloat16"
     return str(result.name)
 
 
@@ -79,6 +88,34 @@ def float_for(dtype: str) -> str:
     if dtype in CONTINUOUS:
         return dtype
     return "float32" if np.dtype(dtype).itemsize <= 2 else "float64"
+
+
+def kind_of(dtype: np.dtype[Any]) -> str:
+    """Return NumPy's letter for the kind of a dtype; to NumPy itself bfloat16 is of none.
+
+    >>> kind_of(np.dtype("float32")), kind_of(np.dtype("bool"))
+    ('f', 'b')
+    """
+    return "f" if dtype.name == "bfloat16" else dtype.kind
+
+
+def finfo(dtype: np.dtype[Any]) -> Any:
+    """Return ``numpy.finfo``, or that of ml_dtypes for bfloat16.
+
+    >>> float(finfo(np.dtype("float64")).eps) == 2**-52
+    True
+    """
+    if dtype.name != "bfloat16":
+        return np.finfo(dtype)
+    import ml_dtypes  # optional
+
+    of_bfloat16: Any = ml_dtypes.finfo
+    return of_bfloat16(dtype)
+
+
+def plain(array: Array) -> Array:
+    """Return an array that all of NumPy's functions take: float32 instead of bfloat16."""
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
 def of_constant(value: Any) -> str:

@@ -65,6 +65,9 @@ class TensorType:
         if self.ndim > MAX_DIMS:
             raise TypeError(f"[TensorType] at most {MAX_DIMS} dimensions are possible: {self.ndim}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.dtype, self.broadcastable))
+
     @property
     def ndim(self) -> int:
         """Number of dimensions."""

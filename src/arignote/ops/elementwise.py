@@ -209,11 +209,12 @@ def common_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) ->
 
 
 def run_scalar(op: ElementwiseOp, call: Call, arrays: Sequence[Array]) -> Array:
-    """Compute an elementwise op with NumPy, in the dtypes of its rule."""
+    """Compute an elementwise op with NumPy, in the dtypes of its rule; bfloat16 as float32."""
     computed, result = op.rule(tuple(item.dtype for item in call.input_types))
     with np.errstate(all="ignore"):
         operands = [
-            np.asarray(a).astype(d, copy=False) for a, d in zip(arrays, computed, strict=True)
+            dtypes.plain(np.asarray(a).astype(d, copy=False))
+            for a, d in zip(arrays, computed, strict=True)
         ]
         return np.asarray(op.scalar(*operands)).astype(result, copy=False)
 

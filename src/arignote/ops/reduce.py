@@ -65,9 +65,9 @@ def sum_dtype(dtype: str) -> str:
 
 def accumulator(dtype: str) -> str:
     """Return the dtype in which sums and products of a dtype are accumulated."""
-    return {"float16": "float64", "float32": "float64", "complex64": "complex128"}.get(
-        dtype, sum_dtype(dtype)
-    )
+    if dtype in dtypes.FLOATS:
+        return "float64"
+    return "complex128" if dtype in dtypes.COMPLEXES else sum_dtype(dtype)
 
 
 def _shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
@@ -171,7 +171,7 @@ def _extreme_gradient(node: Apply, cotangent: Variable) -> Variable:
 
 def _greatest(x: Array, axis: tuple[int, ...]) -> Array:
     # That nothing be reduced is demanded by the shape rule, unless the op is asked to be total.
-    if all(x.shape[item] for item in axis) or x.dtype.kind != "f":
+    if all(x.shape[item] for item in axis) or dtypes.kind_of(x.dtype) != "f":
         return np.asarray(np.max(x, axis=axis))
     return np.asarray(np.max(x, axis=axis, initial=-np.inf))
 

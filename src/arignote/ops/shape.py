@@ -697,14 +697,19 @@ def _arange_gradient(
     return (ops.sum_(g), ops.sum_(ops.mul(g, steps)), None)
 
 
+def _arange_reference(call: Call, start: Array, step: Array, count: Array) -> Array:
+    numbers = np.arange(max(int(count), 0))
+    if call.output_types[0].dtype in dtypes.FLOATS:  # rounded once
+        return np.asarray(start.astype("float64") + numbers * step.astype("float64"))
+    return np.asarray(start + numbers.astype(start.dtype) * step)
+
+
 arange_op = Op(
     name="arange",
     arguments=("start", "step", "length"),
     infer=lambda params, types: (TensorType(types[0].dtype, (False,)),),
     shape=_arange_shape,
-    reference=lambda call, start, step, count: (
-        start + np.arange(max(int(count), 0)).astype(start.dtype) * step
-    ),
+    reference=_arange_reference,
     gradient=_arange_gradient,
     kernel="arange",
     supports=lambda call: call.output_types[0].dtype in dtypes.REAL,

@@ -89,7 +89,8 @@ def window(base: Array, offset: int, shape: tuple[int, ...], strides: tuple[int,
         "typestr": base.dtype.str,
         "version": 3,
     }
-    return np.asarray(_Window(base, interface))
+    # The interface does not tell dtypes that other packages bring.
+    return np.asarray(_Window(base, interface)).view(base.dtype)
 
 
 def check_error(check: Check, found: int, expected: int) -> Exception:

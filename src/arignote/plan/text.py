@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from arignote.graph import dtypes
 from arignote.graph.dim import READABLE, Dim, Expr, postorder
 from arignote.graph.dtypes import Array
 from arignote.ops.program import Program
@@ -164,10 +165,11 @@ class _Formatter:
 
 def format_array(array: Array) -> str:
     """Return a constant's value as text: a number, or the bytes in base 64."""
-    if array.size == 1 and array.dtype.kind in "biuf" and np.isfinite(array).all():
-        number = array.reshape(())[()]
+    shown = dtypes.plain(array)
+    if shown.size == 1 and shown.dtype.kind in "biuf" and np.isfinite(shown).all():
+        number = shown.reshape(())[()]
         # The shortest text that reads back as the same float of this dtype.
-        return str(number) if array.dtype.kind == "f" else repr(number.item())
+        return str(number) if shown.dtype.kind == "f" else repr(number.item())
     return "base64:" + base64.b64encode(array.tobytes()).decode()
 
 

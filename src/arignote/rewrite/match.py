@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from arignote import ops
+from arignote.graph import dtypes
 from arignote.graph.op import Op
 from arignote.graph.variable import Variable
 
@@ -25,9 +26,7 @@ def is_number(variable: Variable, number: float) -> bool:
     return bool(value == number)
 
 
-CASTS: tuple[Op, ...] = tuple(
-    ops.op_named(f"cast_{dtype}") for dtype in ("float32", "float64", "float16")
-)
+CASTS: tuple[Op, ...] = tuple(ops.op_named(f"cast_{dtype}") for dtype in dtypes.FLOATS)
 
 
 def other_operand(variable: Variable, op: Op, number: float) -> Variable | None:

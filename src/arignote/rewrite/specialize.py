@@ -22,8 +22,8 @@ def drop_gradient_mark(node: Apply) -> Replacement:
 
 
 def _widened(x: Variable, dtype: str) -> Variable:
-    """Return an operand as float32 where a dtype asks for float16."""
-    if dtype != "float16":
+    """Return an operand as float32 where a dtype asks for a half."""
+    if dtype not in dtypes.HALVES:
         return ops.cast(x, dtype)
     source, order = through_dimshuffle(x)
     # A matrix and its transpose are one.
@@ -36,7 +36,7 @@ def _turned(x: Variable, order: tuple[int | str, ...] | None) -> Variable:
 
 @rule()
 def half_as_float(node: Apply) -> Replacement:
-    """f(float16) -> f(float32), rounded to float16, as NumPy does"""
+    """f(float16) -> f(float32), rounded to float16, as NumPy does; and so for bfloat16"""
     if isinstance(node.op, ops.ElementwiseOp):
         if node.op.name.startswith("cast_") or not ops.op_is_native(node.op):
             return None
@@ -45,7 +45,7 @@ def half_as_float(node: Apply) -> Replacement:
         computed = tuple(item.dtype for item in node.inputs)
     else:
         return None
-    if "float16" not in computed:
+    if not any(dtype in dtypes.HALVES for dtype in computed):
         return None
     operands = [_widened(item, dtype) for item, dtype in zip(node.inputs, computed, strict=True)]
     (result,) = node.op.make(operands, node.params).outputs

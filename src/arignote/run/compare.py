@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from arignote.graph import dtypes
 from arignote.graph.dtypes import Array
 from arignote.graph.op import Call, Op, Params, op_named
 from arignote.graph.type import TensorType
@@ -60,29 +61,31 @@ def _with_dims(values: reference.Values, step: Step, inputs: Sequence[Array]) ->
 
 def unit(dtype: np.dtype[Any]) -> float:
     """Return one unit in the last place of 1.0, zero for exact types."""
-    return float(np.finfo(dtype).eps) if dtype.kind in "fc" else 0.0
+    return float(dtypes.finfo(dtype).eps) if dtypes.kind_of(dtype) in "fc" else 0.0
 
 
 def allowed_error(op: Op, call: Call, inputs: Sequence[Array], k: int, output: Array) -> Array:
     """Return how far a kernel may be from output ``k`` of an op's reference, by its accuracy."""
     accuracy = op.accuracy
     if accuracy.sums:
-        scale = np.abs(op.compute(call, *map(_finite_magnitude, inputs))[k])
+        scale = np.abs(dtypes.plain(op.compute(call, *map(_finite_magnitude, inputs))[k]))
     else:
         cancelling = accuracy.scale
         least = _size(cancelling(*inputs)) if callable(cancelling) else cancelling
         scale = np.maximum(_size(output), least)
     with np.errstate(all="ignore"):
         bound = np.asarray(scale * (accuracy.ulp * unit(output.dtype)))
-        if op is prod_op and output.dtype.kind == "f":
-            bound = bound + _range_error(inputs[0], call.params["axis"], output.dtype)
+        if op is prod_op and dtypes.kind_of(output.dtype) == "f":
+            factors = dtypes.plain(inputs[0])
+            bound = bound + _range_error(factors, call.params["axis"], dtypes.plain(output).dtype)
         if op.name.startswith("cast_"):
-            bound = bound + _cut_error(inputs[0], output.dtype)
+            bound = bound + _cut_error(dtypes.plain(inputs[0]), output.dtype)
     return bound
 
 
 def _size(array: Array) -> Array:
     """Return magnitudes for rounding errors: NaN has none, infinity that of the largest number."""
+    array = dtypes.plain(array)
     if array.dtype.kind not in "fc":
         return np.asarray(np.abs(array.astype("float64")))
     largest = float(np.finfo(array.dtype).max)
@@ -91,6 +94,7 @@ def _size(array: Array) -> Array:
 
 def _finite_magnitude(array: Array) -> Array:
     """Return magnitudes without what is not finite: that has no rounding error."""
+    array = dtypes.plain(array)
     if array.dtype.kind not in "fc":
         return array
     return np.asarray(np.nan_to_num(np.abs(array), nan=0.0, posinf=0.0))
@@ -119,11 +123,13 @@ def _cut_error(operand: Array, dtype: np.dtype[Any]) -> Array:
 
 def _near(found: Array, wanted: Array, bound: Array) -> Array:
     """Return where two arrays differ by at most a bound, or a few of the least numbers."""
-    info = np.finfo(found.dtype)
+    info = dtypes.finfo(found.dtype)
+    found, wanted = dtypes.plain(found), dtypes.plain(wanted)
     near = np.abs(found - wanted) <= bound + 4 * float(info.smallest_subnormal)
     if found.dtype.kind == "f":
         # One may overflow where the other is hardly less than the largest number.
-        limited = (np.clip(item, info.min, info.max) for item in (found, wanted))
+        least, most = (found.dtype.type(item) for item in (info.min, info.max))
+        limited = (np.clip(item, least, most) for item in (found, wanted))
         near |= (bound > 0) & (np.abs(np.subtract(*limited)) <= bound)
     return np.asarray(near)
 
@@ -133,7 +139,7 @@ def compare(found: Array, wanted: Array, bound: Array) -> str | None:
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         return f"shape {found.shape} {found.dtype} instead of {wanted.shape} {wanted.dtype}"
     with np.errstate(all="ignore"):
-        if found.dtype.kind in "fc":
+        if dtypes.kind_of(found.dtype) in "fc":
             same = (found == wanted) | (np.isnan(found) & np.isnan(wanted))
             same |= _near(found, wanted, bound) | np.isinf(bound)
         else:
@@ -184,7 +190,7 @@ def _instruction(
     wide = value.astype("float64") if value.dtype.kind != "c" else value
     error = _size(value) * (op_named(item.op).accuracy.ulp * unit(value.dtype))
     if item.op.startswith("cast_"):
-        error = error + _cut_error(operands[0], value.dtype)
+        error = error + _cut_error(dtypes.plain(operands[0]), value.dtype)
     for position, source in enumerate(item.sources):
         if not np.any(errors[source]):
             continue

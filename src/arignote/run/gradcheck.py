@@ -17,8 +17,8 @@ from arignote.run.function import function
 from arignote.run.mode import Mode
 
 # By dtype: step of the central difference, and the error that is due to it and to rounding.
-_STEPS = {"float16": 1e-1, "float32": 1e-3, "float64": 1e-6}
-_TOLERANCES = {"float16": 1e-1, "float32": 1e-2, "float64": 1e-5}
+_STEPS = {"bfloat16": 3e-1, "float16": 1e-1, "float32": 1e-3, "float64": 1e-6}
+_TOLERANCES = {"bfloat16": 3e-1, "float16": 1e-1, "float32": 1e-2, "float64": 1e-5}
 
 
 def verify_grad(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from arignote.config import LINKERS, MODES, OPTIMIZERS, config
+from arignote.graph import dtypes
 from arignote.graph.dtypes import Array
 from arignote.plan.plan import Step
 
@@ -264,7 +265,8 @@ class _Guard:
         outputs: Sequence[Array] | None,
     ) -> None:
         for array in outputs or ():
-            found = self._found_in(array) if array.dtype.kind in "fc" else []
+            is_inexact = dtypes.kind_of(array.dtype) in "fc"
+            found = self._found_in(dtypes.plain(array)) if is_inexact else []
             if found:
                 raise AssertionError(
                     f"{' and '.join(found)} detected in the output of step {number}: {step.op} "

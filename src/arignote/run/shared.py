@@ -158,7 +158,7 @@ def _convert(type_: TensorType, value: Any, allow_downcast: bool | None) -> Arra
     may_round = allow_downcast or (
         allow_downcast is None and is_float and type_.dtype == dtypes.normalize("floatX")
     )
-    if may_round or np.array_equal(converted, given, equal_nan=given.dtype.kind in "fc"):
+    if may_round or _are_equal(converted, given):
         return converted
     raise TypeError(
         f"{type_} cannot store accurately value {value!r}, it would be represented as "
@@ -167,6 +167,11 @@ def _convert(type_: TensorType, value: Any, allow_downcast: bool | None) -> Arra
         f'your data to a numpy array of dtype {type_.dtype}, or 2) set "allow_input_downcast=True" '
         'when calling "function".'
     )
+
+
+def _are_equal(converted: Array, given: Array) -> bool:
+    may_be_nan = dtypes.kind_of(given.dtype) in "fc"
+    return np.array_equal(dtypes.plain(converted), dtypes.plain(given), equal_nan=may_be_nan)
 
 
 def _as_numbers(type_: TensorType, value: Any) -> Array:
@@ -184,7 +189,7 @@ def _as_numbers(type_: TensorType, value: Any) -> Array:
     numeric = (
         all(isinstance(item, Number) for item in given.flat)
         if is_object
-        else given.dtype.kind in "biufc"
+        else dtypes.kind_of(given.dtype) in "biufc"
     )
     if not numeric:
         raise _no_numbers(type_, value)

@@ -13,6 +13,9 @@ import numpy.typing as npt
 from arignote.graph.variable import SharedVariable
 
 _PICKLE = "pkl"
+# The ``isbuiltin`` of a dtype that another package brings, such as bfloat16. NumPy's files do not
+# tell it, so that its arrays stay in the pickle.
+_FOREIGN = 2
 
 
 class _Pickler(pickle.Pickler):
@@ -33,7 +36,9 @@ class _Pickler(pickle.Pickler):
             self.names[id(obj.container)] = obj.name or ""
         elif id(obj) in self.names:
             self.next_name = self.names[id(obj)]
-        elif type(obj) is np.ndarray and not obj.dtype.hasobject:
+        elif (
+            type(obj) is np.ndarray and not obj.dtype.hasobject and obj.dtype.isbuiltin != _FOREIGN
+        ):
             return self._entry(obj)
         return None
 

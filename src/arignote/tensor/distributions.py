@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from arignote import ops
 from arignote.graph import dtypes
@@ -18,6 +18,10 @@ Draw: TypeAlias = Callable[[str, Sequence[Variable]], Variable]
 
 Lengths: TypeAlias = Sequence[Variable]
 
+# Of numbers in [0, 1) of a half: as many binary digits as it has. Others would be rounded, some of
+# them to 1.
+_DIGITS: Final = {"float16": 11, "bfloat16": 8}
+
 
 def uniform(draw: Draw, dims: Lengths, dtype: str, low: Variable, high: Variable) -> Variable:
     """Return numbers from ``low`` to ``high``, of a float dtype."""
@@ -27,11 +31,11 @@ def uniform(draw: Draw, dims: Lengths, dtype: str, low: Variable, high: Variable
 
 def _unit(draw: Draw, dims: Lengths, dtype: str) -> Variable:
     """Return numbers in [0, 1) of any float dtype."""
-    if dtype != "float16":
+    if dtype not in _DIGITS:
         return draw(dtype, dims)
-    # As many digits as it has: others would be rounded, some of them to 1.
-    steps = ops.floor(ops.mul(draw("float32", dims), 2.0**11))
-    return ops.cast(ops.mul(steps, 2.0**-11), dtype)
+    count = 2.0 ** _DIGITS[dtype]
+    steps = ops.floor(ops.mul(draw("float32", dims), count))
+    return ops.cast(ops.mul(steps, 1 / count), dtype)
 
 
 def normal(draw: Draw, dims: Lengths, dtype: str, avg: Variable, std: Variable) -> Variable:

@@ -151,11 +151,12 @@ def mean(
     array([2. , 3.5])
     """
     variable = ops.as_variable(input)
-    half = (dtype or variable.dtype) == "float16"  # a sum of these overflows at once
-    total = sum(variable, axis, "float32" if half else dtype, keepdims, acc_dtype)
+    wanted = variable.dtype if dtype is None else dtypes.normalize(dtype)
+    is_half = wanted in dtypes.HALVES  # a sum of these overflows, or has few digits
+    total = sum(variable, axis, "float32" if is_half else dtype, keepdims, acc_dtype)
     result = ops.true_div(total, _count(variable, axis, total.dtype))
-    if half:
-        result = ops.cast(result, "float16")
+    if is_half:
+        result = ops.cast(result, wanted)
     result.name = "mean"
     return result
 
