@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from ml_dtypes import bfloat16
 
 import arignote as theano
 import arignote.tensor as T
@@ -64,6 +65,7 @@ def test_any_name_of_a_variable(name: str) -> None:
     [
         *(np.float64(v) for v in (0.1, -0.0, 1e300, 5e-324, np.nan, np.inf, -np.inf)),
         *(np.float32(v) for v in (0.1, 1e-45, 3e38, np.nan)),
+        *(bfloat16(0.1), np.full(2, np.nan, bfloat16)),
         *(np.float16(0.1), np.complex64(1 + 2j), np.complex128(np.nan)),
         *(np.int8(-128), np.uint64(2**64 - 1), np.int64(-(2**63)), np.bool_(True)),
         *(np.zeros((0, 3)), np.ones((1, 1, 1), "int16"), np.arange(6.0).reshape(2, 3)),
