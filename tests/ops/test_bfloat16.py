@@ -362,16 +362,24 @@ def test_without_ml_dtypes_an_error_says_what_to_install() -> None:
 import sys
 sys.modules["ml_dtypes"] = None
 import arignote, arignote.tensor as T
+from arignote import _core
 for use in (lambda: T.vector(dtype="bfloat16"), lambda: T.cast(T.fvector(), "bfloat16"),
             lambda: setattr(arignote.config, "floatX", "bfloat16")):
     try:
         use()
     except ImportError as error:
         print(error)
+buffer = {"kind": "input", "dtype": "bfloat16", "shape": [], "broadcastable": []}
+spec = {"dims": [], "checks": [], "buffers": [buffer], "steps": [], "outputs": [0], "updates": []}
+try:
+    _core.Program(spec)
+except ValueError as error:
+    print(error)
 """
     found = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     lines = found.stdout.splitlines()
-    assert len(lines) == 3
-    assert all("pip install 'arignote[bfloat16]'" in line for line in lines)
+    assert len(lines) == 4
+    assert all("pip install 'arignote[bfloat16]'" in line for line in lines[:3])
+    assert "buffer 0 must have a dtype that NumPy knows: import ml_dtypes" in lines[3]
