@@ -13,7 +13,7 @@ NO_GRADIENT = {"elementwise", "map_rows", "by_rows", "nll_with_gradient", "to_de
 # Held against other things than difference quotients, in tests of their own.
 OTHERWISE = {
     *("disconnected_grad", "zero_grad", "consider_constant", "grad_clip"),  # by intention
-    *("cast_float16", "cast_float32"),  # the differences are lost in rounding
+    *("cast_float16", "cast_bfloat16", "cast_float32"),  # the differences are lost in rounding
     *("cast_complex64", "cast_complex128", "conj"),  # no real cost
     "clip",  # has no derivative by bounds that cross
     "nonzero",  # the number of elements may change

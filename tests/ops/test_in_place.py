@@ -35,7 +35,8 @@ def shares_memory(plan: Plan) -> bool:
 def test_in_place_equals_not_in_place(name: str) -> None:
     op = OPS[name]
     shared, native = 0, 0
-    for dtype in dtypes_of(op):
+    # A cast shares memory with an operand of its own dtype, and tables have none of bfloat16.
+    for dtype in ["bfloat16"] if name == "cast_bfloat16" else dtypes_of(op):
         for sample in samples_of(op, Values(1, special=True), dtype):
             inside = between_copies(sample).function(PLAIN)
             shared += shares_memory(inside.plan)
