@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -24,10 +25,10 @@ namespace arignote::device::emulation {
 namespace {
 
 constexpr std::size_t kStackBytes = 64 << 10;
-constexpr std::size_t kMostShared = 48 << 10;
 constexpr int kInvalidConfiguration = 9;  // cudaErrorInvalidConfiguration
 
 std::mutex one_kernel;
+std::atomic<std::int64_t> launch_count{0};
 Order order = Order::kForward;
 
 [[noreturn]] void fail(const char* what) {
@@ -61,12 +62,26 @@ struct Fiber {
   bool is_done = false;
 };
 
+struct Copy {
+  std::byte* to;
+  const std::byte* from;
+  std::size_t bytes;
+  int group;
+};
+
+// Those that a thread has begun and not yet waited for.
+struct Copies {
+  std::vector<Copy> begun;
+  int groups = 0;  // that have ended
+};
+
 class Block {
  public:
   void run(const Shape& shape, std::int64_t block, const std::function<void()>& kernel) {
     kernel_ = &kernel;
     place_ = {.threads = shape.threads, .block = block, .blocks = shape.blocks};
     arrays_.clear();
+    for (Copies& copies : copies_) copies = {};
     dynamic_ = std::make_unique_for_overwrite<std::byte[]>(shape.shared_bytes);
     has_barriers_ = shape.has_barriers;
     std::vector<int> turns(static_cast<std::size_t>(shape.threads));
@@ -97,9 +112,28 @@ class Block {
     const int own = place_.thread;
     std::memcpy(&values_[own], value, bytes);
     wait(Barrier::kWarp);
-    const int other = lane + by < kWarpThreads && own + by < place_.threads ? own + by : own;
+    const bool is_there = lane + by >= 0 && lane + by < kWarpThreads && own + by < place_.threads;
+    const int other = is_there ? own + by : own;
     std::memcpy(result, &values_[other], bytes);
     wait(Barrier::kWarp);
+  }
+
+  void begin_copy(std::byte* to, const std::byte* from, std::size_t bytes) {
+    const auto is_aligned = [&](const std::byte* at) {
+      return reinterpret_cast<std::uintptr_t>(at) % bytes == 0;
+    };
+    if (!is_aligned(from) || !is_aligned(to)) fail("a copy must begin at a multiple of its bytes");
+    Copies& copies = copies_[place_.thread];
+    copies.begun.push_back({to, from, bytes, copies.groups});
+  }
+  void end_copies() { ++copies_[place_.thread].groups; }
+  void wait_for_copies(int left) {
+    Copies& copies = copies_[place_.thread];
+    std::erase_if(copies.begun, [&](const Copy& copy) {
+      const bool is_due = copy.group < copies.groups - left;
+      if (is_due) std::memcpy(copy.to, copy.from, copy.bytes);
+      return is_due;
+    });
   }
 
   void* shared_array(const void* where, std::size_t bytes) {
@@ -191,6 +225,7 @@ class Block {
   std::size_t main_bytes_ = 0;
   std::vector<Fiber> fibers_;
   std::array<std::uint64_t, kBlockThreads> values_{};  // of a shuffle
+  std::array<Copies, kBlockThreads> copies_;
   std::map<const void*, std::unique_ptr<std::byte[]>> arrays_;
   std::unique_ptr<std::byte[]> dynamic_;
   int left_ = 0;  // threads that are not done
@@ -230,17 +265,26 @@ void shuffle(const void* value, void* result, std::size_t bytes, int by) {
   block_at_work().shuffle(value, result, bytes, by);
 }
 
+void begin_copy(std::byte* to, const std::byte* from, std::size_t bytes) {
+  block_at_work().begin_copy(to, from, bytes);
+}
+void end_copies() { block_at_work().end_copies(); }
+void wait_for_copies(int left) { block_at_work().wait_for_copies(left); }
+
 void* shared_array(const void* place, std::size_t bytes) {
   return block_at_work().shared_array(place, bytes);
 }
 
 std::byte* dynamic_memory() { return block_at_work().dynamic_memory(); }
 
+std::int64_t launches() { return launch_count; }
+
 int run(const Shape& shape, const std::function<void()>& kernel, const void* stream) {
   if (shape.blocks < 1 || shape.blocks > kMostBlocks || shape.threads < 1 ||
-      shape.threads > kBlockThreads || shape.shared_bytes > kMostShared) {
+      shape.threads > kBlockThreads || shape.shared_bytes > kMostSharedBytes) {
     return kInvalidConfiguration;
   }
+  ++launch_count;
   if (keeps(stream)) {
     append(stream, [=] {
       run_blocks(shape, kernel);

@@ -23,6 +23,9 @@ struct Shape {
   std::size_t shared_bytes;
 };
 
+// What a block may have of shared memory: of any device that is made so far, most.
+inline constexpr std::size_t kMostSharedBytes = 227 << 10;
+
 // Who asks: the thread at work.
 struct Place {
   int thread = 0;
@@ -40,6 +43,12 @@ void wait(Barrier barrier);
 // its own if there is none.
 void shuffle(const void* value, void* result, std::size_t bytes, int by);
 
+// Copies of the thread's, which come to pass when it waits for them, and not before; a copy whose
+// places are not at multiples of its bytes ends the process, with a message.
+void begin_copy(std::byte* to, const std::byte* from, std::size_t bytes);
+void end_copies();
+void wait_for_copies(int left);
+
 // Memory of the block at work: by the place in the source that declares it, or as much as the
 // launch asked for. Not initialised.
 void* shared_array(const void* place, std::size_t bytes);
@@ -49,6 +58,8 @@ std::byte* dynamic_memory();
 // do not meet at one barrier ends the process, with a message: a device would hang. If work of the
 // stream is kept, the kernel does not run now.
 int run(const Shape& shape, const std::function<void()>& kernel, const void* stream);
+// How many kernels have been asked for.
+std::int64_t launches();
 
 // Work that is kept in place of being run, in order; each part returns an error or 0.
 using Work = std::vector<std::function<int()>>;

@@ -23,6 +23,9 @@ struct Grid {
   std::size_t shared_bytes = 0;  // beside what the kernel declares
 };
 
+// What a block may have of shared memory without asking for it.
+inline constexpr std::size_t kPlainSharedBytes = 48 << 10;
+
 }  // namespace arignote::device
 
 #ifdef __CUDACC__
@@ -60,6 +63,45 @@ ARN_DEVICE T shuffle_down(T value, int by) {
   return __shfl_down_sync(0xffffffffu, value, static_cast<unsigned>(by));
 }
 
+// The value that the thread of that number in the warp has. All threads of the warp call it.
+template <class T>
+ARN_DEVICE T shuffle_from(T value, int lane) {
+  return __shfl_sync(0xffffffffu, value, lane);
+}
+
+// Begins to copy 4, 8 or 16 bytes of the device's memory to the block's; both places begin at a
+// multiple of so many. What copies the thread has begun since the last end_copies() are a group.
+template <int kBytes>
+ARN_DEVICE void begin_copy(std::byte* shared, const std::byte* memory) {
+#if __CUDA_ARCH__ >= 800
+  const auto to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
+  const std::size_t from = __cvta_generic_to_global(memory);
+  if constexpr (kBytes == 16) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+  } else {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(from), "n"(kBytes)
+                 : "memory");
+  }
+#else
+  struct alignas(kBytes) Piece {
+    char bytes[kBytes];
+  };
+  *reinterpret_cast<Piece*>(shared) = *reinterpret_cast<const Piece*>(memory);
+#endif
+}
+ARN_DEVICE void end_copies() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+// Until all of the thread's groups are there but for the last kLeft.
+template <int kLeft>
+ARN_DEVICE void wait_for_copies() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
+#endif
+}
+
 ARN_DEVICE std::byte* shared_memory() {
   extern __shared__ __align__(16) std::byte arignote_shared_memory[];
   return arignote_shared_memory;
@@ -81,6 +123,14 @@ int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Argum
   if (grid.blocks > kMostBlocks) return cudaErrorInvalidConfiguration;
   const dim3 blocks(static_cast<unsigned>(grid.blocks));
   const dim3 threads(static_cast<unsigned>(grid.threads));
+  if (grid.shared_bytes > kPlainSharedBytes) {
+    const cudaError_t error = cudaFuncSetAttribute(
+        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(grid.shared_bytes));
+    if (error != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());
+      return static_cast<int>(error);
+    }
+  }
   kernel<<<blocks, threads, grid.shared_bytes, static_cast<cudaStream_t>(stream)>>>(
       Parameters(arguments)...);
   return static_cast<int>(cudaGetLastError());
@@ -121,6 +171,24 @@ T shuffle_down(T value, int by) {
   T result = value;
   emulation::shuffle(&value, &result, sizeof(T), by);
   return result;
+}
+
+template <class T>
+T shuffle_from(T value, int lane) {
+  static_assert(sizeof(T) <= sizeof(std::uint64_t));
+  T result = value;
+  emulation::shuffle(&value, &result, sizeof(T), lane - thread_index() % kWarpThreads);
+  return result;
+}
+
+template <int kBytes>
+void begin_copy(std::byte* shared, const std::byte* memory) {
+  emulation::begin_copy(shared, memory, kBytes);
+}
+inline void end_copies() { emulation::end_copies(); }
+template <int kLeft>
+void wait_for_copies() {
+  emulation::wait_for_copies(kLeft);
 }
 
 inline std::byte* shared_memory() { return emulation::dynamic_memory(); }

@@ -97,6 +97,24 @@ def test_shuffles_take_values_of_any_size_and_none_from_another_warp(device: Mod
     np.testing.assert_array_equal(found, bytes_ + 100 * numbers)
 
 
+def test_shuffles_take_the_value_of_any_thread_of_the_warp(device: ModuleType) -> None:
+    given = places(2, 64)
+    found = launch(
+        device, "shuffle_back", np.zeros_like(given), blocks=2, threads=64, has_barriers=True
+    )
+    np.testing.assert_array_equal(
+        found.reshape(-1, 32), given.reshape(-1, 32)[:, ::-1], strict=True
+    )
+
+
+def test_copies_are_there_when_a_thread_has_waited_for_them(device: ModuleType) -> None:
+    threads = 40
+    given = np.stack([np.arange(1, threads + 1), np.arange(threads) + 50], axis=1)
+    found = launch(device, "copy_in_groups", given, threads=threads, shared_bytes=16 * threads)
+    np.testing.assert_array_equal(found[:, 0], 100 * given[:, 0] - 1)
+    np.testing.assert_array_equal(found[:, 1], 100 * given[:, 0] + given[:, 1])
+
+
 def test_warps_do_not_wait_for_each_other_to_shuffle(device: ModuleType) -> None:
     threads = 256
     found = launch(
@@ -137,7 +155,7 @@ def test_atomic_extremes(device: ModuleType) -> None:
         {"blocks": 2**31},
         {"threads": 0},
         {"threads": 257},
-        {"shared_bytes": 48 * 1024 + 1},
+        {"shared_bytes": 227 * 1024 + 1},
     ],
     ids=str,
 )
@@ -164,6 +182,11 @@ def ends_the_process(kernel: str, **grid: Any) -> str:
 def test_threads_that_do_not_meet_are_found(kernel: str, threads: int) -> None:
     said = ends_the_process(kernel, threads=threads, has_barriers=True)
     assert "the threads of a block must meet at one barrier" in said
+
+
+def test_copies_that_begin_between_their_multiples_are_found() -> None:
+    said = ends_the_process("copy_astride", shared_bytes=64)
+    assert "a copy must begin at a multiple of its bytes" in said
 
 
 def test_barriers_that_the_launch_does_not_tell_of_are_found() -> None:

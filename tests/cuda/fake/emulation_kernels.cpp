@@ -71,6 +71,31 @@ ARN_KERNEL shuffle_unevenly(Numbers out) {
   out[place()] = shared[warp * kWarpThreads];
 }
 
+// What the thread at the other end of the warp has brought along.
+ARN_KERNEL shuffle_back(Numbers out) {
+  out[place()] = shuffle_from(place(), kWarpThreads - 1 - thread_index() % kWarpThreads);
+}
+
+// Of two copies that follow each other the second is still on its way, and then is there.
+ARN_KERNEL copy_in_groups(Numbers out) {
+  auto* const shared = reinterpret_cast<std::int64_t*>(shared_memory()) + 2 * thread_index();
+  shared[0] = shared[1] = -1;
+  for (int i = 0; i < 2; ++i) {
+    begin_copy<8>(reinterpret_cast<std::byte*>(shared + i),
+                  reinterpret_cast<const std::byte*>(out + 2 * place() + i));
+    end_copies();
+  }
+  wait_for_copies<1>();
+  const std::int64_t first = 100 * shared[0] + shared[1];
+  wait_for_copies<0>();
+  out[2 * place()] = first;
+  out[2 * place() + 1] = 100 * shared[0] + shared[1];
+}
+
+ARN_KERNEL copy_astride(Numbers out) {
+  begin_copy<8>(shared_memory() + 4, reinterpret_cast<const std::byte*>(out));
+}
+
 // Behind the number of threads that have come, which each of them is.
 ARN_KERNEL note_order(Numbers out) { out[++out[0]] = place(); }
 
@@ -110,6 +135,9 @@ const std::map<std::string, void (*)(Numbers)>& kernels() {
       {"exchange_dynamic", exchange_dynamic},
       {"double_in_turns", double_in_turns},
       {"shuffle", shuffle},
+      {"shuffle_back", shuffle_back},
+      {"copy_in_groups", copy_in_groups},
+      {"copy_astride", copy_astride},
       {"shuffle_sizes", shuffle_sizes},
       {"shuffle_unevenly", shuffle_unevenly},
       {"note_order", note_order},
