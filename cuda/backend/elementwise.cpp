@@ -1,9 +1,7 @@
 // The kernel "elementwise" of the device: one pass for all outputs that reduce the same axes, the
 // last of which also makes those that reduce none.
 #include <algorithm>
-#include <array>
 #include <memory>
-#include <string_view>
 #include <vector>
 
 #include "backend/compiler.hpp"
@@ -34,11 +32,6 @@ constexpr std::int64_t kMostColumnChunks = 65536;
 constexpr std::int64_t kLeastCompiled = std::int64_t{1} << 16;
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-Reduction reduction_of(std::string_view name) {
-  constexpr std::array<std::string_view, 6> kNames = {"sum", "prod", "min", "max", "all", "any"};
-  return static_cast<Reduction>(std::ranges::find(kNames, name) - kNames.begin());
-}
 
 Strides strides_of(const Layout& layout, std::span<const std::int64_t> shape) {
   Strides strides;

@@ -151,6 +151,11 @@ class Writer {
 
 }  // namespace
 
+Reduction reduction_of(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kNames = {"sum", "prod", "min", "max", "all", "any"};
+  return static_cast<Reduction>(std::ranges::find(kNames, name) - kNames.begin());
+}
+
 Status write_code(const ElementwiseProgram& program, ProgramCode& code) {
   return Writer(program, code).write();
 }

@@ -2,6 +2,7 @@
 // has one only as long as somebody will read it.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "kernels/elementwise.hpp"
@@ -18,5 +19,8 @@ struct ProgramCode {
 // Operands of the program are its inputs, then those outputs that are not reduced, in their order.
 // Status is bad_plan for a program with too many of something.
 Status write_code(const ElementwiseProgram& program, ProgramCode& code);
+
+// Of a block reduction.
+Reduction reduction_of(std::string_view name);
 
 }  // namespace arignote::device

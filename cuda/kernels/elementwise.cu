@@ -25,14 +25,7 @@ struct Interpreter {
       switch (o.kind) {
         case Operation::Kind::kLoad: slots[o.slot] = load_bits(o.to, place.in(p, o.a)); break;
         case Operation::Kind::kStore: store_bits(o.from, slots[o.b], place.in(p, o.a)); break;
-        case Operation::Kind::kCast: slots[o.slot] = cast(slots[o.a], o.from, o.to); break;
-        case Operation::Kind::kSelect:
-          slots[o.slot] = select(slots[o.a], slots[o.b], slots[o.c]);
-          break;
-        case Operation::Kind::kCompute:
-          slots[o.slot] = compute(static_cast<ScalarOp>(o.op), o.from, o.to, slots[o.a], slots[o.b],
-                                  slots[o.c]);
-          break;
+        default: slots[o.slot] = result_of(o, slots);
       }
     }
   }
@@ -59,9 +52,7 @@ ARN_KERNEL reduce_columns(ReductionArgs r, ReducedOutputs outputs) {
 }
 
 ARN_DEVICE void finish(const ReducedOutput& output, std::int64_t result, Bits bits) {
-  const DType type = output.value.from;
-  const bool is_real = is_float(type) && output.value.reduction < Reduction::kAll;
-  const DType from = is_real ? DType::kFloat64 : is_signed(type) ? DType::kInt64 : DType::kUInt64;
+  const DType from = reduced_dtype(output.value);
   store_bits(output.to, cast(bits, from, output.to), output.out + result * item_bytes(output.to));
 }
 

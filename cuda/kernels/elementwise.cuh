@@ -38,6 +38,17 @@ ARN_DEVICE Bits compute(ScalarOp op, DType from, DType to, Bits a, Bits b, Bits 
 
 ARN_DEVICE Bits select(Bits condition, Bits a, Bits b) { return condition != 0 ? a : b; }
 
+// Of an operation that neither loads nor stores.
+template <int kSlots>
+ARN_DEVICE Bits result_of(const Operation& o, const Bits (&slots)[kSlots]) {
+  switch (o.kind) {
+    case Operation::Kind::kCast: return cast(slots[o.a], o.from, o.to);
+    case Operation::Kind::kSelect: return select(slots[o.a], slots[o.b], slots[o.c]);
+    default:
+      return compute(static_cast<ScalarOp>(o.op), o.from, o.to, slots[o.a], slots[o.b], slots[o.c]);
+  }
+}
+
 // The position of an element along each axis.
 template <class Program>
 class Place {
@@ -205,6 +216,12 @@ ARN_DEVICE Bits join(const ReducedValue& value, Bits a, Bits b) {
 ARN_DEVICE Bits taken(const ReducedValue& value, Bits bits) {
   if (value.reduction >= Reduction::kAll) return cast(bits, value.from, DType::kBool);
   return is_float(value.from) ? bits_of(as_double(value.from, bits)) : bits;
+}
+
+// The dtype whose bits a reduction comes to.
+ARN_DEVICE DType reduced_dtype(const ReducedValue& value) {
+  const bool is_real = is_float(value.from) && value.reduction < Reduction::kAll;
+  return is_real ? DType::kFloat64 : is_signed(value.from) ? DType::kInt64 : DType::kUInt64;
 }
 
 ARN_DEVICE std::uint64_t* partial_of(const ReductionArgs& r, int output, std::int64_t chunk,

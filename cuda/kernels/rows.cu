@@ -5,6 +5,7 @@
 
 #include "kernels/indices.cuh"
 #include "kernels/lanes.cuh"
+#include "kernels/row_likelihood.cuh"
 
 namespace arignote::device {
 namespace {
@@ -49,13 +50,6 @@ ARN_DEVICE Row row_at(const RowsArgs& r, const RowLabels& l, std::int64_t number
   return row;
 }
 
-// Relative to 0 where there is nothing but -inf, which then adds nothing.
-template <class T>
-ARN_DEVICE T exponential(T x, double max) {
-  const double reference = max == -std::numeric_limits<double>::infinity() ? 0.0 : max;
-  return std::exp(x - static_cast<T>(reference));
-}
-
 template <class T>
 ARN_DEVICE double max_of(const RowsArgs& r, const Row& row, const Lane& at) {
   T max = -std::numeric_limits<T>::infinity();
@@ -87,7 +81,7 @@ ARN_DEVICE void write(const RowsArgs& r, const Row& row, const Lane& at) {
     if (is_zero) {
       store(out, T{0});
     } else if (r.work == RowWork::kLogSoftmax) {
-      store(out, static_cast<T>(static_cast<double>(x) - row.max - log_sum));
+      store(out, log_share(x, row.max, log_sum));
     } else {
       const T share = exponential(x, row.max) * factor;
       store(out, i == row.label ? share - static_cast<T>(row.weight) : share);
@@ -116,8 +110,8 @@ ARN_KERNEL work_on_rows(RowsArgs r, RowLabels l, int lanes) {
   if (is_row) shared[own] = sum_of<T>(r, row, at);
   row.sum = shared[join_lanes(at, [&](int a, int b) { shared[a] += shared[b]; })];
   if (has_loss) {
-    const double loss = std::log(row.sum) + (row.max - static_cast<double>(score));
-    store(l.losses + at.row * static_cast<std::int64_t>(sizeof(T)), static_cast<T>(loss));
+    store(l.losses + at.row * static_cast<std::int64_t>(sizeof(T)),
+          loss_of(score, row.max, row.sum));
   }
   if (is_row && r.work != RowWork::kNll) write<T>(r, row, at);
 }
