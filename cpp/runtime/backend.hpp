@@ -16,6 +16,8 @@ namespace arignote {
 // other headers have other names for it.
 inline constexpr const char* kBackendCapsule = "arignote.backend." ARN_BACKEND_ABI;
 
+struct Program;
+
 // Work that a session has kept.
 class Recording {
  public:
@@ -81,6 +83,11 @@ class Backend {
 
   // Null for a kernel that the device has not. The entry stays for ever.
   virtual const KernelEntry* find(std::string_view kernel) const noexcept = 0;
+
+  // A kernel that runs all steps of a body together, with the operands of the step whose body it
+  // is. Its bind() refuses layouts for which there is none, or none that is worth it. Null if there
+  // is no memory.
+  virtual std::unique_ptr<Kernel> row_block(const StepSpec& step, const Program& body) noexcept = 0;
 
   // Aligned as the host's buffers are; null when there is no memory. May be called by any thread.
   virtual std::byte* allocate(std::size_t bytes) noexcept = 0;

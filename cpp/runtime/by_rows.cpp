@@ -46,13 +46,16 @@ std::size_t depth_of(std::int64_t blocks, std::int64_t run) {
 class ByRows final : public Kernel {
  public:
   ByRows(const StepSpec& spec, const Program& body, Session* session)
-      : body_(body), session_(body.backend != nullptr ? session : nullptr) {
+      : spec_(spec), body_(body), session_(body.backend != nullptr ? session : nullptr) {
     const auto outputs = spec.ints.begin() + std::ssize(body.plan.input_buffers);
     cut_.assign(spec.ints.begin(), outputs);
     is_sum_.assign(outputs, spec.ints.end());
   }
 
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
+    together_ = session_ == nullptr ? nullptr : body_.backend->row_block(spec_, body_);
+    if (together_ != nullptr && together_->bind(inputs, outputs).ok()) return {};
+    together_ = nullptr;
     inputs_.assign(inputs.begin(), inputs.end());
     outputs_.assign(outputs.begin(), outputs.end());
     lanes_.clear();
@@ -74,6 +77,7 @@ class ByRows final : public Kernel {
     return {};
   }
   std::size_t workspace_bytes() const override {
+    if (together_ != nullptr) return together_->workspace_bytes();
     if (blocks_ == 1) return 0;
     const std::size_t in_lanes =
         lanes_[0]->levels().size() * sums_.bytes(Together::kAll) + sums_.bytes(Together::kBlock);
@@ -82,11 +86,15 @@ class ByRows final : public Kernel {
     for (const Prepared& part : prepared_) bytes += align_up(part.bytes);
     return bytes;
   }
-  double cost() const override { return cost_; }
+  double cost() const override { return together_ != nullptr ? together_->cost() : cost_; }
+  Status enter(Session& session) noexcept override {
+    return together_ != nullptr ? together_->enter(session) : Status{};
+  }
 
   // If there is but one block, what the body's step leaves may be left by this one. A body with
   // sizes that it reads from memory may be laid out anew in a run.
   const RowSource* row_source(std::size_t output) override {
+    if (together_ != nullptr) return nullptr;
     const int buffer = body_.plan.outputs[output];
     const auto place = output_to_leave(body_, buffer);
     const bool is_fixed = blocks_ == 1 && body_.schedule.segments.front().values.empty();
@@ -98,6 +106,7 @@ class ByRows final : public Kernel {
   }
 
   Status run(const RunArgs& args) noexcept override {
+    if (together_ != nullptr) return together_->run(args);
     if (blocks_ == 1) {
       Targets& targets = lanes_[0]->scratch();
       std::ranges::copy(args.outputs, targets.begin());
@@ -324,7 +333,9 @@ class ByRows final : public Kernel {
     return status;
   }
 
+  const StepSpec& spec_;
   const Program& body_;
+  std::unique_ptr<Kernel> together_;  // runs all of the body on a device, if it has such a kernel
   Session* session_;  // null for a body on the host
   std::vector<std::int64_t> cut_;
   std::vector<std::int64_t> is_sum_;

@@ -26,6 +26,8 @@ struct Api {
   int (*count_devices)(int* count);
   int (*use_device)(int number);
   int (*properties)(int number, Properties* properties);
+  // What a block may have of shared memory if it asks for it.
+  int (*shared_bytes)(int number, int* bytes);
   // As 1000 * major + 10 * minor; the driver's is 0 where there is none.
   int (*driver_version)(int* version);
   int (*runtime_version)(int* version);

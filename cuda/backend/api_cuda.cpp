@@ -46,6 +46,11 @@ const Api& api() {
       .count_devices = [](int* count) { return taken(cudaGetDeviceCount(count)); },
       .use_device = [](int number) { return taken(cudaSetDevice(number)); },
       .properties = get_properties,
+      .shared_bytes =
+          [](int number, int* bytes) {
+            return taken(
+                cudaDeviceGetAttribute(bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, number));
+          },
       .driver_version = [](int* version) { return taken(cudaDriverGetVersion(version)); },
       .runtime_version = [](int* version) { return taken(cudaRuntimeGetVersion(version)); },
       .allocate = [](void** memory, std::size_t bytes) { return taken(cudaMalloc(memory, bytes)); },

@@ -3,6 +3,7 @@
 #include <map>
 #include <mutex>
 
+#include "backend/row_block.hpp"
 #include "backend/session.hpp"
 #include "backend/table.hpp"
 
@@ -66,6 +67,14 @@ Device* Device::open(int number, Refusal& refusal) {
 
 const KernelEntry* Device::find(std::string_view kernel) const noexcept {
   return find_kernel(kernel);
+}
+
+std::unique_ptr<Kernel> Device::row_block(const StepSpec& step, const Program& body) noexcept {
+  try {
+    return make_row_block(step, body, *this);
+  } catch (...) {
+    return nullptr;
+  }
 }
 
 std::byte* Device::allocate(std::size_t bytes) noexcept {

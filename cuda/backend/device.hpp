@@ -30,6 +30,7 @@ class Device final : public Backend {
   static Device* open(int number, Refusal& refusal);
 
   const KernelEntry* find(std::string_view kernel) const noexcept override;
+  std::unique_ptr<Kernel> row_block(const StepSpec& step, const Program& body) noexcept override;
   std::byte* allocate(std::size_t bytes) noexcept override;
   void release(std::byte* memory) noexcept override;
   std::int64_t block_bytes() const noexcept override { return most_block_bytes; }
@@ -38,6 +39,11 @@ class Device final : public Backend {
   // Makes the device the calling thread's: before every call of the driver.
   void enter() const noexcept { static_cast<void>(api().use_device(number_)); }
   int number() const { return number_; }
+  // What a block may have of shared memory.
+  std::int64_t shared_bytes() const noexcept {
+    int bytes = 0;
+    return api().shared_bytes(number_, &bytes) == kNoError ? bytes : 0;
+  }
   Memory& memory() { return memory_; }
   // The kernel of that name in a source; null where it cannot be compiled.
   void* compile(const std::string& source, const char* name) {

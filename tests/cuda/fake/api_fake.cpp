@@ -12,6 +12,7 @@
 
 #include "backend/api.hpp"
 #include "backend/device.hpp"
+#include "backend/row_block_plan.hpp"
 #include "device/emulation.hpp"
 #include "driver.hpp"
 
@@ -36,6 +37,7 @@ class Driver {
   int driver_version = 13000;
   int capability = 90;
   std::size_t limit = std::size_t{1} << 32;
+  int shared_bytes = 99 << 10;
   std::string failing;  // the name of a call
   int failing_in = -1;  // how many of its calls are left until then
   int failing_with = kErrorIllegalAddress;
@@ -162,6 +164,13 @@ const Api& api() {
               return kNoError;
             });
           },
+      .shared_bytes =
+          [](int number, int* bytes) {
+            return as_call("shared_bytes", [&](Driver& driver) {
+              *bytes = driver.shared_bytes;
+              return number < driver.count ? kNoError : kErrorNumber;
+            });
+          },
       .driver_version =
           [](int* version) {
             return as_call("driver_version", [&](Driver& driver) {
@@ -278,6 +287,8 @@ void add_test_functions(py::module_& module) {
       },
       py::arg("count"), py::arg("driver_version"), py::arg("capability") = 90);
   module.def("set_limit", [](std::size_t bytes) { Driver::get().limit = bytes; });
+  module.def("set_shared_bytes", [](int bytes) { Driver::get().shared_bytes = bytes; });
+  module.def("launches", &emulation::launches);
   module.def(
       "let_fail",
       [](const std::string& call, int after, int error, bool for_ever) {
@@ -301,6 +312,7 @@ void add_test_functions(py::module_& module) {
     return device == nullptr ? std::size_t{0} : device->memory().trim();
   });
   module.def("set_block_bytes", [](std::int64_t bytes) { most_block_bytes = bytes; });
+  module.def("set_row_chunks", [](std::int64_t chunks) { most_row_chunks = chunks; });
   module.def("set_order", [](const std::string& order) {
     if (order == "forward") return emulation::set_order(emulation::Order::kForward);
     if (order == "backward") return emulation::set_order(emulation::Order::kBackward);

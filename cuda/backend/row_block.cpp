@@ -1,0 +1,108 @@
+#include "backend/row_block.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "backend/device.hpp"
+#include "backend/row_block_plan.hpp"
+#include "backend/session.hpp"
+#include "core/buffer.hpp"
+#include "runtime/device_memory.hpp"
+
+namespace arignote::device {
+namespace {
+
+constexpr double kNanoseconds = 10'000;
+
+class RowBlock final : public Kernel {
+ public:
+  RowBlock(const StepSpec& step, const Program& body, Device& device)
+      : step_(step), body_(body), device_(device) {}
+
+  Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
+    if (!plan_.make(step_, body_, inputs, outputs, device_.shared_bytes())) {
+      return Status::bad_plan("[by_rows] steps that one kernel of the device can run together");
+    }
+    return {};
+  }
+  std::size_t workspace_bytes() const override {
+    return static_cast<std::size_t>(plan_.args.chunks * plan_.args.partial_step);
+  }
+  double cost() const override { return kNanoseconds; }
+
+  Status enter(Session& session) noexcept override {
+    RowBlockArgs& args = plan_.args;
+    memory_ = DeviceMemory(&device_);
+    std::size_t bytes = 0;
+    const auto place = [&](const auto& table) {
+      const std::size_t at = bytes;
+      bytes += align_up(table.size() * sizeof(table[0]));
+      return at;
+    };
+    const std::size_t places[] = {place(plan_.steps),      place(plan_.operands),
+                                  place(plan_.operations), place(plan_.reductions),
+                                  place(plan_.factors),    place(plan_.streams),
+                                  place(plan_.sums)};
+    if (!memory_.reserve(bytes)) return Status::out_of_memory(-1);
+    Status status;
+    const auto bring = [&](const auto& table, std::size_t at, auto*& where) {
+      using Item = std::remove_reference_t<decltype(*where)>;
+      where = reinterpret_cast<Item*>(memory_.data() + at);
+      if (!status.ok()) return;
+      status = session.upload(reinterpret_cast<const std::byte*>(table.data()), memory_.data() + at,
+                              table.size() * sizeof(table[0]));
+    };
+    bring(plan_.steps, places[0], args.steps);
+    bring(plan_.operands, places[1], args.operands);
+    bring(plan_.operations, places[2], args.operations);
+    bring(plan_.reductions, places[3], args.reductions);
+    bring(plan_.factors, places[4], args.factors);
+    bring(plan_.streams, places[5], args.streams);
+    bring(plan_.sums, places[6], args.sums);
+    return status;
+  }
+
+  Status run(const RunArgs& args) noexcept override {
+    DeviceSession& session = session_of(args);
+    RowBlockArgs& own = plan_.args;
+    std::byte** pointer = std::ranges::copy(args.inputs, own.pointers).out;
+    pointer = std::ranges::copy(args.outputs, pointer).out;
+    for (const DeviceMemory& constant : body_.constants) *pointer++ = constant.data();
+    for (std::size_t i = 0; i < plan_.streams.size(); ++i) own.pieces[i] = piece_of(i);
+    own.partial = args.workspace;
+    own.fault = session.fault();
+    own.origin = session.origin();
+    if (own.may_fail) session.expect_fault();
+    return status_of(launch_row_block(own, session.stream()));
+  }
+
+ private:
+  // What all rows of a stream begin at a multiple of, and consist of.
+  int piece_of(std::size_t number) const {
+    const RowStream& s = plan_.streams[number];
+    if (s.columns > 1 && s.column_step != s.item) return 0;
+    const auto first = static_cast<std::uint64_t>(
+        reinterpret_cast<std::uintptr_t>(plan_.args.pointers[s.pointer]) +
+        static_cast<std::uint64_t>(s.offset));
+    const auto bits = first | static_cast<std::uint64_t>(s.row_step) |
+                      static_cast<std::uint64_t>(s.columns * s.item);
+    for (const int piece : {16, 8, 4}) {
+      if (bits % static_cast<std::uint64_t>(piece) == 0) return piece;
+    }
+    return 0;
+  }
+
+  const StepSpec& step_;
+  const Program& body_;
+  Device& device_;
+  RowBlockPlan plan_;
+  DeviceMemory memory_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_row_block(const StepSpec& step, const Program& body, Device& device) {
+  return std::make_unique<RowBlock>(step, body, device);
+}
+
+}  // namespace arignote::device

@@ -1,0 +1,156 @@
+// The products of a tile of rows: by what is held in shared memory, and over the rows.
+#pragma once
+
+#include <cmath>
+
+#include "kernels/row_tile.cuh"
+
+namespace arignote::device {
+
+// How many rows a thread multiplies at a time.
+inline constexpr int kRowsEach = 2;
+
+ARN_DEVICE int groups_for(int count, int each) { return (count + each - 1) / each; }
+
+template <class T>
+ARN_DEVICE void hold_factor(const RowTile& tile, const HeldFactor& f) {
+  const std::byte* const from = tile.args().pointers[f.pointer] + f.offset;
+  T* const to = tile.held<T>(f.held);
+  const bool by_columns = f.column_step < f.depth_step;  // neighbours in memory
+  for (int i = thread_index(); i < f.columns * f.depth; i += block_threads()) {
+    const int column = by_columns ? i % f.columns : i / f.depth;
+    const int depth = by_columns ? i / f.columns : i % f.depth;
+    to[column * f.depth + depth] =
+        *reinterpret_cast<const T*>(from + column * f.column_step + depth * f.depth_step);
+  }
+}
+
+// Lanes of a warp share the depth of some results, and join their sums as a tree. All lanes of a
+// warp take as many turns.
+template <class T, class A>
+ARN_DEVICE void multiply_rows(const RowTile& tile, const RowStep& s) {
+  const RowOperand a = tile.operand(s, 0);
+  const RowOperand out = tile.operand(s, 1);
+  const std::byte* const left = tile.at(a);
+  const T* const held = tile.held<T>(s.held);
+  const int lane = thread_index() % s.lanes;
+  const int at_once = block_threads() / s.lanes;
+  const int across = groups_for(s.columns, kProductColumns);
+  const int units = groups_for(tile.rows(), kRowsEach) * across;
+  for (int begin = 0; begin < units; begin += at_once) {
+    const int unit = begin + thread_index() / s.lanes;
+    const int row = unit / across * kRowsEach;
+    const int column = unit % across * kProductColumns;
+    const int rows = tile.rows() - row;
+    const int columns = s.columns - column;
+    T sums[kRowsEach][kProductColumns] = {};
+    for (int depth = lane; depth < s.depth; depth += s.lanes) {
+      T x[kRowsEach];
+      ARN_UNROLL
+      for (int i = 0; i < kRowsEach; ++i) {
+        const auto* const line = reinterpret_cast<const A*>(left + (row + i) * a.row_step);
+        x[i] = i < rows ? static_cast<T>(line[depth]) : T{0};
+      }
+      ARN_UNROLL
+      for (int j = 0; j < kProductColumns; ++j) {
+        if (j >= columns) continue;
+        const T w = held[(column + j) * s.depth + depth];
+        ARN_UNROLL
+        for (int i = 0; i < kRowsEach; ++i) sums[i][j] = std::fma(x[i], w, sums[i][j]);
+      }
+    }
+    ARN_UNROLL
+    for (int j = 0; j < kProductColumns; ++j) {
+      // The threads of a warp shuffle together, whatever is theirs.
+      if (j >= s.columns) continue;
+      ARN_UNROLL
+      for (int i = 0; i < kRowsEach; ++i) {
+        T sum = sums[i][j];
+        for (int half = s.lanes / 2; half > 0; half /= 2) sum = sum + shuffle_down(sum, half);
+        if (lane == 0 && i < rows && j < columns) {
+          *reinterpret_cast<T*>(tile.at(out, row + i, column + j)) = sum;
+        }
+      }
+    }
+  }
+}
+
+// Numbers of a row of d, read in pieces of 16 bytes: what lies behind them is there, too.
+template <class T>
+ARN_DEVICE void fetch_columns(const std::byte* from, int columns, T (&to)[kProductColumns]) {
+  constexpr int kPiece = 16 / static_cast<int>(sizeof(T));
+  struct alignas(16) Piece {
+    T items[kPiece];
+  };
+  ARN_UNROLL
+  for (int j = 0; j < kProductColumns; j += kPiece) {
+    if (j >= columns) continue;
+    const Piece piece = *reinterpret_cast<const Piece*>(from + j * sizeof(T));
+    ARN_UNROLL
+    for (int k = 0; k < kPiece; ++k) to[j + k] = piece.items[k];
+  }
+}
+
+// A thread adds to its sums row by row, so that it does not matter how many rows a tile has. If
+// there are few sums, lanes have sums of their own.
+template <class T, class A>
+ARN_DEVICE void add_outer(const RowTile& tile, const RowStep& s) {
+  const RowOperand a = tile.operand(s, 0);
+  const RowOperand d = tile.operand(s, 1);
+  const std::byte* const left = tile.at(a);
+  const std::byte* const right = tile.at(d);
+  const int span = groups_for(s.depth, kOuterFeatures);
+  const int units = span * groups_for(s.columns, kProductColumns);
+  for (int work = thread_index(); work < units * s.lanes; work += block_threads()) {
+    const int lane = work / units;
+    const int feature = work % units % span;
+    const int column = work % units / span * kProductColumns;
+    const int columns = s.columns - column;
+    T* const sums = tile.held<T>(s.held) + (lane * s.columns + column) * s.depth + feature;
+    const auto for_each = [&](auto&& visit) {
+      ARN_UNROLL
+      for (int i = 0; i < kOuterFeatures; ++i) {
+        if (feature + i * span >= s.depth) continue;
+        ARN_UNROLL
+        for (int j = 0; j < kProductColumns; ++j) {
+          if (j < columns) visit(i, j, sums[j * s.depth + i * span]);
+        }
+      }
+    };
+    T own[kOuterFeatures][kProductColumns] = {};
+    for_each([&](int i, int j, T& sum) { own[i][j] = sum; });
+    for (int row = tile.first_of_lane(lane, s.lanes); row < tile.rows(); row += s.lanes) {
+      const auto* const line = reinterpret_cast<const A*>(left + row * a.row_step) + feature;
+      T x[kOuterFeatures];
+      T y[kProductColumns] = {};
+      ARN_UNROLL
+      for (int i = 0; i < kOuterFeatures; ++i) {
+        x[i] = feature + i * span < s.depth ? static_cast<T>(line[i * span]) : T{0};
+      }
+      fetch_columns(right + row * d.row_step + column * static_cast<int>(sizeof(T)), columns, y);
+      ARN_UNROLL
+      for (int i = 0; i < kOuterFeatures; ++i) {
+        ARN_UNROLL
+        for (int j = 0; j < kProductColumns; ++j) own[i][j] = std::fma(x[i], y[j], own[i][j]);
+      }
+    }
+    for_each([&](int i, int j, T& sum) { sum = own[i][j]; });
+  }
+}
+
+// By what the left factor consists of.
+template <class T>
+ARN_DEVICE void run_product(const RowTile& tile, const RowStep& s) {
+  const auto run = [&](auto zero) {
+    using A = decltype(zero);
+    s.kind == RowStep::Kind::kProduct ? multiply_rows<T, A>(tile, s) : add_outer<T, A>(tile, s);
+  };
+  switch (tile.operand(s, 0).dtype) {
+    case DType::kInt8: return run(std::int8_t{0});
+    case DType::kBool:
+    case DType::kUInt8: return run(std::uint8_t{0});
+    default: run(T{0});
+  }
+}
+
+}  // namespace arignote::device
