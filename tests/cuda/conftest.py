@@ -1,4 +1,4 @@
-"""Functions for the emulated device, and the device itself."""
+"""Functions for the tested device, and the device itself."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import pytest
 
 from arignote.config import config
 from arignote.run import devices
-from helpers.emulated import ORDERS, emulated
+from helpers.backend import backend_module, set_order
+from helpers.emulated import ORDERS
 
 
 @pytest.fixture
 def on_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let shared variables and functions be made for the emulated device."""
-    monkeypatch.setattr(devices, "module", emulated().__name__)
+    """Let shared variables and functions be made for the tested device."""
+    monkeypatch.setattr(devices, "module", backend_module().__name__)
     with config.changed(device="cuda"):
         yield
 
@@ -22,7 +23,6 @@ def on_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(params=ORDERS)
 def device(request: pytest.FixtureRequest) -> Iterator[object]:
     """A device whose threads come to run in each order."""
-    module = emulated()
-    module.set_order(request.param)
-    yield module.open(0)
-    module.set_order("forward")
+    set_order(request.param)
+    yield backend_module().open(0)
+    set_order("forward")

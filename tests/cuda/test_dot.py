@@ -8,6 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from helpers.backend import backend_module
 from helpers.emulated import emulated, function_on
 from helpers.products import FLOATS, assert_product, dot, draw, product_of_windows, product_on
 from helpers.spec import SpecBuilder
@@ -29,7 +30,7 @@ SHAPES = [
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_products_of_floats(dtype: str, shape: tuple[int, int, int]) -> None:
-    device = emulated().open(0)
+    device = backend_module().open(0)
     m, k, n = shape
     a, b = draw(dtype, m, k), draw(dtype, k, n)
     assert_product(product_on(device, a, b), a, b)
@@ -37,7 +38,7 @@ def test_products_of_floats(dtype: str, shape: tuple[int, int, int]) -> None:
 
 @pytest.mark.parametrize("dtype", ["bool", *INTEGERS])
 def test_products_of_integers_wrap(dtype: str) -> None:
-    device = emulated().open(0)
+    device = backend_module().open(0)
     for m, k, n in [(1, 9_000, 2), (5, 3, 6), (33, 40, 35), (40, 600, 3), (40, 0, 3)]:
         a, b = draw(dtype, m, k), draw(dtype, k, n)
         np.testing.assert_array_equal(product_on(device, a, b), np.dot(a, b))
@@ -45,7 +46,7 @@ def test_products_of_integers_wrap(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", BYTES)
 def test_bytes_by_floats(dtype: str) -> None:
-    device = emulated().open(0)
+    device = backend_module().open(0)
     for m, k, n in [(2, 900, 3), (40, 300, 10), (10, 70, 40), (40, 20, 50)]:
         a, b = draw(dtype, m, k), draw("float32", k, n)
         assert_product(product_on(device, a, b), a.astype("float32"), b)
@@ -53,7 +54,7 @@ def test_bytes_by_floats(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
 def test_vectors(dtype: str) -> None:
-    device = emulated().open(0)
+    device = backend_module().open(0)
     a, b = draw(dtype, 70, 300), draw(dtype, 300, 60)
     for x, y in [(a, b[:, 0]), (a[0], b), (a[0], b[:, 0]), (a[:3], b[:, 1]), (a[1], b[:, :4])]:
         found = product_on(device, x, y)
@@ -67,7 +68,7 @@ def test_vectors(dtype: str) -> None:
 @pytest.mark.parametrize("shape", [(0, 5, 3), (5, 3, 0), (40, 0, 50), (0, 0, 0), (1, 0, 1)])
 def test_nothing_to_multiply(dtype: str, shape: tuple[int, int, int]) -> None:
     m, k, n = shape
-    found = product_on(emulated().open(0), np.ones((m, k), dtype), np.ones((k, n), dtype))
+    found = product_on(backend_module().open(0), np.ones((m, k), dtype), np.ones((k, n), dtype))
     np.testing.assert_array_equal(found, np.zeros((m, n), dtype))
 
 
@@ -77,7 +78,7 @@ LAYOUTS = ["transposed", "reversed", "strided"]
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
 @pytest.mark.parametrize("shape", [(3, 700, 2), (40, 300, 6), (6, 40, 40), (40, 60, 70)], ids=str)
 def test_any_layout_gives_the_same_bits(dtype: str, shape: tuple[int, int, int]) -> None:
-    device = emulated().open(0)
+    device = backend_module().open(0)
     m, k, n = shape
     a, b = draw(dtype, m, k), draw(dtype, k, n)
     wanted = product_on(device, a, b)
@@ -102,7 +103,7 @@ def test_any_order_of_threads_gives_the_same_bits(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_what_is_not_a_number_stays_in_its_row_and_column(dtype: str) -> None:
-    device = emulated().open(0)
+    device = backend_module().open(0)
     for m, k, n in [(17, 20, 35), (35, 20, 10), (2, 30, 3)]:
         a, b = draw(dtype, m, k), draw(dtype, k, n)
         a[m - 1, k - 1] = np.nan
@@ -114,7 +115,7 @@ def test_what_is_not_a_number_stays_in_its_row_and_column(dtype: str) -> None:
 
 
 def test_operands_that_do_not_fit_are_found_when_they_are_bound() -> None:
-    device = emulated().open(0)
+    device = backend_module().open(0)
     builder = SpecBuilder()
     inputs = [builder.input("float32", 2) for _ in range(2)]
     builder.output(dot(builder, *inputs))
@@ -124,7 +125,7 @@ def test_operands_that_do_not_fit_are_found_when_they_are_bound() -> None:
 
 
 def test_steps_of_other_types_are_refused() -> None:
-    device = emulated().open(0)
+    device = backend_module().open(0)
     for a, b in [("float16", "float16"), ("int8", "float64"), ("float32", "int8")]:
         builder = SpecBuilder()
         inputs = [builder.input(dtype, 2) for dtype in (a, b)]

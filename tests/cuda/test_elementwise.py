@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from arignote.run import native
-from helpers.emulated import emulated, function_on
+from helpers.backend import backend_module
+from helpers.emulated import function_on
 from helpers.random_programs import RandomProgram, axes_of, random_shape
 from helpers.spec import SpecBuilder
 from helpers.values import Array, Values
@@ -42,7 +43,7 @@ def apart(found: Array, wanted: Array, scale: Array | float = 0) -> Array:
 @pytest.mark.parametrize("name", sorted(tables()))
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_every_operation_equals_the_cpus(name: str) -> None:
-    device = emulated().open(0)
+    device = backend_module().open(0)
     values = Values(len(name), special=True)
     for operands, result in tables()[name]:
         builder = SpecBuilder()

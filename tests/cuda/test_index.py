@@ -15,7 +15,8 @@ import arignote as theano
 import arignote.tensor as T
 from arignote import _core
 from arignote.graph import dtypes
-from helpers.emulated import emulated, function_on, window
+from helpers.backend import backend_module, set_order
+from helpers.emulated import function_on, window
 from helpers.spec import SpecBuilder
 from helpers.values import Array, Values, lay_out
 
@@ -26,12 +27,11 @@ THREADS = ["forward", "backward", "shuffled"]
 
 def computed(order: str, builder: SpecBuilder, *arrays: Array) -> list[Array]:
     """Return what a plan comes to when threads come to run in an order."""
-    module = emulated()
-    module.set_order(order)
+    set_order(order)
     try:
-        found: list[Array] = function_on(module.open(0), builder)(*arrays)
+        found: list[Array] = function_on(backend_module().open(0), builder)(*arrays)
     finally:
-        module.set_order("forward")
+        set_order("forward")
     return found
 
 
@@ -137,7 +137,7 @@ def test_many_rows_come_to_few_places_in_order(
 def test_put_of_every_dtype(dtype: str, increment: bool) -> None:
     values = Values(3)
     put = Put(values(dtype, 5, 3), values(dtype, 40, 3), (values.below(5, 40),), increment)
-    device = emulated().open(0)
+    device = backend_module().open(0)
     if increment and dtype not in dtypes.REAL:
         with pytest.raises(RuntimeError, match="increments: a number"):
             function_on(device, put.builder())
@@ -147,7 +147,7 @@ def test_put_of_every_dtype(dtype: str, increment: bool) -> None:
 
 
 def test_operands_of_put_that_do_not_fit_are_found_when_they_are_bound() -> None:
-    device = emulated().open(0)
+    device = backend_module().open(0)
     x, where = np.zeros((4, 3)), np.array([1, 2])
     for rows in (np.zeros((3, 3)), np.zeros((2, 2)), np.zeros((1, 4))):
         put = Put(x, rows, (where,), False)
@@ -266,7 +266,7 @@ def test_nonzero_of_more_blocks_than_one_has_threads() -> None:
     x[1, 500_000:] = x[0, 5] = True
     builder = SpecBuilder()
     seek(builder, builder.input("bool", 2), np.count_nonzero(x))
-    found = function_on(emulated().open(0), builder)(x)
+    found = function_on(backend_module().open(0), builder)(x)
     for got, want in zip(found, np.nonzero(x), strict=True):
         np.testing.assert_array_equal(got, want)
 

@@ -53,6 +53,7 @@ def test_the_selftest_says_what_was_not_compiled(
 def test_the_command_says_what_the_device_is(
     on_device: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    emulated()  # of which it is known what it is
     assert main(["info"]) == 0
     out = capsys.readouterr().out
     assert "name: emulated" in out

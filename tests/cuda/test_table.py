@@ -10,7 +10,7 @@ from arignote.graph.op import OPS
 from arignote.run import native
 from arignote.run.compare import compare
 from arignote.run.mode import Mode
-from helpers.emulated import emulated
+from helpers.backend import backend_module
 from helpers.evaluate import expected
 from helpers.samples import dtypes_of, samples_of
 from helpers.values import Values, lay_out
@@ -41,5 +41,5 @@ HOST_ONLY: set[str] = set()
 
 # Row blocks are made for the CPU only: their steps run one by one on a device.
 def test_the_device_has_every_other_kernel() -> None:
-    assert set(native.kernel_table()) - set(emulated().kernels()) == HOST_ONLY
-    assert set(emulated().kernels()) - set(native.kernel_table()) == {"to_device", "to_host"}
+    assert set(native.kernel_table()) - set(backend_module().kernels()) == HOST_ONLY
+    assert set(backend_module().kernels()) - set(native.kernel_table()) == {"to_device", "to_host"}

@@ -11,17 +11,17 @@ import arignote
 import arignote.tensor as T
 from arignote import ops
 from arignote.tensor.random import RandomStreams
-from helpers.emulated import ORDERS, emulated
+from helpers.backend import set_order
+from helpers.emulated import ORDERS
 from helpers.values import Array
 
 
 @pytest.fixture(params=ORDERS, autouse=True)
 def order(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let the threads of the device come to run in each order."""
-    module = emulated()
-    module.set_order(request.param)
+    set_order(request.param)
     yield
-    module.set_order("forward")
+    set_order("forward")
 
 
 def stream(seed: int) -> np.random.Generator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,11 @@ from arignote import _core
 from helpers.spec import Spec, SpecBuilder
 from helpers.values import Array
 
+# What tests/cuda runs on: emulated, or cuda for the machine's device.
+TESTED_DEVICE = os.environ.get("ARIGNOTE_TEST_DEVICE", "emulated")
+if TESTED_DEVICE not in ("emulated", "cuda"):
+    raise ValueError(f"ARIGNOTE_TEST_DEVICE must be emulated or cuda: {TESTED_DEVICE}")
+
 # In which blocks, and the threads of a block, come to run. One is enough for who looks at memory.
 ORDERS = [
     "forward",
@@ -22,7 +28,12 @@ ORDERS = [
 
 
 def emulated() -> ModuleType:
-    """Return the module of the emulated device; skips the test where it is not built."""
+    """Return the module of the emulated device; skips the test where it is not the tested one.
+
+    Only with it there are a driver and libraries that can be told to fail, and orders of threads.
+    """
+    if TESTED_DEVICE != "emulated":
+        pytest.skip("wants the emulation: its driver, its libraries or its orders of threads")
     try:
         return importlib.import_module("arignote._cuda_emulated")
     except ModuleNotFoundError:
