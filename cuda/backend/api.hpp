@@ -34,10 +34,14 @@ struct Api {
 
   int (*allocate)(void** memory, std::size_t bytes);
   int (*release)(void* memory);
+  // Memory of the host's that is pinned. Nothing may be at work on it when it is released.
+  int (*allocate_host)(void** memory, std::size_t bytes);
+  int (*release_host)(void* memory);
   int (*create_stream)(void** stream);
   int (*destroy_stream)(void* stream);
   int (*synchronise)(void* stream);
-  // Host memory that is not pinned may change as soon as the call returns.
+  // Host memory that is not pinned may change as soon as the call returns, and is written then;
+  // what is pinned is read or written at any time until the stream is synchronised.
   int (*copy)(void* to, const void* from, std::size_t bytes, CopyKind kind, void* stream);
 
   // What is queued on a stream in between is kept as a graph, which has to be released.

@@ -55,6 +55,11 @@ const Api& api() {
       .runtime_version = [](int* version) { return taken(cudaRuntimeGetVersion(version)); },
       .allocate = [](void** memory, std::size_t bytes) { return taken(cudaMalloc(memory, bytes)); },
       .release = [](void* memory) { return taken(cudaFree(memory)); },
+      .allocate_host =
+          [](void** memory, std::size_t bytes) {
+            return taken(cudaHostAlloc(memory, bytes, cudaHostAllocDefault));
+          },
+      .release_host = [](void* memory) { return taken(cudaFreeHost(memory)); },
       .create_stream =
           [](void** stream) {
             return taken(cudaStreamCreateWithFlags(reinterpret_cast<cudaStream_t*>(stream),

@@ -1,5 +1,6 @@
 #include "backend/session.hpp"
 
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <new>
@@ -100,6 +101,10 @@ void DeviceSession::within(int part, std::int64_t row) noexcept {
 Status DeviceSession::upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
   if (bytes == 0) return {};
   device_.enter();
+  if (std::byte* const staged = staging_.take(bytes); staged != nullptr) {
+    std::memcpy(staged, from, bytes);
+    from = staged;
+  }
   return status_of(api().copy(to, from, bytes, CopyKind::kToDevice, stream_));
 }
 
@@ -124,8 +129,19 @@ Status DeviceSession::copy(const std::byte* from, std::byte* to, std::size_t byt
 
 Status DeviceSession::download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
   device_.enter();
-  const int error = bytes == 0 ? kNoError : api().copy(to, from, bytes, CopyKind::kToHost, stream_);
-  return status_of(error != kNoError ? error : api().synchronise(stream_));
+  if (bytes == 0) return status_of(wait());
+  std::byte* const staged = staging_.take(bytes);
+  int error = api().copy(staged != nullptr ? staged : to, from, bytes, CopyKind::kToHost, stream_);
+  if (error == kNoError) error = wait();
+  if (error == kNoError && staged != nullptr) std::memcpy(to, staged, bytes);
+  return status_of(error);
+}
+
+// Where this fails, the device may still be at work on what is staged.
+int DeviceSession::wait() noexcept {
+  const int error = api().synchronise(stream_);
+  if (error == kNoError) staging_.clear();
+  return error;
 }
 
 Status DeviceSession::synchronise(int& step) noexcept {

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "backend/staging.hpp"
 #include "device/fault.cuh"
 #include "device/language.cuh"
 #include "runtime/backend.hpp"
@@ -45,12 +46,14 @@ class DeviceSession final : public Session {
 
  private:
   explicit DeviceSession(Device& device) : device_(device) {}
+  int wait() noexcept;
 
   Device& device_;
   void* stream_ = nullptr;
   Fault* fault_ = nullptr;  // on the device
   Origin origin_;
   bool may_fail_ = false;
+  Staging staging_;
 };
 
 inline DeviceSession& session_of(const RunArgs& args) {

@@ -195,9 +195,10 @@ def test_a_call_without_memory_leaves_states_as_they_were(driver: ModuleType) ->
 def test_functions_and_states_leave_nothing_behind(driver: ModuleType) -> None:
     device = driver.open(0)
     assert doubled(device)(np.ones(3))[0].sum() == 6
+    _core.State(np.ones(3), device=device)  # by a stream that stays
     gc.collect()
     driver.trim(0)
-    used, streams = driver.used(), driver.streams()
+    before = driver.used(), driver.streams(), driver.pinned()
     for length in (10, MEGABYTE):
         function = doubled(device)
         function(np.ones(length))
@@ -206,7 +207,7 @@ def test_functions_and_states_leave_nothing_behind(driver: ModuleType) -> None:
         del function, state
     gc.collect()
     driver.trim(0)
-    assert (driver.used(), driver.streams()) == (used, streams)
+    assert (driver.used(), driver.streams(), driver.pinned()) == before
 
 
 def test_calls_at_the_same_time_have_streams_of_their_own(driver: ModuleType) -> None:
@@ -226,6 +227,52 @@ def test_a_call_like_the_last_asks_the_driver_for_no_memory(driver: ModuleType) 
     for call in ("allocate", "release", "create_stream"):
         assert after.get(call) == before.get(call)
     assert after["copy"] == before["copy"] + 2
+
+
+# --- copies
+
+
+def summed(device: object, count: int) -> _core.Function:
+    """Returns its arguments, and the sum of all."""
+    builder = SpecBuilder()
+    arguments = [builder.input("float64", 1) for _ in range(count)]
+    total = arguments[0]
+    for argument in arguments[1:]:
+        out = builder.like(total)
+        builder.binary("add", total, argument, out)
+        total = out
+        builder.output(out)
+    return function_on(device, builder)
+
+
+@pytest.mark.parametrize("length", [1, 1000, 9000, MEGABYTE // 8])
+def test_arguments_travel_in_pinned_memory_while_there_is_room(
+    driver: ModuleType, length: int
+) -> None:
+    function = summed(driver.open(0), 6)
+    rng = np.random.default_rng(length)
+    pinned = 0
+    for _ in range(3):
+        arguments = [rng.integers(-100, 100, length).astype("float64") for _ in range(6)]
+        wanted = np.cumsum(arguments, axis=0)[1:]
+        for found, want in zip(function(*arguments), wanted, strict=True):
+            np.testing.assert_array_equal(found, want)
+        pinned = pinned or driver.pinned()
+        assert driver.pinned() == pinned
+
+
+def test_without_pinned_memory_copies_are_the_drivers(driver: ModuleType) -> None:
+    device = driver.open(0)
+    before = driver.pinned()
+    driver.let_fail("allocate_host", error=2)
+    function = doubled(device)
+    for _ in range(2):
+        np.testing.assert_array_equal(function(np.arange(5.0))[0], 2 * np.arange(5.0))
+    # The function that was refused does not ask again; others do.
+    refused = driver.pinned() - before
+    other = doubled(device)
+    other(np.ones(3))
+    assert driver.pinned() - before > refused
 
 
 # --- failures

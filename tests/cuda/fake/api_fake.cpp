@@ -1,5 +1,6 @@
 // A driver for tests: device memory is memory of the host's, watched over, and what is queued runs
-// at once. Any call can be told to fail.
+// at once. But pinned memory is filled no sooner than the stream is synchronised, and must not
+// change until then where it was read. Any call can be told to fail.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -9,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "backend/api.hpp"
 #include "backend/device.hpp"
@@ -25,6 +27,7 @@ constexpr int kErrorValue = 1;
 constexpr int kErrorHandle = 400;
 constexpr int kErrorIllegalAddress = 700;
 constexpr int kErrorNotCaptured = 900;
+constexpr int kErrorStaging = 999;
 
 class Driver {
  public:
@@ -76,24 +79,62 @@ class Driver {
     return kNoError;
   }
   // Whether the bytes lie inside one block of the device's.
-  bool holds(const void* memory, std::size_t bytes) const {
-    const auto* const first = static_cast<const std::byte*>(memory);
-    auto found = blocks_.upper_bound(const_cast<std::byte*>(first));
-    if (found == blocks_.begin()) return false;
-    --found;
-    return first + bytes <= found->first + found->second.bytes;
+  bool holds(const void* memory, std::size_t bytes) const { return within(blocks_, memory, bytes); }
+  bool is_pinned(const void* memory, std::size_t bytes) const {
+    return within(pinned_, memory, bytes);
   }
-  int copy(void* to, const void* from, std::size_t bytes, CopyKind kind) {
+  int copy(void* to, const void* from, std::size_t bytes, CopyKind kind, const void* stream) {
     const bool reads = kind != CopyKind::kToDevice;
     const bool writes = kind != CopyKind::kToHost;
     if (holds(to, bytes) != writes || holds(from, bytes) != reads) return kErrorValue;
+    const auto* const source = static_cast<const std::byte*>(from);
+    if (kind == CopyKind::kToHost && is_pinned(to, bytes)) {
+      late_[stream].push_back({static_cast<std::byte*>(to), nullptr, {source, source + bytes}});
+      std::memset(to, 0xA5, bytes);
+      return kNoError;
+    }
+    if (kind == CopyKind::kToDevice && is_pinned(from, bytes)) {
+      late_[stream].push_back({nullptr, source, {source, source + bytes}});
+    }
     std::memcpy(to, from, bytes);
+    return kNoError;
+  }
+  // What copies from and to pinned memory come to. The error is for memory that has changed while
+  // it was read.
+  int finish(const void* stream) {
+    const auto copies = std::move(late_[stream]);
+    late_.erase(stream);
+    int error = kNoError;
+    for (const Late& copy : copies) {
+      if (copy.to != nullptr) {
+        std::memcpy(copy.to, copy.bytes.data(), copy.bytes.size());
+      } else if (std::memcmp(copy.from, copy.bytes.data(), copy.bytes.size()) != 0) {
+        error = kErrorStaging;
+      }
+    }
+    return error;
+  }
+
+  int allocate_host(void** memory, std::size_t bytes) {
+    auto block = std::make_unique<std::byte[]>(bytes);
+    std::byte* const first = block.get();
+    *memory = first;
+    pinned += bytes;
+    pinned_[first] = {std::move(block), bytes};
+    return kNoError;
+  }
+  int release_host(void* memory) {
+    const auto found = pinned_.find(static_cast<std::byte*>(memory));
+    if (found == pinned_.end()) return kErrorValue;
+    pinned -= found->second.bytes;
+    pinned_.erase(found);
     return kNoError;
   }
   std::size_t used() const { return used_; }
 
   int streams = 0;
   int graphs = 0;
+  std::size_t pinned = 0;
   std::recursive_mutex mutex;
 
  private:
@@ -101,7 +142,24 @@ class Driver {
     std::unique_ptr<std::byte[]> memory;
     std::size_t bytes;
   };
-  std::map<std::byte*, Block> blocks_;
+  using Blocks = std::map<std::byte*, Block>;
+  static bool within(const Blocks& blocks, const void* memory, std::size_t bytes) {
+    const auto* const first = static_cast<const std::byte*>(memory);
+    auto found = blocks.upper_bound(const_cast<std::byte*>(first));
+    if (found == blocks.begin()) return false;
+    --found;
+    return first + bytes <= found->first + found->second.bytes;
+  }
+  // What is to come to `to`, or is to be read at `from`.
+  struct Late {
+    std::byte* to;
+    const std::byte* from;
+    std::vector<std::byte> bytes;
+  };
+
+  Blocks blocks_;
+  Blocks pinned_;
+  std::map<const void*, std::vector<Late>> late_;  // by stream
   std::size_t used_ = 0;
   bool is_broken_ = false;
 };
@@ -121,6 +179,7 @@ const char* text_of(int error) {
     case kErrorMemory: return "out of memory";
     case kErrorHandle: return "invalid resource handle";
     case kErrorIllegalAddress: return "an illegal memory access was encountered";
+    case kErrorStaging: return "pinned memory has changed while it was copied";
     default: return "unknown error";
   }
 }
@@ -194,6 +253,16 @@ const Api& api() {
           [](void* memory) {
             return as_call("release", [&](Driver& driver) { return driver.release(memory); });
           },
+      .allocate_host =
+          [](void** memory, std::size_t bytes) {
+            return as_call("allocate_host",
+                           [&](Driver& driver) { return driver.allocate_host(memory, bytes); });
+          },
+      .release_host =
+          [](void* memory) {
+            return as_call("release_host",
+                           [&](Driver& driver) { return driver.release_host(memory); });
+          },
       .create_stream =
           [](void** stream) {
             return as_call("create_stream", [&](Driver& driver) {
@@ -206,25 +275,26 @@ const Api& api() {
           [](void* stream) {
             return as_call("destroy_stream", [&](Driver& driver) {
               --driver.streams;
+              static_cast<void>(driver.finish(stream));
               delete static_cast<char*>(stream);
               return kNoError;
             });
           },
       .synchronise =
           [](void* stream) {
-            return as_call("synchronise", [&](Driver&) {
+            return as_call("synchronise", [&](Driver& driver) {
               if (stream == nullptr) return kErrorHandle;
-              return emulation::keeps(stream) ? kErrorNotCaptured : kNoError;
+              return emulation::keeps(stream) ? kErrorNotCaptured : driver.finish(stream);
             });
           },
       .copy =
           [](void* to, const void* from, std::size_t bytes, CopyKind kind, void* stream) {
             return as_call("copy", [&](Driver& driver) {
               if (stream == nullptr) return kErrorHandle;
-              if (!emulation::keeps(stream)) return driver.copy(to, from, bytes, kind);
+              if (!emulation::keeps(stream)) return driver.copy(to, from, bytes, kind, stream);
               if (kind != CopyKind::kOnDevice) return kErrorNotCaptured;
-              emulation::append(stream,
-                                [=, &driver] { return driver.copy(to, from, bytes, kind); });
+              emulation::append(
+                  stream, [=, &driver] { return driver.copy(to, from, bytes, kind, stream); });
               return kNoError;
             });
           },
@@ -303,6 +373,7 @@ void add_test_functions(py::module_& module) {
       py::arg("for_ever") = false);
   module.def("mend", [] { Driver::get().mend(); });
   module.def("used", [] { return Driver::get().used(); });
+  module.def("pinned", [] { return Driver::get().pinned; });
   module.def("streams", [] { return Driver::get().streams; });
   module.def("graphs", [] { return Driver::get().graphs; });
   module.def("calls", [] { return Driver::get().calls; });
