@@ -91,6 +91,9 @@ Ref new_device_array(Backend& backend, DType dtype, int ndim, const npy_intp* sh
   for (int axis = 0; axis < ndim; ++axis) bytes *= static_cast<std::size_t>(shape[axis]);
   auto memory = std::make_unique<DeviceMemory>(&backend);
   if (!memory->reserve(bytes)) {
+    // A driver that has failed for good has no memory to give either.
+    const Status lost = transfer(backend, [](Session&) { return Status{}; });
+    if (lost.code == Code::kDeviceError) return checked(nullptr, lost);
     PyErr_Format(PyExc_MemoryError, "[device] there are no %zu bytes for an array", bytes);
     return nullptr;
   }

@@ -94,6 +94,8 @@ Status Context::leave_device(Status status) {
   if (status.ok()) return status;
   int step = kNone;
   const Status late = session_->synchronise(step);
+  // A driver that has failed for good has no memory to give either.
+  if (status.code == Code::kOutOfMemory && late.code == Code::kDeviceError) return late;
   // What the device met first is why the rest of the call has nothing to work on.
   if (late.ok() || step == kNone || step >= step_) return status;
   step_ = step;

@@ -299,6 +299,21 @@ def test_a_call_that_fails_is_reported(driver: ModuleType, call: str, after: int
     assert (state.array == 1).all()
 
 
+def test_a_device_that_is_lost_has_not_run_out_of_memory(driver: ModuleType) -> None:
+    device = driver.open(0)
+    function = doubled(device)
+    function(np.ones(3))
+    driver.trim(0)
+    for work in (
+        lambda: function(np.ones(MEGABYTE)),
+        lambda: _core.State(np.ones(MEGABYTE), device=device),
+    ):
+        driver.let_fail("allocate", for_ever=True)
+        with pytest.raises(RuntimeError, match="cudaErrorIllegalAddress"):
+            work()
+        driver.mend()
+
+
 def test_after_a_failure_that_stays_every_call_says_so(driver: ModuleType) -> None:
     device = driver.open(0)
     state = _core.State(np.ones(100), device=device)
