@@ -179,8 +179,9 @@ Status Caller::run(Observer* observer, bool undo) {
   std::vector<Ref> saved;
   if (!save_states(saved)) return {.code = Code::kHostError};
   const Status status = context_.run(sources_, *this, observer);
-  if (!status.ok()) restore_states(saved);
-  return status;
+  if (status.ok()) return status;
+  const Status lost = restore_states(saved);
+  return lost.ok() ? status : lost;
 }
 
 bool Caller::save_states(std::vector<Ref>& saved) const {
@@ -194,19 +195,24 @@ bool Caller::save_states(std::vector<Ref>& saved) const {
   return true;
 }
 
-// Copies between arrays of one dtype and shape cannot fail; what went wrong before stays the error.
-void Caller::restore_states(const std::vector<Ref>& saved) const {
+// Copies between the host's arrays of one dtype and shape cannot fail; what went wrong before stays
+// the error. A device's may: then states are not as they were, and that is the error.
+Status Caller::restore_states(const std::vector<Ref>& saved) const {
+  Status lost;
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
   for (std::size_t i = 0; i < saved.size(); ++i) {
     const StateCell& cell = *core_.states[core_.in_place[i]];
     if (cell.backend != nullptr) {
-      static_cast<void>(copy_on_device(*cell.backend, as_array(saved[i]), as_array(cell.array)));
+      const Status copied = copy_on_device(*cell.backend, as_array(saved[i]), as_array(cell.array));
+      if (!copied.ok()) lost = copied;
     } else {
       PyArray_CopyInto(as_array(cell.array), as_array(saved[i]));
     }
   }
   PyErr_Restore(type, value, traceback);
+  if (!lost.ok()) PyErr_Clear();
+  return lost;
 }
 
 // Needs the locks. Copies between arrays of one dtype and shape cannot fail. The old arrays go when

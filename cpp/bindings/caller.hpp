@@ -74,7 +74,7 @@ class Caller final : public Host {
   void fail(PyObject* function, PyObject* const* arguments, const Status& status);
   bool reusable(int number, const Layout& layout) const;
   bool save_states(std::vector<Ref>& saved) const;
-  void restore_states(const std::vector<Ref>& saved) const;
+  Status restore_states(const std::vector<Ref>& saved) const;
   void hold_gil();
   void reset();
 

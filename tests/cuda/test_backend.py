@@ -14,6 +14,7 @@ import pytest
 from arignote import _core
 from helpers.emulated import emulated, function_on
 from helpers.spec import SpecBuilder
+from helpers.values import Array
 
 MEGABYTE = 1 << 20
 LIMIT = 1 << 32
@@ -360,6 +361,24 @@ def test_an_update_that_fails_leaves_the_state(driver: ModuleType) -> None:
     assert (state.array == 2).all()
     function(np.ones(100))
     assert (state.array == 3).all()
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_states_that_cannot_be_restored_are_told_of(driver: ModuleType, is_lost: bool) -> None:
+    device = driver.open(0)
+    state = _core.State(np.ones(100), device=device)
+    function = counted(device, state)
+
+    def fail(step: int, inputs: list[Array], outputs: list[Array]) -> None:
+        if step == 1:
+            if is_lost:
+                driver.let_fail("copy")
+            raise ValueError("a hook has failed")
+
+    error, text = (RuntimeError, "cudaErrorIllegalAddress") if is_lost else (ValueError, "a hook")
+    with pytest.raises(error, match=text):
+        function._run_hooked((np.ones(100),), None, fail)
+    np.testing.assert_array_equal(state.array, 2 if is_lost else 1)
 
 
 def test_the_memory_in_use_and_the_most_of_it(driver: ModuleType) -> None:
