@@ -184,11 +184,15 @@ ARN_DEVICE void settle_fault(const RowBlockArgs& a) {
               .step = a.origin.step};
 }
 
-// Blocks may or may not see a fault that another one leaves here: sums are of no use then.
+// A block may or may not see a fault that another one leaves here, but as a whole: sums are of no use
+// then.
 template <class T>
 ARN_KERNEL join_rows(RowBlockArgs a) {
   ARN_SHARED(Bits, shared, kBlockThreads);
-  if (a.fault->step >= 0) return;
+  ARN_SHARED(bool, has_failed, 1);
+  if (thread_index() == 0) has_failed[0] = a.fault->step >= 0;
+  sync_threads();
+  if (has_failed[0]) return;
   const std::int64_t result = block_index() * kResults + thread_index() % kResults;
   const int joiner = thread_index() / kResults;
   const bool is_result = result < a.n_results;
