@@ -1,6 +1,7 @@
 #include "kernels/dot_shape.hpp"
 
 #include <utility>
+#include <vector>
 
 #include "kernels/strided.hpp"
 
@@ -15,24 +16,33 @@ Layout as_matrix(Layout operand, bool left) {
   return left ? transposed(operand) : operand;
 }
 
+bool are_multiplied(DType a, DType b, DType out) {
+  const bool is_single = out == DType::kFloat32;
+  if (is_half(a)) return a == b && (out == a || is_single);
+  return b == out && (a == b || (is_single && is_bytes(a))) && visit_num(out, [](auto) {});
+}
+
 }  // namespace
 
 bool is_bytes(DType dtype) {
   return dtype == DType::kBool || dtype == DType::kInt8 || dtype == DType::kUInt8;
 }
 
+bool is_half(DType dtype) { return dtype == DType::kFloat16; }
+
 bool is_dot(const StepSpec& spec) {
-  if (spec.input_dtypes.size() != 2 || spec.output_dtypes.size() != 1 || !spec.ints.empty() ||
-      spec.input_dtypes[1] != spec.output_dtypes[0] || !shares_only(spec, {})) {
+  if (spec.input_dtypes.size() != 2 || spec.output_dtypes.size() != 1 || !shares_only(spec, {})) {
     return false;
   }
-  const DType dtype = spec.output_dtypes[0];
-  const bool has_bytes = dtype == DType::kFloat32 && is_bytes(spec.input_dtypes[0]);
-  if (spec.input_dtypes[0] != dtype && !has_bytes) return false;
   const int a = spec.input_ndims[0];
   const int b = spec.input_ndims[1];
-  return visit_num(dtype, [](auto) {}) && (a == 1 || a == 2) && (b == 1 || b == 2) &&
-         spec.output_ndims[0] == a + b - 2;
+  return are_multiplied(spec.input_dtypes[0], spec.input_dtypes[1], spec.output_dtypes[0]) &&
+         (a == 1 || a == 2) && (b == 1 || b == 2) && spec.output_ndims[0] == a + b - 2 &&
+         (spec.ints.empty() || may_use_tf32(spec));
+}
+
+bool may_use_tf32(const StepSpec& spec) {
+  return spec.ints == std::vector<std::int64_t>{1} && spec.input_dtypes[0] == DType::kFloat32;
 }
 
 Layout transposed(Layout matrix) {

@@ -1,8 +1,11 @@
 // What a step "dot" may be, wherever it runs:
 //
-//   dot  a, b -> out   ranks (1, 1), (2, 1), (1, 2), (2, 2)
+//   dot  ints: 1 if float32 may be multiplied in TF32, or none
+//        a, b -> out   ranks (1, 1), (2, 1), (1, 2), (2, 2)
 //
-// all of one number dtype, or with a of bytes and the others of float32.
+// all of one number dtype, or of float16; with a of bytes and the others of float32, or with a and
+// b of float16 and out of float32. Products of float16 are added up in float32, and what they give
+// is rounded once.
 #pragma once
 
 #include "kernels/kernel.hpp"
@@ -10,7 +13,10 @@
 namespace arignote {
 
 bool is_bytes(DType dtype);
+// Floats whose products are added up in float32.
+bool is_half(DType dtype);
 bool is_dot(const StepSpec& spec);
+bool may_use_tf32(const StepSpec& spec);
 
 Layout transposed(Layout matrix);
 

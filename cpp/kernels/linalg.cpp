@@ -2,7 +2,8 @@
 //
 // Floating-point numbers have kernels for a matrix of few columns and for any other, integers are
 // multiplied by the definition. Operands that these cannot read are first copied to the workspace.
-// With float32, a may consist of bytes, which the kernels for few columns read as they are.
+// With float32, a may consist of bytes, which the kernels for few columns read as they are. float16
+// is multiplied as float32.
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -144,32 +145,34 @@ class Product {
   [[no_unique_address]] std::conditional_t<kIsReal, ProductRows<Real>, Nothing> rows_;
 };
 
-// A matrix of bytes as one of float32 without gaps, its axes in the order of memory.
-class WidenedBytes {
+// A matrix of bytes, or of float16, as one of float32 without gaps, its axes in the order of
+// memory.
+class Widened {
  public:
-  explicit WidenedBytes(DType dtype) {
-    if (is_bytes(dtype)) cast_ = find_block_op("cast", {&dtype, 1}, DType::kFloat32)->fn;
+  explicit Widened(DType dtype) {
+    const bool is_narrow = is_bytes(dtype) || is_half(dtype);
+    if (is_narrow) cast_ = find_block_op("cast", {&dtype, 1}, DType::kFloat32)->fn;
   }
 
-  void plan(const Layout& bytes) noexcept {
-    bytes_ = bytes;
-    inner_ = std::abs(bytes.strides[0]) < std::abs(bytes.strides[1]) ? 0 : 1;
-    floats_ = bytes;
+  void plan(const Layout& narrow) noexcept {
+    narrow_ = narrow;
+    inner_ = std::abs(narrow.strides[0]) < std::abs(narrow.strides[1]) ? 0 : 1;
+    floats_ = narrow;
     floats_.dtype = DType::kFloat32;
     floats_.strides[inner_] = sizeof(float);
-    floats_.strides[1 - inner_] = bytes.shape[inner_] * floats_.strides[inner_];
+    floats_.strides[1 - inner_] = narrow.shape[inner_] * floats_.strides[inner_];
   }
   const Layout& floats() const { return floats_; }
   std::size_t workspace_bytes() const {
     return aligned(static_cast<std::size_t>(floats_.size()) * sizeof(float));
   }
   void run(const std::byte* data, std::byte* workspace) const noexcept {
-    const std::int64_t count = bytes_.shape[inner_];
+    const std::int64_t count = narrow_.shape[inner_];
     const std::size_t outer = 1 - inner_;
     const auto grain = items_per_task(count * static_cast<std::int64_t>(sizeof(float)));
-    parallel_ranges(bytes_.shape[outer], grain, [&](std::int64_t line, std::int64_t end) {
+    parallel_ranges(narrow_.shape[outer], grain, [&](std::int64_t line, std::int64_t end) {
       for (; line < end; ++line) {
-        widen(data + line * bytes_.strides[outer], workspace + line * floats_.strides[outer],
+        widen(data + line * narrow_.strides[outer], workspace + line * floats_.strides[outer],
               count);
       }
     });
@@ -177,17 +180,17 @@ class WidenedBytes {
 
  private:
   void widen(const std::byte* from, std::byte* to, std::int64_t count) const noexcept {
-    if (bytes_.strides[inner_] == 1) {
+    if (narrow_.strides[inner_] == static_cast<std::int64_t>(size_of(narrow_.dtype))) {
       const void* in = from;
       return cast_(&in, to, static_cast<std::size_t>(count));
     }
     for (std::int64_t i = 0; i < count; ++i) {
-      const void* in = from + i * bytes_.strides[inner_];
+      const void* in = from + i * narrow_.strides[inner_];
       cast_(&in, to + i * static_cast<std::int64_t>(sizeof(float)), 1);
     }
   }
 
-  Layout bytes_;
+  Layout narrow_;
   Layout floats_;
   std::size_t inner_ = 1;  // axis
   BlockFn cast_ = nullptr;
@@ -275,10 +278,81 @@ class Dot final : public Kernel {
 
   Product<T, kLogical> product_;
   NarrowDot narrow_;
-  WidenedBytes widened_;
+  Widened widened_;
   bool is_widened_ = false;
   bool is_narrow_ = false;
   bool is_turned_ = false;
+};
+
+// Where float16 comes as float32, and goes back.
+StepSpec widened(StepSpec spec) {
+  spec.input_dtypes.assign(2, DType::kFloat32);
+  spec.output_dtypes.assign(1, DType::kFloat32);
+  return spec;
+}
+
+class DotOfHalves final : public Kernel {
+ public:
+  explicit DotOfHalves(const StepSpec& spec)
+      : a_(spec.input_dtypes[0]), b_(spec.input_dtypes[1]), product_(widened(spec)) {
+    const DType wide = DType::kFloat32;
+    const DType out = spec.output_dtypes[0];
+    if (out != wide) narrow_ = find_block_op("cast", {&wide, 1}, out)->fn;
+  }
+
+  Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
+    DotOperands operands;
+    if (const Status status = dot_operands(inputs, outputs[0], operands); !status.ok()) {
+      return status;
+    }
+    a_.plan(operands.a);
+    b_.plan(operands.b);
+    Layout out = outputs[0];
+    out.ndim = 2;
+    out.shape[0] = operands.a.shape[0];
+    out.shape[1] = operands.b.shape[1];
+    out.dtype = DType::kFloat32;
+    out = packed(out);
+    results_ = out.size();
+    return product_.bind(std::array{a_.floats(), b_.floats()}, {&out, 1});
+  }
+  std::size_t workspace_bytes() const override {
+    return a_.workspace_bytes() + b_.workspace_bytes() + sum_bytes_of_own() +
+           product_.workspace_bytes();
+  }
+  double cost() const override { return product_.cost(); }
+  Status run(const RunArgs& args) noexcept override {
+    std::byte* const a = args.workspace;
+    std::byte* const b = a + a_.workspace_bytes();
+    std::byte* const sums = b + b_.workspace_bytes();
+    a_.run(args.inputs[0], a);
+    b_.run(args.inputs[1], b);
+    const std::array<std::byte*, 2> inputs = {a, b};
+    const std::array<std::byte*, 1> outputs = {narrow_ == nullptr ? args.outputs[0] : sums};
+    const Status status = product_.run(
+        {.inputs = inputs, .outputs = outputs, .dims = {}, .workspace = sums + sum_bytes_of_own()});
+    if (status.ok() && narrow_ != nullptr) round(sums, args.outputs[0]);
+    return status;
+  }
+
+ private:
+  void round(const std::byte* sums, std::byte* out) const noexcept {
+    constexpr std::int64_t kItem = sizeof(float);
+    parallel_ranges(results_, items_per_task(kItem), [&](std::int64_t i, std::int64_t end) {
+      const void* in = sums + i * kItem;
+      narrow_(&in, out + i * kItem / 2, static_cast<std::size_t>(end - i));
+    });
+  }
+  // Before they are rounded.
+  std::size_t sum_bytes_of_own() const {
+    return narrow_ == nullptr ? 0 : aligned(static_cast<std::size_t>(results_) * sizeof(float));
+  }
+
+  Widened a_;
+  Widened b_;
+  Dot<float> product_;
+  BlockFn narrow_ = nullptr;  // null for results that stay float32
+  std::int64_t results_ = 0;
 };
 
 std::unique_ptr<Kernel> make_dot(const StepSpec& spec, Status& status) {
@@ -292,8 +366,12 @@ std::unique_ptr<Kernel> make_dot(const StepSpec& spec, Status& status) {
       made = std::make_unique<Dot<T>>(spec);
     }
   };
-  if (!is_dot(spec) || !visit_num(spec.output_dtypes[0], make)) {
+  if (!is_dot(spec)) {
     status = Status::bad_plan("[dot] a, b of rank 1 or 2, and out, all of one number dtype");
+  } else if (is_half(spec.input_dtypes[0])) {
+    made = std::make_unique<DotOfHalves>(spec);
+  } else {
+    visit_num(spec.output_dtypes[0], make);
   }
   return made;
 }

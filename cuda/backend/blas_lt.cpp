@@ -1,19 +1,17 @@
 #include "backend/blas_lt.hpp"
 
-#include <array>
 #include <map>
 #include <mutex>
 #include <utility>
 
-#include "backend/api.hpp"
 #include "backend/device.hpp"
 #include "backend/library.hpp"
 
 namespace arignote::device {
 namespace {
 
-// Versions whose functions are as blas_lt_api.hpp says.
-constexpr std::array kMajorVersions = {13, 12};
+// The last version whose functions are known to be as blas_lt_api.hpp says.
+constexpr int kNewest = 13;
 
 template <class Function>
 bool resolve(void* library, const char* name, Function& function) {
@@ -53,14 +51,8 @@ const BlasLt* BlasLt::of(const Device& device, Status& status) {
 }
 
 bool BlasLt::find() {
-  int driver = 0;
-  static_cast<void>(device::api().driver_version(&driver));
-  for (const int major : kMajorVersions) {
-    if (driver / 1000 < major) continue;
-    void* const library = find_library("libcublasLt.so." + std::to_string(major));
-    if (library != nullptr && resolve_all(library, api_)) return true;
-  }
-  return false;
+  return find_newest("libcublasLt", kNewest,
+                     [&](void* library) { return resolve_all(library, api_); });
 }
 
 std::string BlasLt::version() const {

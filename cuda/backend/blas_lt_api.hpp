@@ -16,10 +16,12 @@ inline constexpr int kNotSupported = 15;
 // cudaDataType_t
 inline constexpr int kFloat32 = 0;
 inline constexpr int kFloat64 = 1;
+inline constexpr int kFloat16 = 2;
 
 // cublasComputeType_t
 inline constexpr int kComputeFloat32 = 68;
 inline constexpr int kComputeFloat64 = 70;
+inline constexpr int kComputeTf32 = 77;  // of float32, which is rounded to TF32
 
 // cublasOperation_t
 inline constexpr std::int32_t kTransposed = 1;

@@ -1,6 +1,7 @@
 #include "backend/blas_product.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
@@ -23,21 +24,38 @@ constexpr std::size_t kMostWorkspace = 32 << 20;
 // In bytes. No algorithm gains from more.
 constexpr std::size_t kAlignment = 16;
 
-// Factors, in the type in which is computed.
-struct Scales {
+// What cuBLASLt calls a dtype, and how products of it are computed. They are added up, and the
+// factors given, in the type of the sums.
+struct Kind {
+  DType dtype;
+  int type;
+  int compute_type;
+  DType sums;
+};
+constexpr std::array kKinds = {
+    Kind{DType::kFloat16, blas_lt::kFloat16, blas_lt::kComputeFloat32, DType::kFloat32},
+    Kind{DType::kFloat32, blas_lt::kFloat32, blas_lt::kComputeFloat32, DType::kFloat32},
+    Kind{DType::kFloat64, blas_lt::kFloat64, blas_lt::kComputeFloat64, DType::kFloat64},
+};
+
+// Null for a dtype of which there are no products.
+const Kind* find_kind(DType dtype) {
+  const auto* const found = std::ranges::find(kKinds, dtype, &Kind::dtype);
+  return found == kKinds.end() ? nullptr : found;
+}
+
+int type_of(DType dtype) { return find_kind(dtype)->type; }
+
+struct Factors {
   const void* one;
   const void* zero;
 };
 constexpr float kFloats[] = {1, 0};
 constexpr double kDoubles[] = {1, 0};
 
-Scales scales_of(DType dtype) {
-  if (dtype == DType::kFloat32) return {&kFloats[0], &kFloats[1]};
+Factors factors_of(DType dtype) {
+  if (find_kind(dtype)->sums == DType::kFloat32) return {&kFloats[0], &kFloats[1]};
   return {&kDoubles[0], &kDoubles[1]};
-}
-
-int type_of(DType dtype) {
-  return dtype == DType::kFloat32 ? blas_lt::kFloat32 : blas_lt::kFloat64;
 }
 
 bool is_aligned(const std::byte* data) {
@@ -48,12 +66,14 @@ bool is_aligned(const std::byte* data) {
 
 // --- whether
 
-bool BlasProduct::plan(const Layout& a, const Layout& b) {
+bool BlasProduct::plan(const Layout& a, const Layout& b, DType out, bool may_use_tf32) {
   const std::int64_t m = a.shape[0];
   const std::int64_t n = b.shape[1];
   const std::int64_t k = a.shape[1];
   dtype_ = a.dtype;
-  if (a.dtype != b.dtype || (dtype_ != DType::kFloat32 && dtype_ != DType::kFloat64)) return false;
+  out_ = out;
+  may_use_tf32_ = may_use_tf32;
+  if (a.dtype != b.dtype || find_kind(dtype_) == nullptr) return false;
   if (std::min(m, n) < kLeastLines || k <= (kLeastMultiplications - 1) / m / n) return false;
   const auto left = factor_of(b);
   const auto right = factor_of(a);
@@ -81,8 +101,8 @@ std::optional<BlasProduct::Matrix> BlasProduct::factor_of(const Layout& matrix) 
 }
 
 std::size_t BlasProduct::most_workspace() const {
-  const auto result = static_cast<std::size_t>(result_.rows * result_.columns) * size_of(dtype_);
-  return std::min(kMostWorkspace, kPartialResults * result);
+  const auto results = static_cast<std::size_t>(result_.rows * result_.columns);
+  return std::min(kMostWorkspace, kPartialResults * results * size_of(find_kind(dtype_)->sums));
 }
 
 // Its place is a multiple of 64.
@@ -98,28 +118,30 @@ Status BlasProduct::choose(const Device& device) {
   if (blas_ == nullptr) return status;
   device.enter();
   if (status = describe_product(); !status.ok()) return status;
-  if (status = describe(left_, left_matrix_); !status.ok()) return status;
-  if (status = describe(right_, right_matrix_); !status.ok()) return status;
-  if (status = describe(result_, result_matrix_); !status.ok()) return status;
+  if (status = describe(left_, dtype_, left_matrix_); !status.ok()) return status;
+  if (status = describe(right_, dtype_, right_matrix_); !status.ok()) return status;
+  if (status = describe(result_, out_, result_matrix_); !status.ok()) return status;
   if (status = choose(size_of(dtype_), unaligned_); !status.ok()) return status;
   // Where rows begin anywhere, so do windows on them. A loop that the device runs by itself has
   // them copied to other places, and is to come to the bits of calls.
-  const auto item = static_cast<std::int64_t>(size_of(dtype_));
-  const std::int64_t steps = left_.step | right_.step | result_.step;
-  if (steps * item % static_cast<std::int64_t>(kAlignment) == 0) {
-    return choose(kAlignment, aligned_);
-  }
+  if (has_aligned_steps()) return choose(kAlignment, aligned_);
   aligned_ = unaligned_;
   return {};
 }
 
-// Computes in the type of the operands: nothing is rounded to TF32.
+bool BlasProduct::has_aligned_steps() const {
+  const auto item = static_cast<std::int64_t>(size_of(dtype_));
+  const auto out_item = static_cast<std::int64_t>(size_of(out_));
+  const std::int64_t bytes = (left_.step | right_.step) * item | result_.step * out_item;
+  return bytes % static_cast<std::int64_t>(kAlignment) == 0;
+}
+
 Status BlasProduct::describe_product() {
   const blas_lt::Api& api = blas_->api();
-  const bool is_single = dtype_ == DType::kFloat32;
+  const Kind& kind = *find_kind(dtype_);
   void* made = nullptr;
   const Status status = blas_->status_of(api.create_product(
-      &made, is_single ? blas_lt::kComputeFloat32 : blas_lt::kComputeFloat64, type_of(dtype_)));
+      &made, may_use_tf32_ ? blas_lt::kComputeTf32 : kind.compute_type, type_of(kind.sums)));
   if (!status.ok()) return status;
   product_ = Descriptor(made, {api.destroy_product});
   for (const auto& [attribute, matrix] :
@@ -132,10 +154,10 @@ Status BlasProduct::describe_product() {
   return {};
 }
 
-Status BlasProduct::describe(const Matrix& matrix, Descriptor& descriptor) const {
+Status BlasProduct::describe(const Matrix& matrix, DType dtype, Descriptor& descriptor) const {
   void* made = nullptr;
   const Status status = blas_->status_of(
-      blas_->api().create_matrix(&made, type_of(dtype_), static_cast<std::uint64_t>(matrix.rows),
+      blas_->api().create_matrix(&made, type_of(dtype), static_cast<std::uint64_t>(matrix.rows),
                                  static_cast<std::uint64_t>(matrix.columns), matrix.step));
   if (status.ok()) descriptor = Descriptor(made, {blas_->api().destroy_matrix});
   return status;
@@ -187,13 +209,13 @@ const BlasProduct::Choice& BlasProduct::choice_for(const RunArgs& args) const {
 
 Status BlasProduct::run(const RunArgs& args, void* stream) const {
   const blas_lt::Choice& choice = *choice_for(args);
-  const Scales scales = scales_of(dtype_);
+  const Factors factors = factors_of(dtype_);
   void* workspace = args.workspace;
   std::size_t room = workspace_bytes();
   std::align(blas_lt::kWorkspaceAlignment, most_workspace(), workspace, room);
   return blas_->status_of(blas_->api().multiply(
-      blas_->handle(), product_.get(), scales.one, args.inputs[1], left_matrix_.get(),
-      args.inputs[0], right_matrix_.get(), scales.zero, args.outputs[0], result_matrix_.get(),
+      blas_->handle(), product_.get(), factors.one, args.inputs[1], left_matrix_.get(),
+      args.inputs[0], right_matrix_.get(), factors.zero, args.outputs[0], result_matrix_.get(),
       args.outputs[0], result_matrix_.get(), &choice.algorithm, workspace, choice.workspace,
       stream));
 }

@@ -17,7 +17,7 @@ class Device;
 class BlasProduct {
  public:
   // Whether a product of such matrices is one for cuBLASLt, if its result has no gaps.
-  bool plan(const Layout& a, const Layout& b);
+  bool plan(const Layout& a, const Layout& b, DType out, bool may_use_tf32);
   // Valid after plan().
   std::size_t workspace_bytes() const;
 
@@ -46,12 +46,15 @@ class BlasProduct {
   static std::optional<Matrix> factor_of(const Layout& matrix);
   std::size_t most_workspace() const;
   Status describe_product();
-  Status describe(const Matrix& matrix, Descriptor& descriptor) const;
+  Status describe(const Matrix& matrix, DType dtype, Descriptor& descriptor) const;
+  bool has_aligned_steps() const;
   Status choose(std::size_t alignment, Choice& choice) const;
   Status prefer(std::size_t alignment, void* preference) const;
   const Choice& choice_for(const RunArgs& args) const;
 
-  DType dtype_ = DType::kFloat32;
+  DType dtype_ = DType::kFloat32;  // of both operands
+  DType out_ = DType::kFloat32;
+  bool may_use_tf32_ = false;
   // What lies in memory row by row is the transpose of what cuBLASLt sees there. So it computes the
   // transpose of the result: that of b by that of a.
   Matrix left_{};   // b

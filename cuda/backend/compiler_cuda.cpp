@@ -1,9 +1,9 @@
 // NVRTC, and the driver's loading of its kernels through the runtime library that is linked in.
 #include <cuda_runtime_api.h>
 
+#include <limits>
 #include <memory>
 
-#include "backend/api.hpp"
 #include "backend/compiler.hpp"
 #include "backend/library.hpp"
 #include "backend/nvrtc.hpp"
@@ -11,19 +11,14 @@
 namespace arignote::device {
 namespace {
 
-// The first that has all that is used here.
-constexpr int kFirstMajor = 12;
-
 // A driver loads what compilers of its own generation, or of an earlier one, have made.
 std::unique_ptr<Nvrtc> find() {
-  int driver = 0;
-  static_cast<void>(api().driver_version(&driver));
-  for (int major = driver / 1000; major >= kFirstMajor; --major) {
-    if (auto found = Nvrtc::open(find_library("libnvrtc.so." + std::to_string(major)))) {
-      return found;
-    }
-  }
-  return nullptr;
+  std::unique_ptr<Nvrtc> found;
+  find_newest("libnvrtc", std::numeric_limits<int>::max(), [&](void* library) {
+    found = Nvrtc::open(library);
+    return found != nullptr;
+  });
+  return found;
 }
 
 int taken(cudaError_t error) {

@@ -62,6 +62,8 @@ bool plan_operand(const Layout& matrix, DotOperand& operand) {
 
 class Dot final : public Kernel {
  public:
+  explicit Dot(bool may_use_tf32) : may_use_tf32_(may_use_tf32) {}
+
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
     DotOperands operands;
     const Status status = dot_operands(inputs, outputs[0], operands);
@@ -71,19 +73,18 @@ class Dot final : public Kernel {
     if (!plan_operand(a, args_.a) || !plan_operand(transposed(b), args_.b)) {
       return Status::bad_plan("[dot] strides must be whole numbers of elements");
     }
-    a_ = a.dtype;
-    b_ = b.dtype;
+    types_ = {.a = a.dtype, .b = b.dtype, .out = outputs[0].dtype};
     args_.depth = a.shape[1];
-    args_.form = form_of(args_.a.lines, args_.b.lines, b_);
+    args_.form = form_of(args_.a.lines, args_.b.lines, types_.b);
     args_.chunk = chunk_of(args_.form, args_.a.lines, args_.b.lines, args_.depth);
     args_.chunks = std::max<std::int64_t>(1, ceil_div(args_.depth, args_.chunk));
-    if (!blas_.emplace().plan(a, b)) blas_.reset();
+    if (!blas_.emplace().plan(a, b, types_.out, may_use_tf32_)) blas_.reset();
     return {};
   }
   // One of the two is used, which is known when the addresses are.
   std::size_t workspace_bytes() const override {
     const std::int64_t sums = args_.chunks == 1 ? 0 : args_.chunks * args_.a.lines * args_.b.lines;
-    const std::size_t own = static_cast<std::size_t>(sums) * partial_bytes(args_.form, b_);
+    const std::size_t own = static_cast<std::size_t>(sums) * partial_bytes(args_.form, types_.b);
     return blas_ ? std::max(own, blas_->workspace_bytes()) : own;
   }
   double cost() const override { return kNanoseconds; }
@@ -103,18 +104,18 @@ class Dot final : public Kernel {
     args_.out = args.outputs[0];
     args_.partial = args.workspace;
     args_.fault = session.fault();
-    return status_of(launch_dot(args_, a_, b_, session.stream()));
+    return status_of(launch_dot(args_, types_, session.stream()));
   }
 
  private:
   DotArgs args_{};
-  DType a_ = DType::kFloat32;
-  DType b_ = DType::kFloat32;
+  DotTypes types_;
+  bool may_use_tf32_;
   std::optional<BlasProduct> blas_;
 };
 
 std::unique_ptr<Kernel> make_dot(const StepSpec& spec, Status& status) {
-  if (is_dot(spec)) return std::make_unique<Dot>();
+  if (is_dot(spec)) return std::make_unique<Dot>(may_use_tf32(spec));
   status = Status::bad_plan("[dot] a, b of rank 1 or 2, and out, all of one number dtype");
   return nullptr;
 }

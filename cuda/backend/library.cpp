@@ -1,10 +1,15 @@
 #include "backend/library.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
+#include "backend/api.hpp"
+
 namespace arignote::device {
 namespace {
+
+constexpr int kFirstMajor = 12;
 
 struct Folders {
   std::mutex mutex;
@@ -32,6 +37,16 @@ void* find_library(const std::string& name) {
     }
   }
   return open_library(name.c_str(), false);
+}
+
+bool find_newest(const std::string& name, int newest, const std::function<bool(void*)>& take) {
+  int driver = 0;
+  static_cast<void>(api().driver_version(&driver));
+  for (int major = std::min(newest, driver / 1000); major >= kFirstMajor; --major) {
+    void* const library = find_library(name + ".so." + std::to_string(major));
+    if (library != nullptr && take(library)) return true;
+  }
+  return false;
 }
 
 }  // namespace arignote::device

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <type_traits>
 
+#include "kernels/half.cuh"
+
 namespace arignote::device {
 namespace {
 
@@ -14,12 +16,13 @@ static_assert(kDotRun % kDepth == 0);
 // Partial sums that are added up one by one.
 constexpr std::int64_t kJoined = 16;
 
-// Which elements there are and what they are multiplied and added up as, the latter for all of the
-// depth in the form kOne.
+// Which elements there are and what comes of them, and what they are multiplied and added up as,
+// the latter for all of the depth in the form kOne.
 template <class A, class B>
 struct Reals {
   using Left = A;
   using Right = B;
+  using Result = B;
   using Number = B;
   using Wide = double;
   template <class T>
@@ -32,11 +35,20 @@ struct Reals {
   }
 };
 
+template <class T, class Out>
+struct Halves : Reals<float, float> {
+  using Left = T;
+  using Right = T;
+  using Result = Out;
+  using Wide = float;
+};
+
 // Unsigned numbers wrap, and are cut to their width in the end: signed ones have the same bits.
 template <class T, bool kLogical = false>
 struct Integers {
   using Left = T;
   using Right = T;
+  using Result = T;
   using Number = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
   using Wide = Number;
   ARN_DEVICE static Number multiply_add(Number a, Number b, Number sum) {
@@ -184,9 +196,8 @@ template <class Numbers, DotForm kForm>
 ARN_KERNEL_SHARING(sizeof(typename Numbers::Number) == 8 ? 1 : 2)
 multiply_tiles(DotArgs d) {
   using Number = typename Numbers::Number;
-  using Right = typename Numbers::Right;
   using Rows = Panel<typename Numbers::Left, Number, tile_of(kForm).rows>;
-  using Columns = Panel<Right, Number, tile_of(kForm).columns>;
+  using Columns = Panel<typename Numbers::Right, Number, tile_of(kForm).columns>;
   ARN_SHARED(typename Rows::Shared, left, 1);
   ARN_SHARED(typename Columns::Shared, right, 1);
   if (d.fault->step >= 0) return;
@@ -219,7 +230,7 @@ multiply_tiles(DotArgs d) {
   }
   sums.end_run();
   if (d.chunks == 1) {
-    sums.store(d, row, column, reinterpret_cast<Right*>(d.out));
+    sums.store(d, row, column, reinterpret_cast<typename Numbers::Result*>(d.out));
   } else {
     sums.store(d, row, column, partial_of<Number>(d, chunk));
   }
@@ -236,7 +247,7 @@ ARN_DEVICE Element element_of(const DotOperand& o, std::int64_t line, std::int64
 template <class Numbers>
 ARN_KERNEL multiply_lines(DotArgs d) {
   using Wide = typename Numbers::Wide;
-  using Right = typename Numbers::Right;
+  using Result = typename Numbers::Result;
   ARN_SHARED(Wide, shared, kBlockThreads);
   if (d.fault->step >= 0) return;
   const std::int64_t chunk = block_index() % d.chunks;
@@ -247,7 +258,7 @@ ARN_KERNEL multiply_lines(DotArgs d) {
   Wide sum = 0;
   for (std::int64_t at = chunk * d.chunk + thread_index(); at < end; at += kBlockThreads) {
     const auto a = static_cast<Wide>(element_of<typename Numbers::Left>(d.a, row, at));
-    const auto b = static_cast<Wide>(element_of<Right>(d.b, column, at));
+    const auto b = static_cast<Wide>(element_of<typename Numbers::Right>(d.b, column, at));
     sum = Numbers::multiply_add(a, b, sum);
   }
   shared[thread_index()] = sum;
@@ -260,7 +271,7 @@ ARN_KERNEL multiply_lines(DotArgs d) {
   }
   if (thread_index() != 0) return;
   if (d.chunks == 1) {
-    reinterpret_cast<Right*>(d.out)[result] = static_cast<Right>(shared[0]);
+    reinterpret_cast<Result*>(d.out)[result] = static_cast<Result>(shared[0]);
   } else {
     partial_of<Wide>(d, chunk)[result] = shared[0];
   }
@@ -279,8 +290,8 @@ ARN_KERNEL join_chunks(DotArgs d) {
     }
     total = Numbers::add(total, sum);
   }
-  using Right = typename Numbers::Right;
-  reinterpret_cast<Right*>(d.out)[result] = static_cast<Right>(total);
+  using Result = typename Numbers::Result;
+  reinterpret_cast<Result*>(d.out)[result] = static_cast<Result>(total);
 }
 
 std::int64_t blocks_for(std::int64_t count, int of_each) { return (count - 1) / of_each + 1; }
@@ -306,10 +317,15 @@ int launch_as(const DotArgs& d, Stream stream) {
   return launch_with<Numbers, Number>(kernel, d, stream);
 }
 
-template <class A, class B>
-int launch_reals(const DotArgs& d, Stream stream) {
-  return launch_as<Reals<A, B>, DotForm::kFewColumns, DotForm::kFewRows, DotForm::kReals>(d,
-                                                                                          stream);
+template <class Numbers>
+int launch_floats(const DotArgs& d, Stream stream) {
+  return launch_as<Numbers, DotForm::kFewColumns, DotForm::kFewRows, DotForm::kReals>(d, stream);
+}
+
+template <class T>
+int launch_halves(const DotArgs& d, DType out, Stream stream) {
+  return out == DType::kFloat32 ? launch_floats<Halves<T, float>>(d, stream)
+                                : launch_floats<Halves<T, T>>(d, stream);
 }
 
 template <class T, bool kLogical = false>
@@ -319,13 +335,15 @@ int launch_integers(const DotArgs& d, Stream stream) {
 
 }  // namespace
 
-int launch_dot(const DotArgs& args, DType a, DType b, Stream stream) {
+int launch_dot(const DotArgs& args, const DotTypes& types, Stream stream) {
   if (args.a.lines == 0 || args.b.lines == 0) return 0;
-  if (b == DType::kFloat64) return launch_reals<double, double>(args, stream);
+  const auto [a, b, out] = types;
+  if (b == DType::kFloat16) return launch_halves<Float16>(args, out, stream);
+  if (b == DType::kFloat64) return launch_floats<Reals<double, double>>(args, stream);
   if (b == DType::kFloat32) {
-    if (a == DType::kFloat32) return launch_reals<float, float>(args, stream);
-    if (a == DType::kInt8) return launch_reals<std::int8_t, float>(args, stream);
-    return launch_reals<std::uint8_t, float>(args, stream);
+    if (a == DType::kFloat32) return launch_floats<Reals<float, float>>(args, stream);
+    if (a == DType::kInt8) return launch_floats<Reals<std::int8_t, float>>(args, stream);
+    return launch_floats<Reals<std::uint8_t, float>>(args, stream);
   }
   if (b == DType::kBool) return launch_integers<std::uint8_t, true>(args, stream);
   switch (size_of(b)) {

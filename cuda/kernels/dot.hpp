@@ -57,9 +57,15 @@ struct DotArgs {
   DotForm form;
 };
 
-// For a of that dtype, and b and the result of another: both the same, or bytes and float32.
+// What is multiplied, and what comes of it, as in cpp/kernels/dot_shape.hpp.
+struct DotTypes {
+  DType a = DType::kFloat32;
+  DType b = DType::kFloat32;
+  DType out = DType::kFloat32;
+};
+
 // kFewColumns, kFewRows and kReals are for floats, kIntegers for integers and bool.
-int launch_dot(const DotArgs& args, DType a, DType b, Stream stream);
+int launch_dot(const DotArgs& args, const DotTypes& types, Stream stream);
 // Of each of the partial sums.
 std::size_t partial_bytes(DotForm form, DType b);
 

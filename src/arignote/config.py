@@ -168,6 +168,10 @@ class Config:
         How :func:`arignote.function` runs a graph when it is given no mode: ``"native"``,
         ``"reference"`` (NumPy, the meaning of every op), ``"check"`` (both, step by step), or one
         of Theano's names for these.
+    allow_tf32
+        Whether large products of float32 on a CUDA device may be computed in TF32, which is quicker
+        and keeps about three of seven digits. A function keeps what held when it was compiled. On a
+        device without TF32 it has no effect, and compiling warns; on the CPU it means nothing.
     device, force_device
         Where shared variables are to lie, and what runs functions: ``"cpu"``, ``"cuda"``,
         ``"cuda1"`` and so on; Theano's ``"gpu"`` is the same as ``"cuda"``. One that cannot be used
@@ -207,6 +211,7 @@ class Config:
     optimizer = Flag("fast_run", str, tuple(OPTIMIZERS))
     optimizer_excluding = Flag("", str)
     optimizer_including = Flag("", str)
+    allow_tf32 = Flag(False, _boolean)
     force_device = Flag(True, _boolean)
     device = _DeviceFlag("cpu", _device_name)
     on_unused_input = Flag("raise", str, ("raise", "warn", "ignore"))

@@ -22,6 +22,7 @@ from arignote.run.function import Function
 from helpers.emulated import emulated, function_on
 from helpers.products import (
     FLOATS,
+    HALVES,
     assert_product,
     dot,
     draw,
@@ -73,7 +74,7 @@ def count(module: ModuleType, call: str = "cublasLtMatmul") -> int:
 # --- which products, and what comes of them
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", [*FLOATS, *HALVES])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_large_products(
     blas: ModuleType, device: object, dtype: str, shape: tuple[int, int, int]
@@ -85,6 +86,16 @@ def test_large_products(
     assert count(blas) == before + 1
 
 
+@pytest.mark.parametrize("dtype", HALVES)
+def test_sums_of_halves_may_stay_as_they_are(blas: ModuleType, device: object, dtype: str) -> None:
+    a, b = draw(dtype, 100, 420), draw(dtype, 420, 401)
+    before = count(blas)
+    sums = product_on(device, a, b, "float32")
+    assert_product(sums, a, b, "float32")
+    np.testing.assert_array_equal(product_on(device, a, b), sums.astype(dtype))
+    assert count(blas) == before + 2
+
+
 @pytest.mark.parametrize(
     ("left", "right", "shape"),
     [
@@ -92,6 +103,7 @@ def test_large_products(
         ("float64", "float64", (16, 1025, 1025)),
         ("float64", "float64", (1025, 1025, 16)),
         ("float32", "float32", (300, 0, 300)),
+        ("float16", "float16", (256, 255, 256)),
         ("uint8", "float32", (256, 256, 256)),
         ("int32", "int32", (256, 256, 256)),
     ],
@@ -142,7 +154,10 @@ READABLE = [row_by_row, column_by_column, apart, columns_apart, askew]
 
 @pytest.mark.parametrize(
     ("dtype", "shape"),
-    [("float32", (100, 421, 400)), ("float64", (100, 421, 400)), ("float32", (401, 1, 42_000))],
+    [
+        *[(dtype, (100, 421, 400)) for dtype in (*FLOATS, *HALVES)],
+        ("float32", (401, 1, 42_000)),
+    ],
 )
 def test_rows_or_columns_may_lie_apart(
     blas: ModuleType, device: object, dtype: str, shape: tuple[int, int, int]

@@ -12,10 +12,12 @@ import pytest
 
 import arignote as theano
 import arignote.tensor as T
+from arignote.plan.by_rows import body_of
 from arignote.run import compiled, devices
 from arignote.run.function import Function
 from helpers.emulated import emulated
 from helpers.row_models import ROW_MODELS, Setting
+from helpers.products import HALVES
 from helpers.tolerance import assert_reordered
 
 BLOCK_BYTES = 512 << 20
@@ -72,6 +74,30 @@ def test_many_classes_take_no_more_memory_than_a_block(small_blocks: None) -> No
     f(labels)
     # Sixteen rows at least, and the gradient's sum; not all scores, which are 2 MB.
     assert device.memory(0)[1] - now < rows * classes * 8 / 4
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_sums_of_halves_over_many_blocks_are_rounded_once(small_blocks: None, dtype: str) -> None:
+    """Of integers that float32 adds up exactly, and the results of which float16 has to round."""
+    rng = np.random.default_rng(2)
+    x = theano.shared(rng.integers(-8, 9, (300, 40)).astype(dtype), "x")
+    w = theano.shared(rng.integers(-1, 2, (40, 30)).astype(dtype), "w")
+    kept = theano.shared(np.zeros((40, 30), dtype), "kept")
+    f = theano.function([], updates=[(kept, T.grad(T.sqr(T.dot(x, w)).sum(), w))])
+    (block,) = (step for step in f.plan.steps if step.op == "by_rows")
+    body = body_of(block.params)
+    assert block.device
+    assert body is not None
+    products = [step for step in body.steps if step.op == "dot"]
+    # The data are read as they are, by both products, and the sum is rounded after the last block.
+    assert [step.inputs[0] for step in body.steps if step not in products] == ["t0"]
+    types = [[item.dtype for item in body.call(step).output_types] for step in products]
+    assert types == [[dtype], ["float32"]]
+    f()
+    data = x.get_value().astype("int64")
+    wanted = data.T @ (2 * (data @ w.get_value().astype("int64")))
+    assert np.max(np.abs(wanted)) > 2048
+    np.testing.assert_array_equal(kept.get_value(), wanted.astype(dtype))
 
 
 def test_a_label_out_of_range_is_told_by_its_row(small_blocks: None) -> None:

@@ -10,7 +10,15 @@ import pytest
 
 from helpers.backend import backend_module
 from helpers.emulated import emulated, function_on
-from helpers.products import FLOATS, assert_product, dot, draw, product_of_windows, product_on
+from helpers.products import (
+    FLOATS,
+    HALVES,
+    assert_product,
+    dot,
+    draw,
+    product_of_windows,
+    product_on,
+)
 from helpers.spec import SpecBuilder
 from helpers.values import lay_out
 
@@ -27,13 +35,37 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", [*FLOATS, *HALVES])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_products_of_floats(dtype: str, shape: tuple[int, int, int]) -> None:
     device = backend_module().open(0)
     m, k, n = shape
     a, b = draw(dtype, m, k), draw(dtype, k, n)
     assert_product(product_on(device, a, b), a, b)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_sums_of_halves_may_stay_as_they_are(dtype: str, shape: tuple[int, int, int]) -> None:
+    device = backend_module().open(0)
+    m, k, n = shape
+    a, b = draw(dtype, m, k), draw(dtype, k, n)
+    sums = product_on(device, a, b, "float32")
+    assert_product(sums, a, b, "float32")
+    np.testing.assert_array_equal(product_on(device, a, b), sums.astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_halves_of_all_sizes(dtype: str) -> None:
+    """Also subnormal ones, and those whose product does not fit."""
+    bits = np.arange(1 << 16, dtype="uint16").view(dtype)
+    numbers = bits[np.isfinite(bits)]
+    found = product_on(backend_module().open(0), numbers[:, None], np.ones((1, 1), dtype))
+    np.testing.assert_array_equal(found[:, 0], numbers)
+    with np.errstate(over="ignore"):
+        wanted = np.outer(numbers[::97].astype("float32"), numbers[::89].astype("float32"))
+        found = product_on(backend_module().open(0), numbers[::97, None], numbers[None, ::89])
+        np.testing.assert_array_equal(found, wanted.astype(dtype))
 
 
 @pytest.mark.parametrize("dtype", ["bool", *INTEGERS])
@@ -52,7 +84,7 @@ def test_bytes_by_floats(dtype: str) -> None:
         assert_product(product_on(device, a, b), a.astype("float32"), b)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int32"])
+@pytest.mark.parametrize("dtype", ["float32", "int32", *HALVES])
 def test_vectors(dtype: str) -> None:
     device = backend_module().open(0)
     a, b = draw(dtype, 70, 300), draw(dtype, 300, 60)
@@ -64,7 +96,7 @@ def test_vectors(dtype: str) -> None:
             assert_product(found, x, y)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("dtype", ["float32", "uint8", *HALVES])
 @pytest.mark.parametrize("shape", [(0, 5, 3), (5, 3, 0), (40, 0, 50), (0, 0, 0), (1, 0, 1)])
 def test_nothing_to_multiply(dtype: str, shape: tuple[int, int, int]) -> None:
     m, k, n = shape
@@ -75,7 +107,7 @@ def test_nothing_to_multiply(dtype: str, shape: tuple[int, int, int]) -> None:
 LAYOUTS = ["transposed", "reversed", "strided"]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", *HALVES])
 @pytest.mark.parametrize("shape", [(3, 700, 2), (40, 300, 6), (6, 40, 40), (40, 60, 70)], ids=str)
 def test_any_layout_gives_the_same_bits(dtype: str, shape: tuple[int, int, int]) -> None:
     device = backend_module().open(0)
@@ -87,7 +119,7 @@ def test_any_layout_gives_the_same_bits(dtype: str, shape: tuple[int, int, int])
         np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bool"])
+@pytest.mark.parametrize("dtype", ["float32", "bool", *HALVES])
 def test_any_order_of_threads_gives_the_same_bits(dtype: str) -> None:
     module: ModuleType = emulated()
     device = module.open(0)
@@ -101,7 +133,7 @@ def test_any_order_of_threads_gives_the_same_bits(dtype: str) -> None:
         assert found[1:] == found[:1] * 2
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", [*FLOATS, *HALVES])
 def test_what_is_not_a_number_stays_in_its_row_and_column(dtype: str) -> None:
     device = backend_module().open(0)
     for m, k, n in [(17, 20, 35), (35, 20, 10), (2, 30, 3)]:
@@ -126,9 +158,16 @@ def test_operands_that_do_not_fit_are_found_when_they_are_bound() -> None:
 
 def test_steps_of_other_types_are_refused() -> None:
     device = backend_module().open(0)
-    for a, b in [("float16", "float16"), ("int8", "float64"), ("float32", "int8")]:
+    wrong = [("int8", "float64", ""), ("float32", "int8", ""), ("float16", "float32", "")]
+    wrong += [("float16", "float16", "float64"), ("float32", "float32", "float16")]
+    for a, b, out in wrong:
         builder = SpecBuilder()
         inputs = [builder.input(dtype, 2) for dtype in (a, b)]
-        builder.output(dot(builder, *inputs))
+        builder.output(dot(builder, *inputs, out))
         with pytest.raises(RuntimeError, match="all of one number dtype"):
             function_on(device, builder)
+    builder = SpecBuilder()
+    inputs = [builder.input("float64", 2) for _ in range(2)]
+    builder.output(dot(builder, *inputs, tf32=True))
+    with pytest.raises(RuntimeError, match="all of one number dtype"):
+        function_on(device, builder)

@@ -14,7 +14,7 @@ from helpers.values import Array
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "accuracy.md"
 
 # What is exact beside a dtype.
-WIDER = {"float32": "float64", "float64": "longdouble"}
+WIDER = {"float16": "float64", "float32": "float64", "float64": "longdouble"}
 
 each_dtype = pytest.mark.parametrize(
     "dtype",

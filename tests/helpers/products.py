@@ -12,20 +12,23 @@ from helpers.values import Array
 FLOATS = ["float32", "float64"]
 
 
-def dot(builder: SpecBuilder, a: int, b: int) -> int:
-    """Add a step that multiplies two buffers; return its result."""
+HALVES = ["float16"]
+
+
+def dot(builder: SpecBuilder, a: int, b: int, dtype: str = "", tf32: bool = False) -> int:
+    """Add a step that multiplies two buffers; return its result, of their dtype or another."""
     shapes = [builder.shape_of(item) for item in (a, b)]
-    dtype = builder.spec["buffers"][b]["dtype"]
+    dtype = dtype or builder.spec["buffers"][b]["dtype"]
     out = builder.temp(dtype, shapes[0][:-1] + shapes[1][1:])
-    builder.step("dot", [a, b], [out])
+    builder.step("dot", [a, b], [out], ints=[1] if tf32 else [])
     return out
 
 
-def product_on(device: object, a: Array, b: Array) -> Array:
+def product_on(device: object, a: Array, b: Array, dtype: str = "", tf32: bool = False) -> Array:
     """Multiply two arrays on a device."""
     builder = SpecBuilder()
     inputs = [builder.input(item.dtype.name, item.ndim) for item in (a, b)]
-    builder.output(dot(builder, *inputs))
+    builder.output(dot(builder, *inputs, dtype, tf32))
     (found,) = function_on(device, builder)(a, b)
     return np.asarray(found)
 
@@ -33,7 +36,7 @@ def product_on(device: object, a: Array, b: Array) -> Array:
 def draw(dtype: str, *shape: int) -> Array:
     """Return numbers of all sizes that the type has, and real ones about zero."""
     rng = np.random.default_rng(sum(shape))
-    if dtype in FLOATS:
+    if dtype in (*FLOATS, *HALVES):
         return rng.normal(size=shape).astype(dtype)
     if dtype == "bool":
         return rng.random(shape) < 0.1
@@ -41,12 +44,15 @@ def draw(dtype: str, *shape: int) -> Array:
     return rng.integers(info.min, info.max, shape, dtype, endpoint=True)
 
 
-def assert_product(found: Array, a: Array, b: Array) -> None:
+def assert_product(
+    found: Array, a: Array, b: Array, dtype: str = "", is_tf32: bool = False
+) -> None:
     """Hold a product of real numbers against the exact one."""
     wide = np.longdouble if a.dtype == np.float64 else np.float64
     exact = np.dot(a.astype(wide), b.astype(wide))
-    assert (found.shape, found.dtype) == (exact.shape, b.dtype)
-    assert np.all(np.abs(found - exact) <= product_bound(np.atleast_2d(a), b))
+    assert (found.shape, found.dtype) == (exact.shape, np.dtype(dtype or b.dtype))
+    bound = product_bound(np.atleast_2d(a), b, found.dtype, is_tf32)
+    assert np.all(np.abs(found - exact) <= bound)
 
 
 def product_of_windows(device: object, *views: Array) -> Array:

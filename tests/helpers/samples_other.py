@@ -289,6 +289,7 @@ def nonzeros(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
 # --- matrix products
 
 
+@samples("dot_tf32", of=["float32"])
 @samples("dot")
 def dots(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     n, k, m = values.lengths(5, 13, 7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -97,8 +98,15 @@ def assert_ulp(actual: npt.ArrayLike, expected: npt.ArrayLike, ulp: int) -> None
     )
 
 
-def product_bound(a: Array, b: Array) -> Array:
+# Of an operand in TF32, which has ten digits behind the point, whether it is rounded or cut off.
+TF32 = 2.0**-10
+
+
+def product_bound(a: Array, b: Array, dtype: npt.DTypeLike = None, is_tf32: bool = False) -> Array:
     """Return how far each element of ``dot(a, b)`` may be from its exact value.
+
+    ``dtype`` is that of the result, if it is not that of the operands. Halves are added up in
+    float32, and rounded once if the results are halves, too.
 
     A sum runs over at most 256 products, and then over 64 such sums, before it is added to the
     others as a tree. Each addition rounds by half a unit in the last place; without fused
@@ -106,5 +114,18 @@ def product_bound(a: Array, b: Array) -> Array:
     """
     depth = a.shape[1]
     roundings = min(depth, 256) + min(depth // 256, 64) + (depth // (256 * 64)).bit_length() + 3
-    unit = float(np.finfo(a.dtype).eps) / 2
-    return np.asarray(roundings * unit * (np.abs(a) @ np.abs(b)))
+    is_half = a.dtype.itemsize == 2
+    wide = np.float64 if is_half else a.dtype
+    unit = float(np.finfo(np.float32 if is_half else a.dtype).eps) / 2
+    terms = np.abs(a.astype(wide)) @ np.abs(b.astype(wide))
+    bound = (roundings * unit + (2 * TF32 if is_tf32 else 0)) * terms
+    if is_half and np.dtype(dtype or a.dtype) == a.dtype:
+        bound = bound + rounding_bound(a.astype(wide) @ b.astype(wide), bound, a.dtype)
+    return np.asarray(bound)
+
+
+def rounding_bound(exact: Array, error: Array, dtype: np.dtype[Any]) -> Array:
+    """Return how far a number that is off by an error is then moved by rounding it to a dtype."""
+    info = np.finfo(dtype)
+    largest = np.maximum(np.abs(exact) + error, float(info.smallest_normal))
+    return np.asarray(largest * (float(info.eps) / 2))

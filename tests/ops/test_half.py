@@ -5,6 +5,7 @@ What takes one number at a time is tried on bfloat16, too; see also ``test_bfloa
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,22 @@ import pytest
 import arignote as theano
 import arignote.tensor as T
 import helpers.samples_other  # noqa: F401 (completes SAMPLES)
+from arignote.config import config
 from arignote.graph import dtypes
 from arignote.graph.op import OPS
 from arignote.plan.by_rows import body_of
 from arignote.run.compare import compare
 from arignote.run.function import Function
 from arignote.run.mode import Mode
+from helpers.accuracy import stated, units
 from helpers.evaluate import expected
+from helpers.products import assert_product, draw
 from helpers.samples import dtypes_of, samples_of
-from helpers.values import Array, Values
+from helpers.values import Array, Values, lay_out
 
 HALVES: Array = np.arange(1 << 16, dtype="uint16").view("float16")
 WIDER = ("float32", "float64")
+LAYOUTS = ["transposed", "reversed", "strided"]
 
 
 def cast(source: str, dtype: str) -> Function:
@@ -134,6 +139,64 @@ def test_arithmetic_is_native_and_that_of_numpy(name: str) -> None:
             for found, wanted, bound in results:
                 text = compare(found, wanted, bound)
                 assert text is None, f"{sample.label}: {text}"
+
+
+# --- products
+
+
+def product() -> Function:
+    """Return a product whose kernel reads float16 itself."""
+    x, y = T.matrix("x", "float16"), T.matrix("y", "float16")
+    f = theano.function([x, y], T.dot(x, y), mode=Mode().excluding("half_product_as_float"))
+    assert [(step.op, step.host) for step in f.plan.steps] == [("dot", False)]
+    return f
+
+
+@pytest.mark.parametrize("shape", [(1, 700, 1), (40, 300, 3), (3, 70, 40), (40, 60, 70), (5, 0, 3)])
+def test_products_are_added_up_in_float32(shape: tuple[int, int, int], target: str) -> None:
+    f, (m, k, n) = product(), shape
+    a, b = draw("float16", m, k), draw("float16", k, n)
+    found = f(a, b)
+    assert_product(found, a, b)
+    for left, right in itertools.product(LAYOUTS, repeat=2):
+        assert_product(f(lay_out(a, left), lay_out(b, right)), a, b)
+    x, y = T.matrix("x", "float16"), T.matrix("y", "float16")
+    assert_same_bits(theano.function([x, y], T.dot(x, y))(a, b), found)
+
+
+@pytest.mark.usefixtures("all_threads")
+def test_products_are_the_same_for_any_number_of_threads() -> None:
+    a, b = draw("float16", 700, 300), draw("float16", 300, 400)
+    found = []
+    for threads in (1, 2, 7):
+        config.threads = threads
+        found.append(product()(a, b).tobytes())
+    assert found == found[:1] * 3
+
+
+def test_long_products_are_as_accurate_as_stated() -> None:
+    """Terms of one sign, whose sum nearly overflows."""
+    a = (np.random.default_rng(1).random((2, 100_000)) + 0.5).astype("float16")
+    exact = a.astype("float64") @ (a.T / np.float16(4)).astype("float64")
+    f, bound = product(), stated("Products")
+    assert units(f(a, a.T / np.float16(4)), exact, exact) <= bound["of matrices"]["float16"]
+    found = f(a[:1], a.T[:, :1] / np.float16(4))
+    assert units(found, exact[:1, :1], exact[:1, :1]) <= bound["of vectors"]["float16"]
+
+
+def test_sums_over_blocks_of_rows_are_rounded_once(target: str) -> None:
+    x, w = T.matrix("x", "float16"), T.matrix("w", "float16")
+    mode = Mode().excluding("half_product_as_float")
+    f = theano.function([x, w], T.grad(T.sqr(T.dot(x, w)).sum(), w), mode=mode)
+    (block,) = (step for step in f.plan.steps if step.op == "by_rows")
+    body = body_of(block.params)
+    assert body is not None
+    assert [step.op for step in body.steps] == ["dot", "elementwise", "dot"]
+    rng = np.random.default_rng(2)
+    a, b = rng.integers(-8, 9, (3000, 40)), rng.integers(-1, 2, (40, 30))
+    a[np.arange(3000) % 10 != 0] = 0
+    wanted = (a.T @ (2 * (a @ b))).astype("float16")
+    np.testing.assert_array_equal(f(a.astype("float16"), b.astype("float16")), wanted)
 
 
 def test_what_overflows_on_the_way_does_not() -> None:

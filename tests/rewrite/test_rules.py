@@ -352,7 +352,7 @@ HALVES = [
          "float16 nn", "float16 nn"),
     case("half_as_float", lambda x: ops.max_(x, 1), through_float(lambda x: ops.max_(x, 1)),
          "float16 nn"),
-    stable("half_as_float", lambda x, y: ops.dot_op(x, ops.transpose(y)),
+    stable("half_product_as_float", lambda x, y: ops.dot_op(x, ops.transpose(y)),
            through_float(lambda x, y: ops.dot_op(x, ops.transpose(y))),
            "float16 nn", "float16 nn"),
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -16,11 +17,13 @@ import numpy as np
 import arignote
 import arignote.tensor as T
 from arignote import ops
+from arignote.config import config
 from arignote.graph import dtypes
 from arignote.graph.dtypes import Array
 from arignote.graph.op import OPS
 from arignote.graph.type import TensorType
 from arignote.run import native
+from arignote.run.devices import current_device, hindrance_to_tf32
 from arignote.run.function import Function
 
 Build = Callable[[Any], tuple[Function, list[list[Array]]]]
@@ -51,11 +54,14 @@ class Outcome:
 
 def parts() -> list[Part]:
     """Return everything that is tried."""
+    device = current_device()
+    has_tf32 = device is not None and hindrance_to_tf32(device) is None
     return [
         Part("elementwise ops", list(_elementwise())),
         Part("reductions", list(_reductions())),
         Part("compiled programs", list(_compiled())),
         Part("products of matrices", list(_products())),
+        *([Part("products in TF32", list(_products_in_tf32()))] if has_tf32 else []),
         Part("rows and positions", list(_rows())),
         Part("random numbers", list(_random())),
         Part("training steps", [_softmax, _logistic, _line, _network]),
@@ -187,11 +193,22 @@ def _compiled() -> Iterator[Build]:
 
 
 def _products() -> Iterator[Build]:
-    for dtype in ("float32", "float64", "int64"):
+    for dtype in ("float16", "float32", "float64", "int64"):
         for m, k, n in ((1, 5000, 1), (600, 784, 10), (10, 600, 784), (257, 129, 515), (64, 3, 64)):
             yield _calling(T.dot, _numbers(dtype, m, k), _numbers(dtype, k, n))
             yield _calling(lambda a, b: T.dot(a.T, b), _numbers(dtype, k, m), _numbers(dtype, k, n))
         yield _calling(T.dot, _numbers(dtype, 400, 784), _numbers(dtype, 784))
+
+
+def _products_in_tf32() -> Iterator[Build]:
+    for m, k, n in ((257, 129, 515), (1024, 784, 500)):
+        arrays = _numbers("float32", m, k), _numbers("float32", k, n)
+        yield partial(_allowing_tf32, _calling(T.dot, *arrays))
+
+
+def _allowing_tf32(build: Build, mode: Any) -> tuple[Function, list[list[Array]]]:
+    with config.changed(allow_tf32=True):
+        return build(mode)
 
 
 def _rows() -> Iterator[Build]:

@@ -33,6 +33,8 @@ NATIVE: Final = (*DISCRETE, "float32", "float64")
 BYTES: Final = ("bool", "int8", "uint8")
 # Those that kernels read and write: halves are converted, or taken one number at a time.
 REAL: Final = (*NATIVE, *HALVES)
+# Those of them whose products kernels add up in float32, and round once.
+MULTIPLIED_HALVES: Final = ("float16",)
 
 Array = npt.NDArray[Any]
 

@@ -144,9 +144,11 @@ from arignote.ops.shape import (
 from arignote.ops.linalg import (
     dot as dot,
     dot_op as dot_op,
+    dot_tf32_op as dot_tf32_op,
     outer as outer,
     tensordot as tensordot,
     transpose as transpose,
+    with_tf32 as with_tf32,
 )
 from arignote.ops.index import (
     slice_update as slice_update,

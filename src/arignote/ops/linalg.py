@@ -10,7 +10,8 @@ import numpy as np
 from arignote import ops
 from arignote.graph import dtypes
 from arignote.graph.dim import Shape
-from arignote.graph.op import Accuracy, Call, Op, Params, ShapeContext, Types
+from arignote.graph.dtypes import Array
+from arignote.graph.op import Accuracy, Attributes, Call, Op, Params, ShapeContext, Types
 from arignote.graph.type import TensorType
 from arignote.graph.variable import Apply, Variable
 from arignote.ops import rows
@@ -20,9 +21,8 @@ def _dot_infer(params: Params, types: Types) -> Types:
     a, b = types
     if a.ndim not in (1, 2) or b.ndim not in (1, 2):
         raise dot_op.type_error(f"a and b must be vectors or matrices: {a}, {b}")
-    return (
-        TensorType(dtypes.upcast(a.dtype, b.dtype), a.broadcastable[:-1] + b.broadcastable[1:]),
-    )
+    dtype = params.get("dtype", dtypes.upcast(a.dtype, b.dtype))
+    return (TensorType(dtype, a.broadcastable[:-1] + b.broadcastable[1:]),)
 
 
 def _dot_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
@@ -59,7 +59,14 @@ def _dot_gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequenc
 
 def _dot_is_native(call: Call) -> bool:
     a, b = (item.dtype for item in call.input_types)
-    return b in dtypes.NATIVE and (a == b or (a in dtypes.BYTES and b == "float32"))
+    if a == b:
+        return b in (*dtypes.NATIVE, *dtypes.MULTIPLIED_HALVES)
+    return a in dtypes.BYTES and b == "float32"
+
+
+def _dot_reference(call: Call, a: Array, b: Array) -> Array:
+    # NumPy adds up halves in float32, too, one by one.
+    return np.dot(a.astype(call.params["dtype"]), b) if "dtype" in call.params else np.dot(a, b)
 
 
 dot_op = Op(
@@ -67,7 +74,7 @@ dot_op = Op(
     arguments=("a", "b"),
     infer=_dot_infer,
     shape=_dot_shape,
-    reference=lambda call, a, b: np.dot(a, b),
+    reference=_dot_reference,
     gradient=_dot_gradient,
     kernel="dot",
     rows=rows.multiplied,
@@ -76,7 +83,38 @@ dot_op = Op(
     family="Dot",
     display=lambda node: "dot",
 )
-"""The product of vectors and matrices, as ``numpy.dot``: of one dtype, or of bytes and float32."""
+"""The product of vectors and matrices, as ``numpy.dot``: of one dtype, or of bytes and float32.
+
+Products of float16 are added up in float32. Parameter: ``dtype``, float32 if the sums of float16
+are to stay as they are; without it they are rounded to float16, once.
+"""
+
+# Both operands are rounded, or cut off, behind the tenth digit: so a term may be off by 2 ** -9 of
+# itself, in units of float32.
+_TF32_ULP = 2.0**-9 / 2.0**-23
+
+dot_tf32_op = Op(
+    name="dot_tf32",
+    arguments=("a", "b"),
+    infer=_dot_infer,
+    shape=_dot_shape,
+    reference=_dot_reference,
+    kernel="dot",
+    encode=lambda call: Attributes(ints=(1,)),
+    supports=lambda call: {item.dtype for item in call.input_types} == {"float32"},
+    accuracy=Accuracy(ulp=dot_op.accuracy.ulp + _TF32_ULP, sums=True),
+    family="Dot",
+    display=lambda node: "dot_tf32",
+)
+"""A product whose kernel may take its operands in TF32: float32 with ten digits behind the point.
+
+Plans for a device have it in place of :data:`dot_op` where ``config.allow_tf32`` says so.
+"""
+
+
+def with_tf32(op: Op, call: Call) -> Op:
+    """Return what takes the place of an op where TF32 is allowed: most ops stay as they are."""
+    return dot_tf32_op if op is dot_op and dot_tf32_op.supports(call) else op
 
 
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Variable:

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from arignote import ops
 from arignote.graph.dim import Dim, Expr, contiguous_strides, substitute
-from arignote.graph.op import NO_PARAMS
+from arignote.graph.op import NO_PARAMS, Params
+from arignote.plan.by_rows import body_of
 from arignote.plan.device_steps import Device, choose_steps
 from arignote.plan.plan import (
     Buffer,
@@ -32,7 +33,9 @@ from arignote.plan.plan import (
 Guards = tuple[tuple[str, bool], ...]
 
 
-def place_on_device(plan: Plan, device: Device, states: Collection[str] = ()) -> Plan:
+def place_on_device(
+    plan: Plan, device: Device, states: Collection[str] = (), tf32: bool = False
+) -> Plan:
     """Return a plan of the host's with the steps that a device supports there.
 
     Parameters
@@ -43,8 +46,11 @@ def place_on_device(plan: Plan, device: Device, states: Collection[str] = ()) ->
         The device.
     states
         The names of the states that lie on it.
+    tf32
+        Whether its products of float32 may be in TF32.
     """
-    return _Placing(plan, choose_steps(plan, device, states), states).run()
+    placed = _Placing(plan, choose_steps(plan, device, states), states).run()
+    return _with_tf32(placed) if tf32 else placed
 
 
 class _Placing:
@@ -289,6 +295,21 @@ class _Placing:
             named = tuple((self.placed[flag, False].name, wanted) for flag, wanted in guards)
             self.steps[number] = replace(step, guards=named)
             self._note(self.new[step.inputs[0]], guards)
+
+
+def _with_tf32(plan: Plan, is_body: bool = False) -> Plan:
+    """Return a plan whose products on the device, those of row blocks as well, may be in TF32."""
+    steps = []
+    for step in plan.steps:
+        if not (step.device or is_body):
+            steps.append(step)
+            continue
+        op = ops.with_tf32(step.record, plan.call(step))
+        params = step.params
+        if (body := body_of(params)) is not None:
+            params = Params({**params, "body": _with_tf32(body, is_body=True)})
+        steps.append(replace(step, op=op.name, params=params))
+    return replace(plan, steps=tuple(steps))
 
 
 def _transfer(source: str, result: str, device: bool) -> Step:

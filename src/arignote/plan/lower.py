@@ -9,9 +9,9 @@ from functools import partial
 from keyword import iskeyword
 
 from arignote import ops
-from arignote.graph import walk
+from arignote.graph import dtypes, walk
 from arignote.graph.dim import Expr, Shape, contiguous_strides
-from arignote.graph.op import SUM, Call, Params, Strided
+from arignote.graph.op import SUM, Call, Params, Strided, unobserved
 from arignote.graph.variable import Apply, Constant, SharedVariable, Variable
 from arignote.plan.by_rows import by_rows_op, by_rows_params
 from arignote.plan.device_steps import Device
@@ -52,6 +52,8 @@ class Choices:
         Whether results may take the memory of others.
     device
         What runs the steps that it supports, if it is not the CPU alone.
+    tf32
+        Whether its products of float32 may be in TF32.
     on_device
         The shared variables that lie there.
     """
@@ -60,6 +62,7 @@ class Choices:
     by_rows: bool = True
     overwriting: bool = True
     device: Device | None = None
+    tf32: bool = False
     on_device: Collection[SharedVariable] = ()
 
 
@@ -178,10 +181,21 @@ class _Lowering:
 
     def _by_rows(self, block: RowBlock, exported: set[Variable], choices: Choices) -> None:
         wanted = [o for node in block.nodes for o in node.outputs if o in exported]
+        sums = {item: _unrounded(item) for item in wanted if block.axes[item] == SUM}
         params = _rows_params(block, wanted, choices)
         reads = tuple(map(self.read, block.inputs()))
-        outputs = tuple(map(self._temp, wanted))
+        outputs = tuple(self._temp(sums.get(item, item)) for item in wanted)
         self._step(Step(by_rows_op.name, params, reads, outputs), block.nodes[0], ())
+        for item, total in sums.items():
+            if total is not item:
+                self._round(total, item)
+
+    def _round(self, total: Variable, wanted: Variable) -> None:
+        with unobserved():
+            rounded = ops.cast(total, wanted.dtype)
+        assert rounded.owner is not None
+        self._plain(rounded.owner, ())
+        self.buffer_of[wanted] = self.buffer_of[rounded]
 
     def _step(self, step: Step, node: Apply, guards: Guards) -> None:
         conditions = tuple((self.read(flag), taken) for flag, taken in guards)
@@ -285,7 +299,8 @@ def _rows_params(block: RowBlock, wanted: Sequence[Variable], choices: Choices) 
     """Return the parameters of the step that a row block becomes, with these results."""
     inputs = block.inputs()
     leaves = [Variable(item.type, name=item.name) for item in inputs]
-    results = walk.replace(wanted, dict(zip(inputs, leaves, strict=True)))
+    computed = [_unrounded(item) if block.axes[item] == SUM else item for item in wanted]
+    results = walk.replace(computed, dict(zip(inputs, leaves, strict=True)))
     body, _ = lower(leaves, results, (), "rows", replace(choices, by_rows=False, device=None))
     return by_rows_params(
         # What the body would check, the plan around it checks before its first step.
@@ -293,6 +308,15 @@ def _rows_params(block: RowBlock, wanted: Sequence[Variable], choices: Choices) 
         [block.axes[item] for item in inputs],
         [block.axes[item] == SUM for item in wanted],
     )
+
+
+def _unrounded(total: Variable) -> Variable:
+    """Return what is to be added up for a sum over rows: that of float16 is rounded at the end."""
+    node = total.owner
+    if node is None or node.op is not ops.dot_op or total.dtype not in dtypes.MULTIPLIED_HALVES:
+        return total
+    with unobserved():
+        return ops.dot_op(*node.inputs, dtype="float32")
 
 
 def _suits(device: Device | None, block: RowBlock) -> bool:
@@ -369,5 +393,5 @@ def lower(
         there = [
             lowering.buffer_of[state] for state in lowering.states if state in choices.on_device
         ]
-        plan = place_on_device(plan, choices.device, there)
+        plan = place_on_device(plan, choices.device, there, choices.tf32)
     return place(plan) if choices.overwriting else plan, lowering.states

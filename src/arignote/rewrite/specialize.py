@@ -43,23 +43,40 @@ def half_as_float(node: Apply) -> Replacement:
         computed = ops.computed_dtypes(node)
     elif node.op in _COMPUTING:
         computed = tuple(item.dtype for item in node.inputs)
+        if node.op is ops.dot_op and _has_kernel_of_halves(computed):
+            return None
     else:
         return None
-    if not any(dtype in dtypes.HALVES for dtype in computed):
-        return None
-    operands = [_widened(item, dtype) for item, dtype in zip(node.inputs, computed, strict=True)]
-    (result,) = node.op.make(operands, node.params).outputs
-    return ops.cast(result, node.outputs[0].dtype)
+    has_half = any(dtype in dtypes.HALVES for dtype in computed)
+    return _through_float(node, computed) if has_half else None
 
 
 # Ops that are not elementwise, have one output, and compute rather than move.
 _COMPUTING = frozenset(
     (
         *ops.REDUCTIONS,
-        *(ops.argmax_op, ops.argmin_op, ops.dot_op, ops.softmax_op, ops.log_softmax_op),
-        *(ops.nll_op, ops.nll_gradient_op),
+        *(ops.argmax_op, ops.argmin_op, ops.softmax_op, ops.log_softmax_op),
+        *(ops.nll_op, ops.nll_gradient_op, ops.dot_op),
     )
 )
+
+
+@rule(ops.dot_op)
+def half_product_as_float(node: Apply) -> Replacement:
+    """dot(float16) -> dot(float32), rounded to float16: what the products read is converted once"""
+    computed = tuple(item.dtype for item in node.inputs)
+    return _through_float(node, computed) if _has_kernel_of_halves(computed) else None
+
+
+def _has_kernel_of_halves(factors: tuple[str, ...]) -> bool:
+    return factors[0] == factors[1] and factors[0] in dtypes.MULTIPLIED_HALVES
+
+
+def _through_float(node: Apply, computed: tuple[str, ...]) -> Variable:
+    """Return what a node computes of operands of these dtypes, with float32 for halves."""
+    operands = [_widened(item, dtype) for item, dtype in zip(node.inputs, computed, strict=True)]
+    (result,) = node.op.make(operands, node.params).outputs
+    return ops.cast(result, node.outputs[0].dtype)
 
 
 def _of_bytes(x: Variable) -> Variable | None:
@@ -167,6 +184,7 @@ def select_data_first(node: Apply) -> Replacement:
 RULES: tuple[Rule, ...] = (
     drop_gradient_mark,
     half_as_float,
+    half_product_as_float,
     select_data_first,
     scale_after_dot,
     dot_of_bytes,

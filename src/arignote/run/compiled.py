@@ -10,9 +10,9 @@ from arignote.plan.lower import Choices, lower
 from arignote.plan.plan import Plan
 from arignote.plan.verify import verify
 from arignote.rewrite.engine import Log
-from arignote.rewrite.pipeline import merge, optimize
+from arignote.rewrite.pipeline import HOST_RULES, merge, optimize
 from arignote.run.build import Source
-from arignote.run.devices import OpenDevice, device_for_function, place_of
+from arignote.run.devices import OpenDevice, allows_tf32, device_for_function, place_of
 from arignote.run.mode import Mode
 
 
@@ -34,11 +34,12 @@ def compile_source(source: Source, mode: Mode) -> Compiled:
     log = Log()
     values = [*source.outputs, *(value for _, value in source.feedback)]
     results = [*values, *(value for _, value in source.updates)]
-    rewritten = optimize(results, log, mode.excluded) if mode.optimizer else merge(results)
     targets = [target for target, _ in source.updates]
-    shared = {*walk.shared_inputs(rewritten), *targets}
+    shared = {*walk.shared_inputs(results), *targets}
     # What runs inside a step of the host is the host's.
     device = None if source.options.get("inside") else device_for_function(shared)
+    excluded = mode.excluded | (HOST_RULES if device is not None else frozenset())
+    rewritten = optimize(results, log, excluded) if mode.optimizer else merge(results)
     plan, states = lower(
         source.leaves,
         rewritten[: len(values)],
@@ -53,6 +54,7 @@ def compile_source(source: Source, mode: Mode) -> Compiled:
             and mode.linker != "check",
             overwriting="inplace" not in mode.excluded,
             device=device,
+            tf32=device is not None and allows_tf32(device),
             on_device={item for item in shared if place_of(item) is not None},
         ),
         log.notes,

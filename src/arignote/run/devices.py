@@ -5,6 +5,7 @@ The module of a backend is imported by the first use of such a device, never bef
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -76,6 +77,26 @@ def describe(name: str) -> dict[str, Any]:
     device = open_device(name)
     found: dict[str, Any] = import_module(module).info(device.number)
     return found
+
+
+def hindrance_to_tf32(device: OpenDevice) -> str | None:
+    """Return why a device has no products in TF32, None if it has."""
+    found: str | None = import_module(module).hindrance_to_tf32(device.number)
+    return found
+
+
+def allows_tf32(device: OpenDevice) -> bool:
+    """Return whether a new function's float32 products may be in TF32, as ``config.allow_tf32``.
+
+    Warns if that is set and a device does not have it.
+    """
+    if not config.allow_tf32:
+        return False
+    hindrance = hindrance_to_tf32(device)
+    if hindrance is not None:
+        message = f"[config] allow_tf32 has no effect on {device.name}: {hindrance}"
+        warnings.warn(message, stacklevel=2)
+    return hindrance is None
 
 
 def compiled(name: str) -> tuple[int, list[str]]:

@@ -4,7 +4,10 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -15,6 +18,7 @@
 
 #include "backend/blas_lt_api.hpp"
 #include "backend/library.hpp"
+#include "core/half.hpp"
 #include "device/emulation.hpp"
 #include "driver.hpp"
 
@@ -31,7 +35,8 @@ enum class Kind : std::uint8_t { kHandle, kProduct, kMatrix, kPreference };
 
 struct Object {
   Kind kind;
-  int type = 0;  // of elements, or of what is computed in
+  int type = 0;  // of elements, or of factors
+  int compute_type = 0;
   bool is_transposed[2] = {false, false};
   std::int64_t rows = 0;
   std::int64_t columns = 0;
@@ -88,9 +93,30 @@ int destroy(void* pointer) {
   return blas_lt::kSuccess;
 }
 
-bool is_type(int type) { return type == blas_lt::kFloat32 || type == blas_lt::kFloat64; }
+// Of elements; 0 for a type that there is not.
+std::int64_t item_of(int type) {
+  switch (type) {
+    case blas_lt::kFloat16: return 2;
+    case blas_lt::kFloat32: return 4;
+    case blas_lt::kFloat64: return 8;
+    default: return 0;
+  }
+}
 
-std::int64_t item_of(int type) { return type == blas_lt::kFloat32 ? 4 : 8; }
+// What can be multiplied, and added up as what.
+struct Combination {
+  int compute_type;
+  int factors;
+  int operands;
+  int result;
+};
+constexpr Combination kCombinations[] = {
+    {blas_lt::kComputeFloat32, blas_lt::kFloat32, blas_lt::kFloat16, blas_lt::kFloat16},
+    {blas_lt::kComputeFloat32, blas_lt::kFloat32, blas_lt::kFloat16, blas_lt::kFloat32},
+    {blas_lt::kComputeFloat32, blas_lt::kFloat32, blas_lt::kFloat32, blas_lt::kFloat32},
+    {blas_lt::kComputeTf32, blas_lt::kFloat32, blas_lt::kFloat32, blas_lt::kFloat32},
+    {blas_lt::kComputeFloat64, blas_lt::kFloat64, blas_lt::kFloat64, blas_lt::kFloat64},
+};
 
 // --- descriptors
 
@@ -108,12 +134,12 @@ int create(void** handle) {
 
 int create_product(void** product, int compute_type, int scale_type) {
   return as_call("cublasLtMatmulDescCreate", [&](Fake& fake) {
-    const bool is_single = compute_type == blas_lt::kComputeFloat32;
-    const bool fits =
-        is_single ? scale_type == blas_lt::kFloat32
-                  : compute_type == blas_lt::kComputeFloat64 && scale_type == blas_lt::kFloat64;
-    if (!fits) return kInvalidValue;
-    return make(fake, product, {.kind = Kind::kProduct, .type = scale_type});
+    const bool is_known = std::ranges::any_of(kCombinations, [&](const Combination& item) {
+      return item.compute_type == compute_type && item.factors == scale_type;
+    });
+    if (!is_known) return kInvalidValue;
+    return make(fake, product,
+                {.kind = Kind::kProduct, .type = scale_type, .compute_type = compute_type});
   });
 }
 
@@ -134,7 +160,7 @@ int create_matrix(void** matrix, int type, std::uint64_t rows, std::uint64_t col
                   std::int64_t step) {
   return as_call("cublasLtMatrixLayoutCreate", [&](Fake& fake) {
     const auto lines = static_cast<std::int64_t>(rows);
-    if (!is_type(type) || rows == 0 || columns == 0 || step < lines) return kInvalidValue;
+    if (item_of(type) == 0 || rows == 0 || columns == 0 || step < lines) return kInvalidValue;
     return make(fake, matrix,
                 {.kind = Kind::kMatrix,
                  .type = type,
@@ -171,8 +197,15 @@ struct Operands {
   std::int64_t depth() const { return product->is_transposed[0] ? a->rows : a->columns; }
   // The form in which an algorithm is for one product alone.
   std::int64_t number() const {
-    return ((out->rows * 1009 + out->columns) * 1009 + depth()) * 8 + product->type * 4 +
+    const std::int64_t types = (product->compute_type * 8 + a->type) * 8 + out->type;
+    return ((out->rows * 1009 + out->columns) * 1009 + depth()) * 65536 + types * 4 +
            (product->is_transposed[0] ? 2 : 0) + (product->is_transposed[1] ? 1 : 0);
+  }
+  bool can_be_multiplied() const {
+    return std::ranges::any_of(kCombinations, [&](const Combination& item) {
+      return item.compute_type == product->compute_type && item.factors == product->type &&
+             item.operands == a->type && item.operands == b->type && item.result == out->type;
+    });
   }
 };
 
@@ -182,8 +215,7 @@ bool take(const Fake& fake, void* product, void* a, void* b, void* c, void* d, O
   if (found.product == nullptr || found.a == nullptr || found.b == nullptr) return false;
   if (found.out == nullptr || c != d) return false;
   const auto [turns_a, turns_b] = found.product->is_transposed;
-  const int type = found.product->type;
-  return found.a->type == type && found.b->type == type && found.out->type == type &&
+  return found.can_be_multiplied() &&
          (turns_a ? found.a->columns : found.a->rows) == found.out->rows &&
          (turns_b ? found.b->rows : found.b->columns) == found.out->columns &&
          (turns_b ? found.b->columns : found.b->rows) == found.depth();
@@ -218,31 +250,65 @@ int choose(void* handle, void* product, void* a, void* b, void* c, void* d, void
   });
 }
 
-template <class T>
-T at(const void* data, const Object& matrix, bool is_transposed, std::int64_t i, std::int64_t j) {
-  return static_cast<const T*>(data)[is_transposed ? j + i * matrix.step : i + j * matrix.step];
+// TF32 has the first ten of a float's digits: rounds to nearest, ties to even.
+float rounded_to_tf32(float value) {
+  constexpr std::uint32_t kCut = 13;
+  auto bits = std::bit_cast<std::uint32_t>(value);
+  if (!std::isfinite(value)) return value;
+  const std::uint32_t odd = bits >> kCut & 1;
+  bits += (std::uint32_t{1} << (kCut - 1)) - 1 + odd;
+  return std::bit_cast<float>(bits >> kCut << kCut);
 }
 
+// An operand of a product, element by element.
 template <class T>
+struct Factor {
+  const T* data;
+  std::int64_t step;
+  bool is_transposed;
+  bool is_tf32;
+
+  double at(std::int64_t i, std::int64_t j) const {
+    const auto value = static_cast<double>(data[is_transposed ? j + i * step : i + j * step]);
+    return is_tf32 ? static_cast<double>(rounded_to_tf32(static_cast<float>(value))) : value;
+  }
+};
+
+template <class T, class Out, class Sum>
 void multiply_as(const Operands& o, const void* alpha, const void* a, const void* b,
                  const void* beta, void* out) {
-  const T scale = *static_cast<const T*>(alpha);
-  const T kept = *static_cast<const T*>(beta);
+  const Sum scale = *static_cast<const Sum*>(alpha);
+  const Sum kept = *static_cast<const Sum*>(beta);
+  const bool is_tf32 = o.product->compute_type == blas_lt::kComputeTf32;
   const auto [turns_a, turns_b] = o.product->is_transposed;
+  const Factor<T> left{static_cast<const T*>(a), o.a->step, turns_a, is_tf32};
+  const Factor<T> right{static_cast<const T*>(b), o.b->step, turns_b, is_tf32};
   std::vector<double> sums(static_cast<std::size_t>(o.out->rows));
   for (std::int64_t j = 0; j < o.out->columns; ++j) {
     sums.assign(sums.size(), 0);
     for (std::int64_t depth = 0; depth < o.depth(); ++depth) {
-      const double right = at<T>(b, *o.b, turns_b, depth, j);
+      const double factor = right.at(depth, j);
       for (std::int64_t i = 0; i < o.out->rows; ++i) {
-        sums[static_cast<std::size_t>(i)] += at<T>(a, *o.a, turns_a, i, depth) * right;
+        sums[static_cast<std::size_t>(i)] += left.at(i, depth) * factor;
       }
     }
-    T* const column = static_cast<T*>(out) + j * o.out->step;
+    Out* const column = static_cast<Out*>(out) + j * o.out->step;
     for (std::int64_t i = 0; i < o.out->rows; ++i) {
-      const T sum = scale * static_cast<T>(sums[static_cast<std::size_t>(i)]);
-      column[i] = kept == 0 ? sum : sum + kept * column[i];
+      const Sum sum = scale * static_cast<Sum>(sums[static_cast<std::size_t>(i)]);
+      column[i] = Out(kept == 0 ? sum : sum + kept * static_cast<Sum>(column[i]));
     }
+  }
+}
+
+void multiply_any(const Operands& o, const void* alpha, const void* a, const void* b,
+                  const void* beta, void* out) {
+  const auto with = [&](auto multiply) { multiply(o, alpha, a, b, beta, out); };
+  switch (o.a->type) {
+    case blas_lt::kFloat64: return with(multiply_as<double, double, double>);
+    case blas_lt::kFloat32: return with(multiply_as<float, float, float>);
+    default:
+      o.out->type == blas_lt::kFloat32 ? with(multiply_as<Half, float, float>)
+                                       : with(multiply_as<Half, Half, float>);
   }
 }
 
@@ -273,8 +339,7 @@ int multiply(void* handle, void* product, const void* alpha, const void* a, void
         [=, copies = std::array{*operands.product, *operands.a, *operands.b, *operands.out}] {
           const Operands own{&copies[0], &copies[1], &copies[2], &copies[3]};
           std::memset(workspace, 0xA5, workspace_bytes);
-          own.product->type == blas_lt::kFloat32 ? multiply_as<float>(own, alpha, a, b, beta, d)
-                                                 : multiply_as<double>(own, alpha, a, b, beta, d);
+          multiply_any(own, alpha, a, b, beta, d);
           return blas_lt::kSuccess;
         };
     if (!emulation::keeps(stream)) return work();
