@@ -16,8 +16,8 @@ from arignote.plan.by_rows import body_of
 from arignote.run import compiled, devices
 from arignote.run.function import Function
 from helpers.emulated import emulated
-from helpers.row_models import ROW_MODELS, Setting
 from helpers.products import HALVES
+from helpers.row_models import ROW_MODELS, Setting
 from helpers.tolerance import assert_reordered
 
 BLOCK_BYTES = 512 << 20
