@@ -65,21 +65,15 @@ const BlasLt* find_blas(int number, std::string& why) {
   return blas;
 }
 
-// In words: of which version it is, or why it is not used.
-std::string blas_text(int number) {
-  std::string why;
-  const BlasLt* const blas = find_blas(number, why);
-  return blas != nullptr ? blas->version() : why;
-}
-
-// Why the products of a device cannot be in TF32; nothing if they can.
-std::optional<std::string> hindrance_to_tf32(int number) {
+// Why the products of a device cannot be in TF32, of which find_blas has found this; nothing if
+// they can.
+std::optional<std::string> hindrance_to_tf32(int number, const BlasLt* blas,
+                                             const std::string& why) {
   constexpr int kFirstMajor = 8;
   Properties properties{};
   if (api().properties(number, &properties) != kNoError) return "there is no such device";
   if (properties.major < kFirstMajor) return "its compute capability is less than 8.0";
-  std::string why;
-  if (find_blas(number, why) == nullptr) return "cuBLASLt is not used: " + why;
+  if (blas == nullptr) return "cuBLASLt is not used: " + why;
   return {};
 }
 
@@ -99,8 +93,10 @@ py::dict info(int number) {
   found["driver"] = driver;
   found["runtime"] = runtime;
   found["nvrtc"] = compiler() == nullptr ? py::object(py::none()) : py::int_(compiler()->version());
-  found["cublaslt"] = blas_text(number);
-  const std::optional<std::string> hindrance = hindrance_to_tf32(number);
+  std::string why;
+  const BlasLt* const blas = find_blas(number, why);
+  found["cublaslt"] = blas != nullptr ? blas->version() : why;
+  const std::optional<std::string> hindrance = hindrance_to_tf32(number, blas, why);
   found["tf32"] = hindrance ? "not there: " + *hindrance : "there, if config.allow_tf32 is set";
   return found;
 }
@@ -155,8 +151,14 @@ PYBIND11_MODULE(ARN_CUDA_MODULE, module) {
   module.def("kernels", &kernels, "Return the names of the kernels that the device has.");
   module.def("set_library_folders", &set_library_folders, py::arg("folders"),
              "Set where to look for NVIDIA's libraries beside where the system does.");
-  module.def("hindrance_to_tf32", &hindrance_to_tf32, py::arg("number"),
-             "Return why a device has no products in TF32, None if it has.");
+  module.def(
+      "hindrance_to_tf32",
+      [](int number) {
+        std::string why;
+        const BlasLt* const blas = find_blas(number, why);
+        return hindrance_to_tf32(number, blas, why);
+      },
+      py::arg("number"), "Return why a device has no products in TF32, None if it has.");
   module.def("info", &info, py::arg("number"), "Return what the driver says of a device.");
   module.def(
       "memory", &memory, py::arg("number"), py::arg("reset") = false,
