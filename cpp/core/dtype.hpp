@@ -12,8 +12,8 @@
 namespace arignote {
 
 // No kernel computes in the complex types: their elements are moved, and host steps take buffers of
-// them. Those of float16 and bfloat16 are also converted, added one by one, and counted; float16 is
-// multiplied as matrices, too.
+// them. Those of float16 and bfloat16 are also converted, added one by one, multiplied as matrices,
+// and counted.
 enum class DType : std::uint8_t {
   kBool,
   kInt8,

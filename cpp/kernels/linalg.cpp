@@ -2,8 +2,8 @@
 //
 // Floating-point numbers have kernels for a matrix of few columns and for any other, integers are
 // multiplied by the definition. Operands that these cannot read are first copied to the workspace.
-// With float32, a may consist of bytes, which the kernels for few columns read as they are. float16
-// is multiplied as float32.
+// With float32, a may consist of bytes, which the kernels for few columns read as they are. Halves
+// are multiplied as float32.
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -145,7 +145,7 @@ class Product {
   [[no_unique_address]] std::conditional_t<kIsReal, ProductRows<Real>, Nothing> rows_;
 };
 
-// A matrix of bytes, or of float16, as one of float32 without gaps, its axes in the order of
+// A matrix of bytes, or of halves, as one of float32 without gaps, its axes in the order of
 // memory.
 class Widened {
  public:
@@ -284,7 +284,7 @@ class Dot final : public Kernel {
   bool is_turned_ = false;
 };
 
-// Where float16 comes as float32, and goes back.
+// Where halves come as float32, and go back.
 StepSpec widened(StepSpec spec) {
   spec.input_dtypes.assign(2, DType::kFloat32);
   spec.output_dtypes.assign(1, DType::kFloat32);

@@ -17,6 +17,7 @@ inline constexpr int kNotSupported = 15;
 inline constexpr int kFloat32 = 0;
 inline constexpr int kFloat64 = 1;
 inline constexpr int kFloat16 = 2;
+inline constexpr int kBFloat16 = 14;
 
 // cublasComputeType_t
 inline constexpr int kComputeFloat32 = 68;

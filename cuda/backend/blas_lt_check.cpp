@@ -18,6 +18,7 @@ static_assert(kNotSupported == CUBLAS_STATUS_NOT_SUPPORTED);
 static_assert(kFloat32 == CUDA_R_32F);
 static_assert(kFloat64 == CUDA_R_64F);
 static_assert(kFloat16 == CUDA_R_16F);
+static_assert(kBFloat16 == CUDA_R_16BF);
 static_assert(kComputeFloat32 == CUBLAS_COMPUTE_32F);
 static_assert(kComputeFloat64 == CUBLAS_COMPUTE_64F);
 static_assert(kComputeTf32 == CUBLAS_COMPUTE_32F_FAST_TF32);

@@ -34,6 +34,7 @@ struct Kind {
 };
 constexpr std::array kKinds = {
     Kind{DType::kFloat16, blas_lt::kFloat16, blas_lt::kComputeFloat32, DType::kFloat32},
+    Kind{DType::kBFloat16, blas_lt::kBFloat16, blas_lt::kComputeFloat32, DType::kFloat32},
     Kind{DType::kFloat32, blas_lt::kFloat32, blas_lt::kComputeFloat32, DType::kFloat32},
     Kind{DType::kFloat64, blas_lt::kFloat64, blas_lt::kComputeFloat64, DType::kFloat64},
 };

@@ -52,6 +52,17 @@ std::string text_of(void* program, Size size, Get get) {
   return get(program, text.data()) == kSuccess ? text : std::string();
 }
 
+// The compiler asks for its other half by name alone. Some versions of it do not look beside
+// themselves, where packages have it: it is opened from there first, if it is there.
+void open_builtins(const void* compiler, int major, int minor) {
+  Dl_info info;
+  if (dladdr(compiler, &info) == 0 || info.dli_fname == nullptr) return;
+  const std::string path = info.dli_fname;
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  const std::string version = std::to_string(major) + "." + std::to_string(minor);
+  dlopen((folder + "libnvrtc-builtins.so." + version).c_str(), RTLD_NOW | RTLD_LOCAL);
+}
+
 }  // namespace
 
 std::unique_ptr<Nvrtc> Nvrtc::open(void* library) {
@@ -68,6 +79,7 @@ std::unique_ptr<Nvrtc> Nvrtc::open(void* library) {
       !find(library, "nvrtcGetCUBIN", f.image) || f.version(&major, &minor) != kSuccess) {
     return nullptr;
   }
+  open_builtins(reinterpret_cast<const void*>(f.version), major, minor);
   std::unique_ptr<Nvrtc> opened(new Nvrtc(f));
   opened->version_ = 1000 * major + 10 * minor;
   return opened;

@@ -339,6 +339,7 @@ int launch_dot(const DotArgs& args, const DotTypes& types, Stream stream) {
   if (args.a.lines == 0 || args.b.lines == 0) return 0;
   const auto [a, b, out] = types;
   if (b == DType::kFloat16) return launch_halves<Float16>(args, out, stream);
+  if (b == DType::kBFloat16) return launch_halves<BFloat16>(args, out, stream);
   if (b == DType::kFloat64) return launch_floats<Reals<double, double>>(args, stream);
   if (b == DType::kFloat32) {
     if (a == DType::kFloat32) return launch_floats<Reals<float, float>>(args, stream);

@@ -1,5 +1,5 @@
-// float16 for kernels that read much of it: as core/half.hpp, but for the bits of NaNs, and by the
-// device's own instructions.
+// Halves for kernels that read much of them: as core/half.hpp, but for the bits of NaNs, and
+// float16 by the device's own instructions.
 #pragma once
 
 #include <cstdint>
@@ -32,5 +32,15 @@ class Float16 {
   std::uint16_t bits_;
 };
 static_assert(sizeof(Float16) == 2);
+
+class BFloat16 {
+ public:
+  ARN_DEVICE explicit BFloat16(float value) : bits_(narrowed_bfloat(value)) {}
+  ARN_DEVICE explicit operator float() const { return widened_bfloat(bits_); }
+
+ private:
+  std::uint16_t bits_;
+};
+static_assert(sizeof(BFloat16) == 2);
 
 }  // namespace arignote::device

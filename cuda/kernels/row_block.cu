@@ -184,8 +184,8 @@ ARN_DEVICE void settle_fault(const RowBlockArgs& a) {
               .step = a.origin.step};
 }
 
-// A block may or may not see a fault that another one leaves here, but as a whole: sums are of no use
-// then.
+// A block may or may not see a fault that another one leaves here, but as a whole: sums are of no
+// use then.
 template <class T>
 ARN_KERNEL join_rows(RowBlockArgs a) {
   ARN_SHARED(Bits, shared, kBlockThreads);

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from arignote.graph import dtypes
 from helpers.emulated import function_on, window
 from helpers.spec import SpecBuilder
 from helpers.tolerance import product_bound
 from helpers.values import Array
 
 FLOATS = ["float32", "float64"]
-
-
-HALVES = ["float16"]
+HALVES = [dtypes.normalize(dtype) for dtype in dtypes.HALVES]  # which makes NumPy know them
 
 
 def dot(builder: SpecBuilder, a: int, b: int, dtype: str = "", tf32: bool = False) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from arignote.graph import dtypes
 from helpers.values import Array
 
 # The step of a central difference in float64: its error is of the order of the step squared, and
@@ -126,6 +127,6 @@ def product_bound(a: Array, b: Array, dtype: npt.DTypeLike = None, is_tf32: bool
 
 def rounding_bound(exact: Array, error: Array, dtype: np.dtype[Any]) -> Array:
     """Return how far a number that is off by an error is then moved by rounding it to a dtype."""
-    info = np.finfo(dtype)
+    info = dtypes.finfo(dtype)
     largest = np.maximum(np.abs(exact) + error, float(info.smallest_normal))
     return np.asarray(largest * (float(info.eps) / 2))

@@ -19,6 +19,7 @@ BOOL: Final = ("bool",)
 SIGNED: Final = ("int8", "int16", "int32", "int64")
 UNSIGNED: Final = ("uint8", "uint16", "uint32", "uint64")
 INTEGERS: Final = SIGNED + UNSIGNED
+# Kernels convert them, or take them one at a time; their products are added up in float32.
 HALVES: Final = ("float16", "bfloat16")
 FLOATS: Final = (*HALVES, "float32", "float64")
 COMPLEXES: Final = ("complex64", "complex128")
@@ -31,10 +32,8 @@ ALL_INDEX: Final = {dtype: position for position, dtype in enumerate(ALL)}
 NATIVE: Final = (*DISCRETE, "float32", "float64")
 # Those of one byte, all of whose numbers float32 holds: products read them beside it.
 BYTES: Final = ("bool", "int8", "uint8")
-# Those that kernels read and write: halves are converted, or taken one number at a time.
+# Those that kernels read and write.
 REAL: Final = (*NATIVE, *HALVES)
-# Those of them whose products kernels add up in float32, and round once.
-MULTIPLIED_HALVES: Final = ("float16",)
 
 Array = npt.NDArray[Any]
 

@@ -60,7 +60,7 @@ def _dot_gradient(node: Apply, cotangents: Sequence[Variable | None]) -> Sequenc
 def _dot_is_native(call: Call) -> bool:
     a, b = (item.dtype for item in call.input_types)
     if a == b:
-        return b in (*dtypes.NATIVE, *dtypes.MULTIPLIED_HALVES)
+        return b in (*dtypes.NATIVE, *dtypes.HALVES)
     return a in dtypes.BYTES and b == "float32"
 
 

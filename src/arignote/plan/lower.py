@@ -313,7 +313,7 @@ def _rows_params(block: RowBlock, wanted: Sequence[Variable], choices: Choices) 
 def _unrounded(total: Variable) -> Variable:
     """Return what is to be added up for a sum over rows: that of float16 is rounded at the end."""
     node = total.owner
-    if node is None or node.op is not ops.dot_op or total.dtype not in dtypes.MULTIPLIED_HALVES:
+    if node is None or node.op is not ops.dot_op or total.dtype not in dtypes.HALVES:
         return total
     with unobserved():
         return ops.dot_op(*node.inputs, dtype="float32")

@@ -63,13 +63,13 @@ _COMPUTING = frozenset(
 
 @rule(ops.dot_op)
 def half_product_as_float(node: Apply) -> Replacement:
-    """dot(float16) -> dot(float32), rounded to float16: what the products read is converted once"""
+    """dot(half) -> dot(float32), rounded to half: what the products read is converted once"""
     computed = tuple(item.dtype for item in node.inputs)
     return _through_float(node, computed) if _has_kernel_of_halves(computed) else None
 
 
 def _has_kernel_of_halves(factors: tuple[str, ...]) -> bool:
-    return factors[0] == factors[1] and factors[0] in dtypes.MULTIPLIED_HALVES
+    return factors[0] == factors[1] and factors[0] in dtypes.HALVES
 
 
 def _through_float(node: Apply, computed: tuple[str, ...]) -> Variable:

@@ -96,7 +96,8 @@ int destroy(void* pointer) {
 // Of elements; 0 for a type that there is not.
 std::int64_t item_of(int type) {
   switch (type) {
-    case blas_lt::kFloat16: return 2;
+    case blas_lt::kFloat16:
+    case blas_lt::kBFloat16: return 2;
     case blas_lt::kFloat32: return 4;
     case blas_lt::kFloat64: return 8;
     default: return 0;
@@ -113,6 +114,8 @@ struct Combination {
 constexpr Combination kCombinations[] = {
     {blas_lt::kComputeFloat32, blas_lt::kFloat32, blas_lt::kFloat16, blas_lt::kFloat16},
     {blas_lt::kComputeFloat32, blas_lt::kFloat32, blas_lt::kFloat16, blas_lt::kFloat32},
+    {blas_lt::kComputeFloat32, blas_lt::kFloat32, blas_lt::kBFloat16, blas_lt::kBFloat16},
+    {blas_lt::kComputeFloat32, blas_lt::kFloat32, blas_lt::kBFloat16, blas_lt::kFloat32},
     {blas_lt::kComputeFloat32, blas_lt::kFloat32, blas_lt::kFloat32, blas_lt::kFloat32},
     {blas_lt::kComputeTf32, blas_lt::kFloat32, blas_lt::kFloat32, blas_lt::kFloat32},
     {blas_lt::kComputeFloat64, blas_lt::kFloat64, blas_lt::kFloat64, blas_lt::kFloat64},
@@ -306,9 +309,12 @@ void multiply_any(const Operands& o, const void* alpha, const void* a, const voi
   switch (o.a->type) {
     case blas_lt::kFloat64: return with(multiply_as<double, double, double>);
     case blas_lt::kFloat32: return with(multiply_as<float, float, float>);
+    case blas_lt::kFloat16:
+      return o.out->type == blas_lt::kFloat32 ? with(multiply_as<Half, float, float>)
+                                              : with(multiply_as<Half, Half, float>);
     default:
-      o.out->type == blas_lt::kFloat32 ? with(multiply_as<Half, float, float>)
-                                       : with(multiply_as<Half, Half, float>);
+      return o.out->type == blas_lt::kFloat32 ? with(multiply_as<BFloat, float, float>)
+                                              : with(multiply_as<BFloat, BFloat, float>);
   }
 }
 
