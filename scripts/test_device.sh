@@ -6,7 +6,7 @@
 #
 # The environment and a log of each part come to FOLDER, build/device if none is named. A part that
 # fails or takes too long does not keep the others from running: the exit status tells of it. All
-# parts together are stopped after some nine minutes.
+# parts together end after nine minutes at most, on a machine with cores enough.
 #
 # It needs nvcc and a C++20 compiler. Packages that python3 has are used as they are, and those that
 # it lacks come from PyPI: with all of them there, no network is needed.
@@ -62,8 +62,8 @@ sanitize() {
   tests=("$python" -m pytest -m 'not slow' tests/cuda/test_{dot,rows,index,turns,by_rows}.py)
   for tool in memcheck racecheck initcheck; do
     local checked=(compute-sanitizer --tool "$tool" --error-exitcode 1)
-    part "$tool-selftest" 120 "${checked[@]}" "${selftest[@]}" &
-    part "$tool-tests" 120 "${checked[@]}" "${tests[@]}" &
+    part "$tool-selftest" 110 "${checked[@]}" "${selftest[@]}" &
+    part "$tool-tests" 110 "${checked[@]}" "${tests[@]}" &
   done
   wait
 }
@@ -72,13 +72,13 @@ sanitize() {
 share_packages
 packages=(numpy pybind11 scikit-build-core pytest pytest-xdist hypothesis)
 for program in cmake ninja; do command -v "$program" >/dev/null || packages+=("$program"); done
-part packages 60 "$python" -m pip install "${packages[@]}"
-part build 200 env PATH="$environment/bin:$PATH" \
+part packages 30 "$python" -m pip install "${packages[@]}"
+part build 180 env PATH="$environment/bin:$PATH" \
   "$python" -m pip install --verbose --no-build-isolation --no-deps --editable . \
   --config-settings="build-dir=$folder/build" "${options[@]/#/--config-settings=}"
 part info 20 "${as_module[@]}" arignote.cuda info
 part selftest 60 "${as_module[@]}" arignote.cuda selftest
-part tests 100 "$python" -m pytest --numprocesses 8 tests/cuda
+part tests 90 "$python" -m pytest --numprocesses 8 tests/cuda
 if [ "$ARIGNOTE_TEST_DEVICE" != cuda ]; then
   note sanitizers "left out: they want a GPU"
   note benchmarks "left out: they want a GPU"
@@ -88,6 +88,6 @@ else
   else
     note sanitizers "left out: there is no compute-sanitizer"
   fi
-  part benchmarks 60 "${as_module[@]}" benchmarks.cuda --quick
+  part benchmarks 50 "${as_module[@]}" benchmarks.cuda --quick
 fi
 ! grep -q FAILED "$summary"
