@@ -44,7 +44,7 @@ MOVING = {
 UPDATES = {"put", "place", "slice_update"}
 # or takes float16: it converts it, or takes one number at a time. So does nonzero, but how many
 # there are is found by a comparison.
-TAKING_HALVES = {*UPDATES, "arange"} | {n for n in OPS if n.startswith("cast_")}
+TAKING_HALVES = {"dot", *UPDATES, "arange"} | {n for n in OPS if n.startswith("cast_")}
 
 
 @cache
