@@ -112,6 +112,7 @@ def test_info_is_what_the_driver_says(driver: ModuleType) -> None:
         "runtime": 13000,
         "nvrtc": None,
         "cublaslt": "not found",
+        "tf32": "not there: cuBLASLt is not used: not found",
     }
     with pytest.raises(ValueError, match="no device of number 9"):
         driver.info(9)

@@ -87,6 +87,7 @@ def test_sums_of_halves_over_many_blocks_are_rounded_once(small_blocks: None) ->
     body = body_of(block.params)
     assert block.device
     assert body is not None
+    assert not any(step.host for step in f.plan.steps)
     products = [step for step in body.steps if step.op == "dot"]
     # The data are read as they are, by both products, and the sum is rounded after the last block.
     assert [step.inputs[0] for step in body.steps if step not in products] == ["t0"]

@@ -35,7 +35,7 @@ from arignote.plan.plan import (
 )
 from arignote.plan.row_blocks import RowBlock, find_row_blocks
 from arignote.plan.shapes import Shapes
-from arignote.rewrite.fuse import ProgramWriter, Unit, group
+from arignote.rewrite.fuse import ProgramWriter, Unit, group, iterated_pattern
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class _Lowering:
         with unobserved():
             rounded = ops.cast(total, wanted.dtype)
         assert rounded.owner is not None
-        self._plain(rounded.owner, ())
+        self._program(Unit([rounded.owner], iterated_pattern(rounded.owner)), {rounded}, ())
         self.buffer_of[wanted] = self.buffer_of[rounded]
 
     def _step(self, step: Step, node: Apply, guards: Guards) -> None:
