@@ -14,7 +14,9 @@ from helpers.emulated import emulated
 @pytest.mark.slow
 def test_every_part_runs_on_the_device(on_device: None) -> None:
     for part in selftest.parts():
-        few = part.builds[:: max(1, len(part.builds) // 4)]
+        # Minibatches of 600 digits would take the emulation a minute; other tests have fewer.
+        builds = [build for build in part.builds if build is not selftest._softmax]
+        few = builds[:: max(1, len(builds) // 4)]
         outcome = selftest.attempt(selftest.Part(part.name, few))
         assert outcome.problems == []
         assert outcome.steps > 0

@@ -68,7 +68,7 @@ def test_functions(name: str, dtype: str, target: str) -> None:
     assert error[worst] <= bound, [item[inside][worst] for item in operands]
 
 
-@pytest.mark.parametrize("dtype", WIDER)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_logarithms_of_powers_are_exact(dtype: str, target: str) -> None:
     twos = np.arange(-140, 128)
     assert np.array_equal(compute(ops.log2, np.ldexp(np.ones(1, dtype), twos)), twos)

@@ -9,7 +9,10 @@ from arignote.graph.op import OPS
 from helpers.derivatives import Projection, Smooth, gradient_sample
 from helpers.samples import Sample, dtypes_of, samples_of
 
-NO_GRADIENT = {"elementwise", "map_rows", "by_rows", "nll_with_gradient", "to_device", "to_host"}
+NO_GRADIENT = {
+    *("elementwise", "map_rows", "by_rows", "nll_with_gradient", "dot_tf32"),
+    *("to_device", "to_host"),
+}
 # Held against other things than difference quotients, in tests of their own.
 OTHERWISE = {
     *("disconnected_grad", "zero_grad", "consider_constant", "grad_clip"),  # by intention
