@@ -195,6 +195,7 @@ def test_a_device_that_has_it_says_so(name: str, capsys: pytest.CaptureFixture[s
     assert "tf32: there, if config.allow_tf32 is set" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_selftest_tries_it_where_it_is(name: str, blas: ModuleType) -> None:
     (part,) = [part for part in selftest.parts() if part.name == "products in TF32"]
     before = blas.calls().get("cublasLtMatmul", 0)

@@ -92,6 +92,7 @@ def test_softmax_regression(
     assert printed_labels(capsys.readouterr().out) == labels.tolist()
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_softmax_regression_on_mnist(
     program: Program,
@@ -140,7 +141,7 @@ def test_errors_refuses_labels_that_are_not_integers(program: Program) -> None:
 # Seed 001: binary logistic regression
 
 
-@pytest.mark.parametrize("steps", [50, 10_000])
+@pytest.mark.parametrize("steps", [50, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_binary_logistic_regression(
     program: Program, float_x: str, capsys: Capture, steps: int
 ) -> None:
@@ -210,7 +211,7 @@ def test_only_allow_input_downcast_takes_wider_floats(notebook: ModuleType, floa
             seen["sigmoid2"](seen["X"])
 
 
-@pytest.mark.parametrize("iterations", [1500, 10_001])
+@pytest.mark.parametrize("iterations", [1500, pytest.param(10_001, marks=pytest.mark.slow)])
 def test_the_notebooks_regression(
     notebook: ModuleType, float_x: str, capsys: Capture, iterations: int
 ) -> None:
