@@ -151,8 +151,9 @@ bool RowSteps::add_product(int left, Axes axes, int factor, int factor_columns, 
   const auto pointer = rows_.pointer_of(value.root);
   const std::int64_t columns = length_of(matrix, factor_columns);
   const std::int64_t depth = matrix.shape[factor_depth];
-  if (!pointer || rows_.output_of(value.root) != kNone || columns < 1 || columns > kMostColumns ||
-      depth < 1 || depth > kMostRowBytes) {
+  // What is held is read as it lies.
+  if (!pointer || rows_.output_of(value.root) != kNone || matrix.dtype != numbers_ || columns < 1 ||
+      columns > kMostColumns || depth < 1 || depth > kMostRowBytes) {
     return false;
   }
   RowStep step = step_of(RowStep::Kind::kProduct, columns);

@@ -312,6 +312,24 @@ def test_bytes(features: int, request: pytest.FixtureRequest) -> None:
     assert_reordered(results(bytes_of_pixels(features)), wanted)
 
 
+def test_parameters_of_bytes(request: pytest.FixtureRequest) -> None:
+    """Which stand on the left, where a product may have bytes: these steps run one by one."""
+    rng = np.random.default_rng(8)
+    weights, data = rng.integers(-9, 9, (5, 33)).astype("int8"), rng.random((70, 33), "float32")
+
+    def found() -> Any:
+        x = T.fmatrix("x")
+        w = theano.shared(weights, name="w")
+        shares = T.nnet.softmax(T.dot(T.cast(w, "float32"), x.T).T / 50)
+        f = theano.function([x], T.dot(shares.T, x))
+        assert any(step.op == "by_rows" and "w" in step.inputs for step in f.plan.steps)
+        return f(data)
+
+    wanted = found()
+    request.getfixturevalue("on_device")
+    np.testing.assert_allclose(found(), wanted, rtol=1e-5)
+
+
 def test_a_lack_of_memory_changes_nothing(on_device: None) -> None:
     f, arguments, parameters = softmax(40, 50, 60)
     before = [value.get_value() for value in parameters]
