@@ -31,34 +31,20 @@ class RowBlock final : public Kernel {
   double cost() const override { return kNanoseconds; }
 
   Status enter(Session& session) noexcept override {
-    RowBlockArgs& args = plan_.args;
     memory_ = DeviceMemory(&device_);
     std::size_t bytes = 0;
-    const auto place = [&](const auto& table) {
-      const std::size_t at = bytes;
-      bytes += align_up(table.size() * sizeof(table[0]));
-      return at;
-    };
-    const std::size_t places[] = {place(plan_.steps),      place(plan_.operands),
-                                  place(plan_.operations), place(plan_.reductions),
-                                  place(plan_.factors),    place(plan_.streams),
-                                  place(plan_.sums)};
+    for_each_table([&](const auto& table, auto*&) { bytes += bytes_of(table); });
     if (!memory_.reserve(bytes)) return Status::out_of_memory(-1);
     Status status;
-    const auto bring = [&](const auto& table, std::size_t at, auto*& where) {
-      using Item = std::remove_reference_t<decltype(*where)>;
-      where = reinterpret_cast<Item*>(memory_.data() + at);
-      if (!status.ok()) return;
-      status = session.upload(reinterpret_cast<const std::byte*>(table.data()), memory_.data() + at,
-                              table.size() * sizeof(table[0]));
-    };
-    bring(plan_.steps, places[0], args.steps);
-    bring(plan_.operands, places[1], args.operands);
-    bring(plan_.operations, places[2], args.operations);
-    bring(plan_.reductions, places[3], args.reductions);
-    bring(plan_.factors, places[4], args.factors);
-    bring(plan_.streams, places[5], args.streams);
-    bring(plan_.sums, places[6], args.sums);
+    std::byte* at = memory_.data();
+    for_each_table([&](const auto& table, auto*& where) {
+      where = reinterpret_cast<std::remove_reference_t<decltype(where)>>(at);
+      if (status.ok()) {
+        status = session.upload(reinterpret_cast<const std::byte*>(table.data()), at,
+                                table.size() * sizeof(table[0]));
+      }
+      at += bytes_of(table);
+    });
     return status;
   }
 
@@ -77,6 +63,22 @@ class RowBlock final : public Kernel {
   }
 
  private:
+  template <class Table>
+  static std::size_t bytes_of(const Table& table) {
+    return align_up(table.size() * sizeof(table[0]));
+  }
+  // visit(table, where the kernel finds it).
+  template <class Visit>
+  void for_each_table(Visit&& visit) {
+    RowBlockArgs& args = plan_.args;
+    visit(plan_.steps, args.steps);
+    visit(plan_.operands, args.operands);
+    visit(plan_.operations, args.operations);
+    visit(plan_.reductions, args.reductions);
+    visit(plan_.factors, args.factors);
+    visit(plan_.streams, args.streams);
+    visit(plan_.sums, args.sums);
+  }
   // What all rows of a stream begin at a multiple of, and consist of.
   int piece_of(std::size_t number) const {
     const RowStream& s = plan_.streams[number];
