@@ -86,8 +86,8 @@ dot_op = Op(
 )
 """The product of vectors and matrices, as ``numpy.dot``: of one dtype, or of bytes and float32.
 
-Products of float16 are added up in float32. Parameter: ``dtype``, float32 if the sums of float16
-are to stay as they are; without it they are rounded to float16, once.
+Products of halves are added up in float32. Parameter: ``dtype``, float32 if the sums of halves are
+to stay as they are; without it they are rounded, once.
 """
 
 # Both operands are rounded, or cut off, behind the tenth digit: so a term may be off by 2 ** -9 of

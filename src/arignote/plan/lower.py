@@ -181,12 +181,12 @@ class _Lowering:
 
     def _by_rows(self, block: RowBlock, exported: set[Variable], choices: Choices) -> None:
         wanted = [o for node in block.nodes for o in node.outputs if o in exported]
-        sums = {item: _unrounded(item) for item in wanted if block.axes[item] == SUM}
-        params = _rows_params(block, wanted, choices)
+        computed = [_unrounded(block, item) for item in wanted]
+        params = _rows_params(block, wanted, computed, choices)
         reads = tuple(map(self.read, block.inputs()))
-        outputs = tuple(self._temp(sums.get(item, item)) for item in wanted)
+        outputs = tuple(map(self._temp, computed))
         self._step(Step(by_rows_op.name, params, reads, outputs), block.nodes[0], ())
-        for item, total in sums.items():
+        for item, total in zip(wanted, computed, strict=True):
             if total is not item:
                 self._round(total, item)
 
@@ -295,11 +295,12 @@ class _Lowering:
         return copied
 
 
-def _rows_params(block: RowBlock, wanted: Sequence[Variable], choices: Choices) -> Params:
-    """Return the parameters of the step that a row block becomes, with these results."""
+def _rows_params(
+    block: RowBlock, wanted: Sequence[Variable], computed: Sequence[Variable], choices: Choices
+) -> Params:
+    """Return the parameters of the step that a row block becomes, for what it computes of each."""
     inputs = block.inputs()
     leaves = [Variable(item.type, name=item.name) for item in inputs]
-    computed = [_unrounded(item) if block.axes[item] == SUM else item for item in wanted]
     results = walk.replace(computed, dict(zip(inputs, leaves, strict=True)))
     body, _ = lower(leaves, results, (), "rows", replace(choices, by_rows=False, device=None))
     return by_rows_params(
@@ -310,11 +311,12 @@ def _rows_params(block: RowBlock, wanted: Sequence[Variable], choices: Choices) 
     )
 
 
-def _unrounded(total: Variable) -> Variable:
-    """Return what is to be added up for a sum over rows: that of float16 is rounded at the end."""
-    node = total.owner
-    if node is None or node.op is not ops.dot_op or total.dtype not in dtypes.HALVES:
-        return total
+def _unrounded(block: RowBlock, item: Variable) -> Variable:
+    """Return what a row block computes of a result: sums of halves are rounded behind it."""
+    node = item.owner
+    is_sum = block.axes[item] == SUM
+    if not is_sum or node is None or node.op is not ops.dot_op or item.dtype not in dtypes.HALVES:
+        return item
     with unobserved():
         return ops.dot_op(*node.inputs, dtype="float32")
 
@@ -324,10 +326,10 @@ def _suits(device: Device | None, block: RowBlock) -> bool:
     if device is None:
         return True
     wanted = [o for node in block.nodes if node.op.view is None for o in node.outputs]
-    inputs, outputs = (tuple(v.type for v in part) for part in (block.inputs(), wanted))
-    return device.supports(
-        Call(_rows_params(block, wanted, Choices()), inputs, outputs), by_rows_op
-    )
+    computed = [_unrounded(block, item) for item in wanted]
+    inputs, outputs = (tuple(v.type for v in part) for part in (block.inputs(), computed))
+    params = _rows_params(block, wanted, computed, Choices())
+    return device.supports(Call(params, inputs, outputs), by_rows_op)
 
 
 def _exported(

@@ -28,7 +28,7 @@ STABILIZE: Final = Phase("stabilize", (*canonical.RULES, *selection.RULES, *stab
 SPECIALIZE: Final = Phase("specialize", (*specialize.RULES, *canonical.RULES))
 PHASES: Final = (STABILIZE, SPECIALIZE)
 RULE_NAMES: Final = frozenset(rule.name for phase in PHASES for rule in phase.rules)
-# What a device does without: its products read float16 as it is.
+# What a device does without: its products read halves as they are.
 HOST_RULES: Final = frozenset({specialize.half_product_as_float.name})
 
 
