@@ -55,9 +55,11 @@ struct RunArgs {
   std::int64_t moves = 0;
   Session* session = nullptr;  // of a kernel of a device: where to queue its work
   // Of a kernel that runs on one block of rows after another, else null and false:
-  const std::byte* prepared = nullptr;  // what prepare() has left
+  const std::byte* prepared = nullptr;  // what prepare() returned
   bool adds = false;  // outputs[0] is a sum, to which to add
-  const std::byte* next = nullptr;  // as many rows that this thread will read next as inputs[0]
+  // As many rows that this thread will read next as inputs[0], to be fetched meanwhile; inputs[0]
+  // itself if there is nothing to fetch.
+  const std::byte* next = nullptr;
   // Outputs, by bit, that are not written but left to their row_source().
   std::uint32_t left = 0;
   // Where the rows of an input come from whose memory holds nothing, null if there is none.
@@ -90,9 +92,14 @@ class Kernel {
   // --- For who runs the kernel on one block of rows after another. All of this follows from
   // dtypes, strides and the lengths that all blocks have in common.
 
-  // What can be worked out once from an input that is the same for every block.
+  // What can be worked out once from an input that is the same for every block. The first block's
+  // inputs[0] is at `rows`, as far as that is known, else null. prepare() leaves it somewhere in so
+  // many bytes, and returns where.
   virtual std::size_t prepared_bytes(std::size_t /*input*/) const { return 0; }
-  virtual void prepare(const std::byte* /*input*/, std::byte* /*prepared*/) noexcept {}
+  virtual const std::byte* prepare(const std::byte* /*input*/, const std::byte* /*rows*/,
+                                   std::byte* memory) noexcept {
+    return memory;
+  }
 
   // If not 0, a run can add its output to a sum of so many bytes: numbers of the output's dtype,
   // zero at first, of which finish() makes the output. Sums of one form may be added up.

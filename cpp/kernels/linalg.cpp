@@ -237,8 +237,9 @@ class Dot final : public Kernel {
     if (!is_narrow_ || (is_widened_ && is_turned_)) return 0;
     return input == (is_turned_ ? 0 : 1) ? narrow_.prepared_bytes() : 0;
   }
-  void prepare(const std::byte* input, std::byte* prepared) noexcept override {
-    narrow_.prepare(input, prepared);
+  const std::byte* prepare(const std::byte* input, const std::byte* rows,
+                           std::byte* memory) noexcept override {
+    return narrow_.prepare(input, rows, memory);
   }
   std::size_t sum_bytes() const override { return is_narrow_ ? narrow_.sum_bytes() : 0; }
   void finish(const std::byte* sum, std::byte* output) noexcept override {

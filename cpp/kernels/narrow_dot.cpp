@@ -96,6 +96,19 @@ std::size_t NarrowDot::small_bytes() const {
   return as_it_is ? 0 : static_cast<std::size_t>(shape_.columns * shape_.step * item_);
 }
 
+std::size_t NarrowDot::prepared_bytes() const {
+  const std::size_t small = form_ == Form::kForward ? small_bytes() : 0;
+  return small == 0 ? 0 : align_up(small) + kAlignment;
+}
+
+// Rows of x are read in vectors that are aligned, as far as they can be; then so are those of w.
+std::int64_t NarrowDot::lead_bytes(const std::byte* x) const {
+  const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(x) % kAlignment);
+  const bool is_same_in_all_rows =
+      shape_.x_step * x_item_ % static_cast<std::int64_t>(kAlignment) == 0;
+  return x_item_ == item_ && is_same_in_all_rows && place % 16 == 0 ? place : 0;
+}
+
 std::int64_t NarrowDot::part_length() const {
   return (form_ == Form::kForward ? shape_.rows : shape_.step) * shape_.columns;
 }
@@ -106,7 +119,7 @@ std::size_t NarrowDot::part_bytes() const {
 
 std::size_t NarrowDot::workspace_bytes() const {
   const std::size_t parts = parts_ > 1 ? static_cast<std::size_t>(parts_) * part_bytes() : 0;
-  return form_ == Form::kForward ? align_up(small_bytes()) + parts : std::max(small_bytes(), parts);
+  return form_ == Form::kForward ? prepared_bytes() + parts : std::max(small_bytes(), parts);
 }
 
 double NarrowDot::cost() const {
@@ -115,8 +128,11 @@ double NarrowDot::cost() const {
   return 50.0 + std::max(computed, elements * static_cast<double>(x_item_) * kNanosecondsPerByte);
 }
 
-void NarrowDot::prepare(const std::byte* b, std::byte* prepared) const noexcept {
-  transpose_.run(prepared, b);
+const std::byte* NarrowDot::prepare(const std::byte* b, const std::byte* x,
+                                    std::byte* memory) const noexcept {
+  std::byte* const columns = memory + lead_bytes(x);
+  transpose_.run(columns, b);
+  return columns;
 }
 
 void NarrowDot::finish(const std::byte* sum, std::byte* out) const noexcept {
@@ -131,9 +147,8 @@ void NarrowDot::run_forward(const RunArgs& args) const noexcept {
   const std::byte* w = is_column_ ? args.inputs[1] : args.prepared;
   std::byte* workspace = args.workspace;
   if (w == nullptr) {
-    prepare(args.inputs[1], workspace);
-    w = workspace;
-    workspace += align_up(small_bytes());
+    w = prepare(args.inputs[1], args.inputs[0], workspace);
+    workspace += prepared_bytes();
   }
   parts_ == 1 ? forward_rows(args, w) : forward_parts(args, w, workspace);
 }

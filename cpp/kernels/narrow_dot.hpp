@@ -23,8 +23,9 @@ class NarrowDot {
   void run(const RunArgs& args) const noexcept;
 
   // As in Kernel.
-  std::size_t prepared_bytes() const { return form_ == Form::kForward ? small_bytes() : 0; }
-  void prepare(const std::byte* b, std::byte* prepared) const noexcept;
+  std::size_t prepared_bytes() const;
+  const std::byte* prepare(const std::byte* b, const std::byte* x,
+                           std::byte* memory) const noexcept;
   std::size_t sum_bytes() const { return form_ == Form::kBackward ? small_bytes() : 0; }
   void finish(const std::byte* sum, std::byte* out) const noexcept;
 
@@ -34,6 +35,8 @@ class NarrowDot {
   void plan_parts();
   // Of the matrix of `features` rows that is held by columns; 0 if it is used as it is.
   std::size_t small_bytes() const;
+  // How far behind an aligned address the columns of b had best begin.
+  std::int64_t lead_bytes(const std::byte* x) const;
   // Of a sum over a part of the features, or of the rows.
   std::int64_t part_length() const;
   std::size_t part_bytes() const;

@@ -23,7 +23,7 @@ struct NarrowShape {
   std::int64_t columns = 0;
   std::int64_t x_step = 0;
   std::int64_t step = 0;
-  const std::byte* next = nullptr;  // rows of x, as many as these, that are multiplied next
+  const std::byte* next = nullptr;  // as many rows of x to fetch meanwhile, or x itself
 };
 
 // A step for so many features: a multiple of any vector's length.

@@ -180,7 +180,8 @@ constexpr int lines_ahead(int vectors) {
 // the other.
 template <class T, class X>
 Ahead next_rows(const NarrowShape& shape, const X* x, int vectors, bool is_backward) {
-  if (shape.next == nullptr) return {.line = reinterpret_cast<const std::byte*>(x), .step = 0};
+  const auto* const these = reinterpret_cast<const std::byte*>(x);
+  if (shape.next == nullptr || shape.next == these) return {.line = these, .step = 0};
   const std::int64_t groups = (shape.columns + kColumns - 1) / kColumns;
   const std::int64_t half = shape.rows * shape.x_step * static_cast<std::int64_t>(sizeof(X)) / 2;
   return {.line = shape.next + (is_backward ? half : 0),

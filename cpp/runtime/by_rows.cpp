@@ -31,6 +31,7 @@ struct Prepared {
   int step;
   std::size_t input;  // of the kernel
   int number;         // of the body's input
+  int rows;           // of the one that its other operand is, or -1
   std::size_t bytes;
 };
 
@@ -185,7 +186,9 @@ class ByRows final : public Kernel {
         const BufferSpec& source = body_.plan.buffer(step.inputs[i]);
         const std::size_t bytes = kernel->prepared_bytes(i);
         const bool is_whole = source.kind == BufferKind::kInput && cut_[source.number] < 0;
-        if (bytes != 0 && is_whole) prepared_.push_back({id, i, source.number, bytes});
+        if (bytes == 0 || !is_whole) continue;
+        const int rows = i == 0 ? -1 : rows_read_by(body_, step, cut_);
+        prepared_.push_back({id, i, source.number, rows, bytes});
       }
       const auto output = std::ranges::find(body_.plan.outputs, step.outputs[0]);
       const auto number = static_cast<std::size_t>(output - body_.plan.outputs.begin());
@@ -253,8 +256,10 @@ class ByRows final : public Kernel {
     }
     sums_.point_at_outputs(lanes_[0]->levels()[0], args.outputs);
     for (const Prepared& part : prepared_) {
-      lanes_[0]->context().kernel(part.step)->prepare(args.inputs[part.number], memory);
-      for (const auto& lane : lanes_) lane->context().hand(part.step, memory);
+      Kernel* const kernel = lanes_[0]->context().kernel(part.step);
+      const std::byte* const rows = part.rows < 0 ? nullptr : args.inputs[part.rows];
+      const std::byte* const ready = kernel->prepare(args.inputs[part.number], rows, memory);
+      for (const auto& lane : lanes_) lane->context().hand(part.step, ready);
       memory += align_up(part.bytes);
     }
   }
