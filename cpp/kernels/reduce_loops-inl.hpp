@@ -81,7 +81,7 @@ HWY_INLINE typename Policy::Acc plain_total(const typename Policy::In* x, std::s
 
 // The combination of a block of floating point in an order that is the same on every target:
 // element i goes to lane i % kLanes, then the upper half of the lanes is combined with the lower
-// half until one is left.
+// half until one is left. Access loads elements, and may add some rows of kLanes of them at a time.
 template <class Policy, std::size_t kLanes,
           class Access = std::conditional_t<sizeof(typename Policy::In) == sizeof(double),
                                             Direct<double>, Widened>>
@@ -97,6 +97,12 @@ struct LaneTotal {
     ARN_UNROLL
     for (auto& v : vectors) v = hn::Set(d, Policy::neutral());
     std::size_t i = 0;
+    if constexpr (requires { Access::kRowsTogether; }) {
+      constexpr std::size_t kTogether = Access::kRowsTogether * kLanes;
+      for (; i + kTogether <= count; i += kTogether) {
+        Access::template add_rows<kLanes>(x + i, vectors);
+      }
+    }
     for (; i + kLanes <= count; i += kLanes) {
       ARN_UNROLL
       for (std::size_t k = 0; k < kVectors; ++k) {
@@ -104,6 +110,7 @@ struct LaneTotal {
         vectors[k] = Policy::combine_vectors(vectors[k], loaded);
       }
     }
+    if (i == count) return combined(vectors);
     HWY_ALIGN double lanes[kLanes];
     ARN_UNROLL
     for (std::size_t k = 0; k < kVectors; ++k) {
@@ -119,6 +126,28 @@ struct LaneTotal {
   }
 
  private:
+  static HWY_INLINE double combined(hn::Vec<D>* vectors) {
+    ARN_UNROLL
+    for (std::size_t half = kVectors / 2; half > 0; half /= 2) {
+      for (std::size_t k = 0; k < half; ++k) {
+        vectors[k] = Policy::combine_vectors(vectors[k], vectors[k + half]);
+      }
+    }
+    return combined_lanes(D(), vectors[0]);
+  }
+
+  template <class Tag>
+  static HWY_INLINE double combined_lanes(Tag /*tag*/, hn::Vec<Tag> v) {
+#if HWY_TARGET != HWY_SCALAR
+    if constexpr (hn::MaxLanes(Tag()) > 1) {
+      const hn::Half<Tag> half;
+      const auto low = hn::LowerHalf(half, v);
+      return combined_lanes(half, Policy::combine_vectors(low, hn::UpperHalf(half, v)));
+    }
+#endif
+    return hn::GetLane(v);
+  }
+
   // Four lanes hide the latency of a short block.
   static HWY_INLINE double of_few(const In* x, std::size_t count) {
     double lanes[4] = {Policy::neutral(), Policy::neutral(), Policy::neutral(), Policy::neutral()};

@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pytest
 
 from arignote import _core
+from arignote.run import native
+from helpers.accuracy import stated, units
 from helpers.random_programs import (
     RandomProgram,
     axes_of,
@@ -71,28 +73,50 @@ def test_products_round_before_they_are_added(
     np.testing.assert_array_equal(found, operation(*(registers[item] for item in sources)))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
-@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (70, 130), (1, 5000)])
+def sum_of_squares(values: Array, axes: tuple[int, ...], *, shown: bool) -> Array:
+    """Return a sum over squares, which are returned, too, if shown: no longer the sum's alone."""
+    builder = SpecBuilder()
+    x = builder.input(values.dtype.name, 2)
+    lengths = builder.shape_of(x)
+    total = builder.temp(values.dtype.name, [lengths[axis] for axis in (0, 1) if axis not in axes])
+    outputs = [(total, 1, "sum", sum(1 << axis for axis in axes))]
+    if shown:
+        outputs.append((builder.like(x), 1, "", 0))
+    builder.elementwise([x], [("sqr", values.dtype.name, [0])], outputs)
+    builder.output(*(buffer for buffer, *_ in outputs))
+    return np.asarray(builder.function(returns="list")(values)[0])
+
+
+all_axes = pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
+shapes_of_squares = pytest.mark.parametrize("shape", [(1, 1), (3, 7), (70, 130), (1, 5000)])
+
+
+@all_axes
+@shapes_of_squares
 def test_squares_round_before_they_are_summed(
-    shape: tuple[int, int], axes: tuple[int, ...], dtype: str, target: str
+    shape: tuple[int, int], axes: tuple[int, ...], target: str
 ) -> None:
-    values = np.random.default_rng(shape[1]).normal(size=shape).astype(dtype)
-    sums = []
-    for shown in [False, True]:  # squares that are returned are no longer the sum's alone
-        builder = SpecBuilder()
-        x = builder.input(dtype, 2)
-        lengths = builder.shape_of(x)
-        total = builder.temp(dtype, [lengths[axis] for axis in (0, 1) if axis not in axes])
-        mask = sum(1 << axis for axis in axes)
-        outputs = [(total, 1, "sum", mask)]
-        if shown:
-            outputs.append((builder.like(x), 1, "", 0))
-        builder.elementwise([x], [("sqr", dtype, [0])], outputs)
-        builder.output(*(buffer for buffer, *_ in outputs))
-        sums.append(builder.function(returns="list")(values)[0])
-    np.testing.assert_array_equal(sums[0], sums[1])
-    np.testing.assert_allclose(sums[0], np.square(values).sum(axes), rtol=1e-6)
+    values = np.random.default_rng(shape[1]).normal(size=shape)
+    found, alone = (sum_of_squares(values, axes, shown=shown) for shown in (False, True))
+    np.testing.assert_array_equal(found, alone)
+    np.testing.assert_allclose(found, np.square(values).sum(axes), rtol=1e-15)
+
+
+@all_axes
+@shapes_of_squares
+def test_single_squares_are_added_in_one_order_on_every_target(
+    shape: tuple[int, int], axes: tuple[int, ...]
+) -> None:
+    values = np.random.default_rng(shape[1]).normal(size=shape).astype(np.float32)
+    exact = np.square(values.astype(float)).sum(axes)
+    found = []
+    for target in native.targets():
+        native.set_target(target)
+        found.append(sum_of_squares(values, axes, shown=False))
+    native.set_target("")
+    assert units(found[0], exact, exact) <= stated("Sums")["sum of squares"]["float32"]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0], strict=True)
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0), (3, 0, 4)])

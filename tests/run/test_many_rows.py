@@ -69,6 +69,7 @@ Case = tuple[str, Callable[[Any, Any], Any], Callable[[Array, Array], Array]]
 SUMS: dict[str, Case] = {
     "of a vector": ("sum", lambda x, v: v.sum(), lambda x, v: v),
     "of a matrix": ("sum", lambda x, v: x.sum(), lambda x, v: x.sum(axis=1)),
+    "of squares": ("sum of squares", lambda x, v: (v**2).sum(), lambda x, v: v * v),
     "over rows": ("sum", lambda x, v: x.sum(axis=0), lambda x, v: x),
     "divided": ("mean", lambda x, v: v.mean(), lambda x, v: v),
 }
