@@ -28,6 +28,9 @@ class TaskRef {
 
 // What a task should take, roughly: well above the time to hand one out.
 inline constexpr double kTaskNanoseconds = 20'000;
+// Unless there are many, tasks come in multiples of so many: a few threads then end at the same
+// time.
+inline constexpr std::int64_t kTogether = 4;
 
 // Runs task(0) … task(count - 1), each exactly once, in any order, on up to num_threads() threads;
 // returns when all are done. Tasks must not throw. Runs inline when count is 1, when one thread is

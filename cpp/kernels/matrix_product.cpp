@@ -18,11 +18,10 @@ constexpr std::int64_t kBlockLineBytes = 8 << 10;
 constexpr std::int64_t kTileRowBytes = 2 << 10;
 constexpr std::int64_t kTileColumnBytes = 4 << 10;
 constexpr std::int64_t kTileOtherBytes = 2 << 10;
-// Multiplications that are worth a tile, and tiles that let threads end at the same time: many of
-// them, or a multiple of a few.
+// Multiplications that are worth a tile, and tiles of which there are enough to let threads end at
+// the same time.
 constexpr std::int64_t kTileMultiplications = 1 << 20;
 constexpr std::int64_t kManyTiles = 16;
-constexpr std::int64_t kTogether = 4;
 // If out is so small that there are few tiles of it, lanes share out the depth. Each has a block of
 // its own.
 constexpr std::int64_t kLaneSumBytes = 64 << 10;

@@ -67,7 +67,11 @@ void ProductRows<T>::copy_lines(const Factor<T>& lines, std::int64_t first,
   for (std::int64_t line = first; line < last; ++line) {
     const T* const from = lines.data + line * lines.row_step;
     T* const to = copy() + line * length;
-    for (std::int64_t i = 0; i < length; ++i) to[i] = from[i * lines.column_step];
+    if (lines.column_step == 1) {
+      std::copy_n(from, length, to);
+    } else {
+      for (std::int64_t i = 0; i < length; ++i) to[i] = from[i * lines.column_step];
+    }
   }
 }
 

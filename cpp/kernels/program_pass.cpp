@@ -361,6 +361,7 @@ void Pass::cut() {
   parts_ = 1;
   if (tiling_.n_groups < kManyGroups && sweep > wanted) {
     parts_ = std::min((sweep + wanted - 1) / wanted, kMaxParts);
+    if (parts_ > 2) parts_ = std::min(sweep, (parts_ + kTogether - 1) / kTogether * kTogether);
   }
   groups_with_rows_ =
       std::clamp<std::int64_t>(tiling_.n_groups / kEnoughTasks, 1, groups_per_task_);

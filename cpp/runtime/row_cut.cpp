@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/parallel.hpp"
 #include "runtime/binding.hpp"
 #include "runtime/frame.hpp"
 

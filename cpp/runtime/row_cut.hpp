@@ -11,9 +11,6 @@ namespace arignote {
 // Instead of a number of rows: no input is cut.
 inline constexpr std::int64_t kAsTheyAre = -1;
 
-// Blocks, and lanes, come in multiples of so many, so that a few threads end at the same time.
-inline constexpr std::int64_t kTogether = 4;
-
 struct RowCut {
   std::int64_t rows = kAsTheyAre;  // where operands have different lengths, too: what that means
                                    // is the body's affair
