@@ -225,15 +225,15 @@ void backward_one_group(const Backward<T, X>& b) {
 
 template <class T, class X>
 void backward_groups(const Backward<T, X>& b) {
-  Ahead ahead = next_rows<T>(b.shape, b.x, kVectors, true);
-  for_features<kVectors>(
-      b, [&](std::int64_t feature, auto wide, auto is_cut, Edges edges) HWY_ATTR {
-        constexpr int kWide = decltype(wide)::value;
-        constexpr bool kCut = decltype(is_cut)::value;
-        for_column_groups(b.shape.columns, [&](std::int64_t column, auto count) HWY_ATTR {
-          backward_tile<kWide, decltype(count)::value, kCut, 1>(b, feature, column, edges, ahead);
-        });
-      });
+  constexpr int kMost = group_vectors(kGroup<T, X>);
+  Ahead ahead = next_rows<T>(b.shape, b.x, kMost, true);
+  for_features<kMost>(b, [&](std::int64_t feature, auto wide, auto is_cut, Edges edges) HWY_ATTR {
+    constexpr int kWide = decltype(wide)::value;
+    constexpr bool kCut = decltype(is_cut)::value;
+    for_column_groups<kGroup<T, X>>(b.shape.columns, [&](std::int64_t column, auto count) HWY_ATTR {
+      backward_tile<kWide, decltype(count)::value, kCut, 1>(b, feature, column, edges, ahead);
+    });
+  });
 }
 
 template <class T, class X>

@@ -20,8 +20,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Lanes add up so many features at most before they are added together: long rows keep their
 // digits, and the columns of w in use take half of the first cache.
-template <class T>
-constexpr std::int64_t kMostFeatures = (16 << 10) / kColumns / sizeof(T) / 16 * 16;
+template <class T, class X>
+constexpr std::int64_t kMostFeatures = (16 << 10) / kGroup<T, X> / sizeof(T) / 16 * 16;
 
 #if HWY_TARGET != HWY_SCALAR
 // The sum of the 128-bit blocks of a vector.
@@ -149,9 +149,10 @@ void forward_one_group(const Forward<T, X>& f, Ahead& ahead) {
 // the first cache.
 template <class T, class X>
 void forward_groups(const Forward<T, X>& f, Ahead& ahead) {
-  for_column_groups(f.shape.columns, [&](std::int64_t column, auto count) HWY_ATTR {
-    for_rows<kVectors>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
-      forward_tile<decltype(rows)::value, decltype(count)::value, 1>(f, row, column, ahead);
+  for_column_groups<kGroup<T, X>>(f.shape.columns, [&](std::int64_t column, auto count) HWY_ATTR {
+    constexpr int kCount = decltype(count)::value;
+    for_rows<group_vectors(kCount)>(0, f.shape.rows, [&](std::int64_t row, auto rows) HWY_ATTR {
+      forward_tile<decltype(rows)::value, kCount, 1>(f, row, column, ahead);
     });
   });
 }
@@ -160,16 +161,17 @@ template <class T, class X>
 void forward(const NarrowShape& shape, const std::byte* x, const std::byte* w,
              std::byte* out) noexcept {
   const bool is_one_group = shape.columns <= kColumns;
-  const int vectors = is_one_group ? tile_vectors(static_cast<int>(shape.columns)) : kVectors;
+  const int vectors =
+      is_one_group ? tile_vectors(static_cast<int>(shape.columns)) : group_vectors(kGroup<T, X>);
   Ahead ahead = next_rows<T>(shape, reinterpret_cast<const X*>(x), vectors, false);
-  for (std::int64_t first = 0; first < shape.features; first += kMostFeatures<T>) {
+  for (std::int64_t first = 0; first < shape.features; first += kMostFeatures<T, X>) {
     Forward<T, X> part{.shape = shape,
                        .x = reinterpret_cast<const X*>(x) + first,
                        .w = reinterpret_cast<const T*>(w) + first,
                        .out = reinterpret_cast<T*>(out),
                        .adds = first > 0,
                        .lead = 0};
-    part.shape.features = std::min(kMostFeatures<T>, shape.features - first);
+    part.shape.features = std::min(kMostFeatures<T, X>, shape.features - first);
     part.lead = lead_of<T>(part.shape, part.x);
     is_one_group ? forward_one_group(part, ahead) : forward_groups(part, ahead);
   }

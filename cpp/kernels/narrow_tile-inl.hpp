@@ -34,6 +34,15 @@ constexpr int kVectors = 4;  // of 32 registers
 constexpr int kVectors = 2;  // of 16
 #endif
 
+// Bytes are widened whenever they are loaded: more columns at a time take fewer loads.
+template <class T, class X>
+constexpr int kGroup = kVectors == 4 && !std::is_same_v<T, X> ? 2 * kColumns : kColumns;
+
+// Of a group of so many columns.
+constexpr int group_vectors(int columns) {
+  return std::min(kVectors, kVectors * kColumns / columns);
+}
+
 // With fewer columns more rows, or vectors, keep as many sums going: each waits for the one before.
 constexpr int tile_vectors(int columns) {
   constexpr int kSums = kVectors * kColumns;
@@ -128,14 +137,14 @@ HWY_INLINE void with_count(std::int64_t count, Visit&& visit) {
 }
 
 // More columns than one group takes, shared out evenly: visit(first, count).
-template <class Visit>
+template <int kMost, class Visit>
 HWY_INLINE void for_column_groups(std::int64_t columns, Visit&& visit) {
-  constexpr int kLeast = (kColumns + 1) / 2;
-  const std::int64_t groups = (columns + kColumns - 1) / kColumns;
+  constexpr int kLeast = (kMost + 1) / 2;
+  const std::int64_t groups = (columns + kMost - 1) / kMost;
   for (std::int64_t group = 0; group < groups; ++group) {
     const std::int64_t first = columns * group / groups;
-    with_count<kLeast>(columns * (group + 1) / groups - first,
-                       [&](auto count) HWY_ATTR { visit(first, count); });
+    with_count<kLeast, kMost>(columns * (group + 1) / groups - first,
+                              [&](auto count) HWY_ATTR { visit(first, count); });
   }
 }
 
@@ -182,7 +191,7 @@ template <class T, class X>
 Ahead next_rows(const NarrowShape& shape, const X* x, int vectors, bool is_backward) {
   const auto* const these = reinterpret_cast<const std::byte*>(x);
   if (shape.next == nullptr || shape.next == these) return {.line = these, .step = 0};
-  const std::int64_t groups = (shape.columns + kColumns - 1) / kColumns;
+  const std::int64_t groups = (shape.columns + kGroup<T, X> - 1) / kGroup<T, X>;
   const std::int64_t half = shape.rows * shape.x_step * static_cast<std::int64_t>(sizeof(X)) / 2;
   return {.line = shape.next + (is_backward ? half : 0),
           .step = std::min<std::int64_t>(kLine, bytes_ahead<T, X>(vectors) / groups)};
