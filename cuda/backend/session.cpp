@@ -161,9 +161,11 @@ Status DeviceSession::synchronise(int& step) noexcept {
   return status_of(found);
 }
 
+// What belongs to turns alone has perhaps not been launched yet.
 Status DeviceSession::begin_recording() noexcept {
   device_.enter();
-  return status_of(api().begin_capture(stream_));
+  const int error = load_turns();
+  return status_of(error != kNoError ? error : api().begin_capture(stream_));
 }
 
 Status DeviceSession::end_recording(std::unique_ptr<Recording>& recording) noexcept {

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <numeric>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "device/language.cuh"
@@ -26,6 +27,7 @@ namespace {
 
 constexpr std::size_t kStackBytes = 64 << 10;
 constexpr int kInvalidConfiguration = 9;  // cudaErrorInvalidConfiguration
+constexpr int kCaptureUnsupported = 900;  // cudaErrorStreamCaptureUnsupported
 
 std::mutex one_kernel;
 std::atomic<std::int64_t> launch_count{0};
@@ -105,6 +107,15 @@ class Block {
     Fiber& fiber = fibers_[place_.thread];
     fiber.waits_at = barrier;
     suspend(fiber);
+  }
+
+  bool any_of_block(bool condition) {
+    values_[place_.thread] = condition ? 1 : 0;
+    wait(Barrier::kBlock);
+    const auto end = values_.begin() + place_.threads;
+    const bool holds = std::find(values_.begin(), end, std::uint64_t{1}) != end;
+    wait(Barrier::kBlock);
+    return holds;
   }
 
   void shuffle(const void* value, void* result, std::size_t bytes, int by) {
@@ -224,7 +235,7 @@ class Block {
   const void* main_bottom_ = nullptr;
   std::size_t main_bytes_ = 0;
   std::vector<Fiber> fibers_;
-  std::array<std::uint64_t, kBlockThreads> values_{};  // of a shuffle
+  std::array<std::uint64_t, kBlockThreads> values_{};  // that are handed in
   std::array<Copies, kBlockThreads> copies_;
   std::map<const void*, std::unique_ptr<std::byte[]>> arrays_;
   std::unique_ptr<std::byte[]> dynamic_;
@@ -240,6 +251,13 @@ Block& Block::at_work() { return block_at_work(); }
 
 std::mutex kept_mutex;
 std::map<const void*, Work> kept;  // by stream
+std::mutex loaded_mutex;
+std::set<const void*> loaded;
+
+bool is_loaded(const void* name) {
+  const std::scoped_lock lock(loaded_mutex);
+  return loaded.contains(name);
+}
 
 void run_blocks(const Shape& shape, const std::function<void()>& kernel) {
   const std::scoped_lock lock(one_kernel);
@@ -260,6 +278,7 @@ void set_order(Order next) {
 const Place& now() { return block_at_work().place(); }
 
 void wait(Barrier barrier) { block_at_work().wait(barrier); }
+bool any_of_block(bool condition) { return block_at_work().any_of_block(condition); }
 
 void shuffle(const void* value, void* result, std::size_t bytes, int by) {
   block_at_work().shuffle(value, result, bytes, by);
@@ -279,13 +298,26 @@ std::byte* dynamic_memory() { return block_at_work().dynamic_memory(); }
 
 std::int64_t launches() { return launch_count; }
 
-int run(const Shape& shape, const std::function<void()>& kernel, const void* stream) {
+void load(const void* name) {
+  const std::scoped_lock lock(loaded_mutex);
+  loaded.insert(name);
+}
+void unload() {
+  const std::scoped_lock lock(loaded_mutex);
+  loaded.clear();
+}
+
+int run(const Shape& shape, const std::function<void()>& kernel, const void* stream,
+        const void* name) {
   if (shape.blocks < 1 || shape.blocks > kMostBlocks || shape.threads < 1 ||
       shape.threads > kBlockThreads || shape.shared_bytes > kMostSharedBytes) {
     return kInvalidConfiguration;
   }
+  const bool is_kept = keeps(stream);
+  if (is_kept && name != nullptr && !is_loaded(name)) return kCaptureUnsupported;
   ++launch_count;
-  if (keeps(stream)) {
+  load(name);
+  if (is_kept) {
     append(stream, [=] {
       run_blocks(shape, kernel);
       return 0;

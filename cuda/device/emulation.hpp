@@ -39,6 +39,8 @@ enum class Barrier { kNone, kWarp, kBlock };
 
 // Until all threads of the block, or of the warp, wait.
 void wait(Barrier barrier);
+// All threads of the block hand in a condition, and each learns whether any of them holds.
+bool any_of_block(bool condition);
 // All threads of the warp hand in a value, and each gets that of the thread `by` places further,
 // its own if there is none.
 void shuffle(const void* value, void* result, std::size_t bytes, int by);
@@ -56,8 +58,13 @@ std::byte* dynamic_memory();
 
 // Returns 0, or the number of CUDA's error for a shape that no device takes. A kernel whose threads
 // do not meet at one barrier ends the process, with a message: a device would hang. If work of the
-// stream is kept, the kernel does not run now.
-int run(const Shape& shape, const std::function<void()>& kernel, const void* stream);
+// stream is kept, the kernel does not run now; then it is an error if `name`, where it has one, has
+// not been loaded before, as a launch does that runs the kernel.
+int run(const Shape& shape, const std::function<void()>& kernel, const void* stream,
+        const void* name = nullptr);
+void load(const void* name);
+// As if none had been loaded.
+void unload();
 // How many kernels have been asked for.
 std::int64_t launches();
 

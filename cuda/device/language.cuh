@@ -39,6 +39,9 @@ inline constexpr std::size_t kPlainSharedBytes = 48 << 10;
 // One whose registers leave room for so many blocks on a multiprocessor.
 #define ARN_KERNEL_SHARING(blocks)                                                                 \
   __global__ void __launch_bounds__(::arignote::device::kBlockThreads, blocks)
+// A kernel's argument to which functions get a reference: it stays where the driver has put it, of
+// which else each thread might make a copy of its own.
+#define ARN_ARGUMENT(Type, name) const __grid_constant__ Type name
 // An array of the block's, as long as a constant.
 #define ARN_SHARED(Type, name, count) __shared__ Type name[count]
 // Before a loop over a local array, which then lies in registers.
@@ -56,6 +59,10 @@ ARN_DEVICE std::int64_t block_count() { return gridDim.x; }
 
 // All threads of the block wait for each other, and see what they have written.
 ARN_DEVICE void sync_threads() { __syncthreads(); }
+
+// Whether a condition holds for any thread of the block: all of them call it, and meet as in
+// sync_threads().
+ARN_DEVICE bool any_of_block(bool condition) { return __syncthreads_or(condition ? 1 : 0) != 0; }
 
 // The value that the thread `by` places further in the warp has. All threads of the warp call it.
 template <class T>
@@ -116,24 +123,47 @@ ARN_DEVICE void atomic_max(std::int64_t* at, std::int64_t value) {
 }
 
 #ifndef __CUDACC_RTC__
-// Queues a kernel; returns a cudaError_t. One that is reported is no longer the last one, or the
-// launches that follow would report it as well.
+// An error that is reported is no longer the last one, or the launches that follow would report it
+// as well.
+inline int taken(cudaError_t error) {
+  if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
+  return static_cast<int>(error);
+}
+
+// Lets blocks of a kernel have as much shared memory as the device has: what is allowed holds for
+// all threads that launch the kernel, and another one may be about to, with more. Such a kernel
+// declares none.
+inline int allow_shared_memory(const void* kernel) {
+  int device = 0;
+  int bytes = 0;
+  int error = taken(cudaGetDevice(&device));
+  if (error != 0) return error;
+  error = taken(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  if (error != 0) return error;
+  return taken(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+}
+
+// Queues a kernel; returns a cudaError_t.
 template <class... Parameters, class... Arguments>
 int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Arguments... arguments) {
   if (grid.blocks > kMostBlocks) return cudaErrorInvalidConfiguration;
   const dim3 blocks(static_cast<unsigned>(grid.blocks));
   const dim3 threads(static_cast<unsigned>(grid.threads));
   if (grid.shared_bytes > kPlainSharedBytes) {
-    const cudaError_t error = cudaFuncSetAttribute(
-        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(grid.shared_bytes));
-    if (error != cudaSuccess) {
-      static_cast<void>(cudaGetLastError());
-      return static_cast<int>(error);
-    }
+    const int error = allow_shared_memory(reinterpret_cast<const void*>(kernel));
+    if (error != 0) return error;
   }
   kernel<<<blocks, threads, grid.shared_bytes, static_cast<cudaStream_t>(stream)>>>(
       Parameters(arguments)...);
   return static_cast<int>(cudaGetLastError());
+}
+
+// Brings a kernel to the device, which else its first launch does. While work is kept for a graph
+// the driver may not be able to.
+template <class... Parameters>
+int load(void (*kernel)(Parameters...)) {
+  cudaFuncAttributes attributes;
+  return taken(cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(kernel)));
 }
 #endif
 
@@ -149,6 +179,7 @@ int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Argum
 #define ARN_DEVICE inline
 #define ARN_KERNEL void
 #define ARN_KERNEL_SHARING(blocks) void
+#define ARN_ARGUMENT(Type, name) const Type name
 #define ARN_SHARED(Type, name, count)                                                              \
   static const char name##_place = 0;                                                              \
   Type* const name = static_cast<Type*>(                                                           \
@@ -164,6 +195,7 @@ inline std::int64_t block_index() { return emulation::now().block; }
 inline std::int64_t block_count() { return emulation::now().blocks; }
 
 inline void sync_threads() { emulation::wait(emulation::Barrier::kBlock); }
+inline bool any_of_block(bool condition) { return emulation::any_of_block(condition); }
 
 template <class T>
 T shuffle_down(T value, int by) {
@@ -215,7 +247,13 @@ template <class... Parameters, class... Arguments>
 int launch(void (*kernel)(Parameters...), const Grid& grid, Stream stream, Arguments... arguments) {
   return emulation::run(
       {grid.blocks, grid.threads, grid.has_barriers, grid.shared_bytes},
-      [=] { kernel(Parameters(arguments)...); }, stream);
+      [=] { kernel(Parameters(arguments)...); }, stream, reinterpret_cast<const void*>(kernel));
+}
+
+template <class... Parameters>
+int load(void (*kernel)(Parameters...)) {
+  emulation::load(reinterpret_cast<const void*>(kernel));
+  return 0;
 }
 
 }  // namespace arignote::device

@@ -24,6 +24,16 @@ ARN_KERNEL end_turn(std::int64_t* turn, const Fault* fault) {
 
 }  // namespace
 
+int load_turns() {
+  int error = load(end_turn);
+  for (const std::size_t item : {1, 2, 4, 8, 16}) {
+    if (error != 0) return error;
+    error = visit_item(
+        item, []<class Item>(std::type_identity<Item>) { return load(copy_of_turn<Item>); });
+  }
+  return error;
+}
+
 int launch_copy_of_turn(const TurnArgs& args, Stream stream) {
   if (args.bytes == 0) return 0;
   const Grid grid = grid_for(static_cast<std::int64_t>(args.bytes / args.item));

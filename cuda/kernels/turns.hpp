@@ -22,6 +22,8 @@ struct TurnArgs {
   const Fault* fault;
 };
 
+// Brings these kernels to the device, so that they can be kept for a graph.
+int load_turns();
 int launch_copy_of_turn(const TurnArgs& args, Stream stream);
 int launch_end_turn(std::int64_t* turn, const Fault* fault, Stream stream);
 

@@ -107,6 +107,14 @@ def test_shuffles_take_the_value_of_any_thread_of_the_warp(device: ModuleType) -
     )
 
 
+def test_a_block_learns_what_holds_for_any_of_its_threads(device: ModuleType) -> None:
+    given = places(6, 50)
+    grid = {"blocks": 6, "threads": 50, "has_barriers": True}
+    found = launch(device, "look_for_hundreds", np.zeros_like(given), **grid)
+    np.testing.assert_array_equal(found[:, 0], [11, 0, 11, 0, 11, 0])
+    assert (found == found[:, :1]).all()
+
+
 def test_copies_are_there_when_a_thread_has_waited_for_them(device: ModuleType) -> None:
     threads = 40
     given = np.stack([np.arange(1, threads + 1), np.arange(threads) + 50], axis=1)

@@ -91,6 +91,13 @@ def test_the_host_waits_once_for_many_turns(on_device: None) -> None:
         assert seen[0][name] == seen[1][name], name
 
 
+def test_what_is_recorded_has_been_loaded_before(on_device: None) -> None:
+    f, _ = descent()
+    emulated().unload_kernels()
+    asked = calls(lambda: f.map(range(6)))
+    assert asked["launch_graph"] == 5
+
+
 def test_arguments_and_results_of_all_turns_are_moved_together(on_device: None) -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=(9, 3, 4)).astype(np.float32)

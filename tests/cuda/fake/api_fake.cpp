@@ -4,12 +4,14 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "backend/api.hpp"
@@ -26,7 +28,7 @@ namespace {
 constexpr int kErrorValue = 1;
 constexpr int kErrorHandle = 400;
 constexpr int kErrorIllegalAddress = 700;
-constexpr int kErrorNotCaptured = 900;
+constexpr int kErrorNotCaptured = 900;  // what a graph cannot keep, or must not come meanwhile
 constexpr int kErrorStaging = 999;
 
 class Driver {
@@ -62,6 +64,7 @@ class Driver {
   }
 
   int allocate(void** memory, std::size_t bytes) {
+    if (is_recording()) return kErrorNotCaptured;
     if (used_ + bytes > limit) return kErrorMemory;
     auto block = std::make_unique<std::byte[]>(bytes);
     std::memset(block.get(), 0xA5, bytes);
@@ -72,6 +75,7 @@ class Driver {
     return kNoError;
   }
   int release(void* memory) {
+    if (is_recording()) return kErrorNotCaptured;
     const auto found = blocks_.find(static_cast<std::byte*>(memory));
     if (found == blocks_.end()) return kErrorValue;
     used_ -= found->second.bytes;
@@ -116,6 +120,7 @@ class Driver {
   }
 
   int allocate_host(void** memory, std::size_t bytes) {
+    if (is_recording()) return kErrorNotCaptured;
     auto block = std::make_unique<std::byte[]>(bytes);
     std::byte* const first = block.get();
     *memory = first;
@@ -124,6 +129,7 @@ class Driver {
     return kNoError;
   }
   int release_host(void* memory) {
+    if (is_recording()) return kErrorNotCaptured;
     const auto found = pinned_.find(static_cast<std::byte*>(memory));
     if (found == pinned_.end()) return kErrorValue;
     pinned -= found->second.bytes;
@@ -131,6 +137,13 @@ class Driver {
     return kNoError;
   }
   std::size_t used() const { return used_; }
+
+  // A thread that keeps the work of a stream must not ask for memory meanwhile.
+  void begin_recording(const void* stream) { recording_[stream] = std::this_thread::get_id(); }
+  void end_recording(const void* stream) {
+    const std::scoped_lock lock(mutex);
+    recording_.erase(stream);
+  }
 
   int streams = 0;
   int graphs = 0;
@@ -150,6 +163,10 @@ class Driver {
     --found;
     return first + bytes <= found->first + found->second.bytes;
   }
+  bool is_recording() const {
+    return std::ranges::any_of(
+        recording_, [](const auto& each) { return each.second == std::this_thread::get_id(); });
+  }
   // What is to come to `to`, or is to be read at `from`.
   struct Late {
     std::byte* to;
@@ -160,6 +177,7 @@ class Driver {
   Blocks blocks_;
   Blocks pinned_;
   std::map<const void*, std::vector<Late>> late_;  // by stream
+  std::map<const void*, std::thread::id> recording_;       // by stream
   std::size_t used_ = 0;
   bool is_broken_ = false;
 };
@@ -300,9 +318,10 @@ const Api& api() {
           },
       .begin_capture =
           [](void* stream) {
-            return as_call("begin_capture", [&](Driver&) {
+            return as_call("begin_capture", [&](Driver& driver) {
               if (emulation::keeps(stream)) return kErrorValue;
               emulation::keep(stream);
+              driver.begin_recording(stream);
               return kNoError;
             });
           },
@@ -310,6 +329,7 @@ const Api& api() {
           [](void* stream, void** graph) {
             // It ends, also if it fails.
             auto work = std::make_unique<emulation::Work>(emulation::stop_keeping(stream));
+            Driver::get().end_recording(stream);
             return as_call("end_capture", [&](Driver& driver) {
               ++driver.graphs;
               *graph = work.release();
@@ -359,6 +379,7 @@ void add_test_functions(py::module_& module) {
   module.def("set_limit", [](std::size_t bytes) { Driver::get().limit = bytes; });
   module.def("set_shared_bytes", [](int bytes) { Driver::get().shared_bytes = bytes; });
   module.def("launches", &emulation::launches);
+  module.def("unload_kernels", &emulation::unload);
   module.def(
       "let_fail",
       [](const std::string& call, int after, int error, bool for_ever) {

@@ -76,6 +76,12 @@ ARN_KERNEL shuffle_back(Numbers out) {
   out[place()] = shuffle_from(place(), kWarpThreads - 1 - thread_index() % kWarpThreads);
 }
 
+// Whether the number of any thread of the block is a multiple of 100, and of the one behind it.
+ARN_KERNEL look_for_hundreds(Numbers out) {
+  const bool has_hundred = any_of_block(place() % 100 == 0);
+  out[place()] = 10 * (has_hundred ? 1 : 0) + (any_of_block(place() % 100 == 1) ? 1 : 0);
+}
+
 // Of two copies that follow each other the second is still on its way, and then is there.
 ARN_KERNEL copy_in_groups(Numbers out) {
   auto* const shared = reinterpret_cast<std::int64_t*>(shared_memory()) + 2 * thread_index();
@@ -136,6 +142,7 @@ const std::map<std::string, void (*)(Numbers)>& kernels() {
       {"double_in_turns", double_in_turns},
       {"shuffle", shuffle},
       {"shuffle_back", shuffle_back},
+      {"look_for_hundreds", look_for_hundreds},
       {"copy_in_groups", copy_in_groups},
       {"copy_astride", copy_astride},
       {"shuffle_sizes", shuffle_sizes},
