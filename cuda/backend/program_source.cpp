@@ -189,9 +189,9 @@ class Writer {
   void write_kernel() {
     out_ << "extern \"C\" ARN_KERNEL " << kProgramKernel;
     if (reduced_.empty()) {
-      out_ << "(ProgramArgs p) { evaluate_all<Program>(p); }\n";
+      out_ << "(ARN_ARGUMENT(ProgramArgs, p)) { evaluate_all<Program>(p); }\n";
     } else {
-      out_ << "(ReductionArgs r, ReducedOutputs outputs) { "
+      out_ << "(ARN_ARGUMENT(ReductionArgs, r), ARN_ARGUMENT(ReducedOutputs, outputs)) { "
            << (axes_.is_by_rows ? "reduce_by_rows" : "reduce_by_columns")
            << "<Program>(r, outputs); }\n";
     }

@@ -37,17 +37,17 @@ struct Interpreter {
 };
 
 template <int kSlots>
-ARN_KERNEL run_elementwise(ProgramArgs p) {
+ARN_KERNEL run_elementwise(ARN_ARGUMENT(ProgramArgs, p)) {
   evaluate_all<Interpreter<kSlots>>(p);
 }
 
 template <int kSlots>
-ARN_KERNEL reduce_rows(ReductionArgs r, ReducedOutputs outputs) {
+ARN_KERNEL reduce_rows(ARN_ARGUMENT(ReductionArgs, r), ARN_ARGUMENT(ReducedOutputs, outputs)) {
   reduce_by_rows<Interpreter<kSlots>>(r, outputs);
 }
 
 template <int kSlots>
-ARN_KERNEL reduce_columns(ReductionArgs r, ReducedOutputs outputs) {
+ARN_KERNEL reduce_columns(ARN_ARGUMENT(ReductionArgs, r), ARN_ARGUMENT(ReducedOutputs, outputs)) {
   reduce_by_columns<Interpreter<kSlots>>(r, outputs);
 }
 
@@ -56,7 +56,7 @@ ARN_DEVICE void finish(const ReducedOutput& output, std::int64_t result, Bits bi
   store_bits(output.to, cast(bits, from, output.to), output.out + result * item_bytes(output.to));
 }
 
-ARN_KERNEL join_chunks(ReductionArgs r, ReducedOutputs outputs) {
+ARN_KERNEL join_chunks(ARN_ARGUMENT(ReductionArgs, r), ARN_ARGUMENT(ReducedOutputs, outputs)) {
   const std::int64_t result = block_index() * kBlockThreads + thread_index();
   if (result >= r.kept || has_failed(r.program.fault)) return;
   for (int i = 0; i < r.n_outputs; ++i) {

@@ -80,23 +80,34 @@ ARN_DEVICE void clear_sums(const RowTile& tile) {
   }
 }
 
-// The first of those that the threads have seen, in the memory of the first stage.
-ARN_DEVICE void leave_fault(const RowTile& tile) {
-  auto* const faults = reinterpret_cast<RowFault*>(tile.stage(0));
-  faults[thread_index()] = tile.fault();
-  sync_threads();
-  if (thread_index() != 0) return;
-  RowFault first = faults[0];
-  for (int i = 1; i < block_threads(); ++i) {
-    if (is_before(faults[i], first)) first = faults[i];
+// The first of those that the threads hand in, for the first of them. `shared` has room for one of
+// each thread.
+ARN_DEVICE RowFault first_of_block(const RowFault& own, RowFault* shared) {
+  if (!any_of_block(own.row != kNowhere)) return own;
+  RowFault& first = shared[thread_index()];
+  first = own;
+  for (int half = kBlockThreads / 2; half > 0; half /= 2) {
+    sync_threads();
+    if (thread_index() < half && is_before(shared[thread_index() + half], first)) {
+      first = shared[thread_index() + half];
+    }
   }
-  const RowBlockArgs& a = tile.args();
-  auto* const left = partial_of(a, block_index() + 1) - sizeof(RowFault);
-  *reinterpret_cast<RowFault*>(left) = first;
+  return first;
+}
+
+ARN_DEVICE RowFault* fault_of(const RowBlockArgs& a, std::int64_t chunk) {
+  return reinterpret_cast<RowFault*>(partial_of(a, chunk + 1) - sizeof(RowFault));
+}
+
+// The memory of the first stage is free by now.
+ARN_DEVICE void leave_fault(const RowTile& tile) {
+  auto* const shared = reinterpret_cast<RowFault*>(tile.stage(0));
+  const RowFault first = first_of_block(tile.fault(), shared);
+  if (thread_index() == 0) *fault_of(tile.args(), block_index()) = first;
 }
 
 template <class T>
-ARN_KERNEL run_rows(RowBlockArgs a) {
+ARN_KERNEL run_rows(ARN_ARGUMENT(RowBlockArgs, a)) {
   if (a.fault->step >= 0) return;
   RowTile tile(a);
   bring_rows(tile, tile.begin());
@@ -168,13 +179,14 @@ ARN_DEVICE void store_result(const RowBlockArgs& a, const RowSum& s, std::int64_
 
 // Takes the fault of the session if no step before has.
 ARN_DEVICE void settle_fault(const RowBlockArgs& a) {
-  RowFault first = no_fault();
-  for (std::int64_t chunk = 1; chunk <= a.chunks; ++chunk) {
-    const auto* const found =
-        reinterpret_cast<const RowFault*>(partial_of(a, chunk) - sizeof(RowFault));
-    if (is_before(*found, first)) first = *found;
+  ARN_SHARED(RowFault, shared, kBlockThreads);
+  RowFault own = no_fault();
+  for (std::int64_t chunk = thread_index(); chunk < a.chunks; chunk += kBlockThreads) {
+    const RowFault& found = *fault_of(a, chunk);
+    if (is_before(found, own)) own = found;
   }
-  if (first.row == kNowhere) return;
+  const RowFault first = first_of_block(own, shared);
+  if (thread_index() != 0 || first.row == kNowhere) return;
   *a.fault = {.position = first.row,
               .value = first.value,
               .length = first.length,
@@ -185,14 +197,12 @@ ARN_DEVICE void settle_fault(const RowBlockArgs& a) {
 }
 
 // A block may or may not see a fault that another one leaves here, but as a whole: sums are of no
-// use then.
+// use then. The last block only looks for faults, while the others join.
 template <class T>
-ARN_KERNEL join_rows(RowBlockArgs a) {
+ARN_KERNEL join_rows(ARN_ARGUMENT(RowBlockArgs, a)) {
   ARN_SHARED(Bits, shared, kBlockThreads);
-  ARN_SHARED(bool, has_failed, 1);
-  if (thread_index() == 0) has_failed[0] = a.fault->step >= 0;
-  sync_threads();
-  if (has_failed[0]) return;
+  if (any_of_block(a.fault->step >= 0)) return;
+  if (a.may_fail && block_index() == block_count() - 1) return settle_fault(a);
   const std::int64_t result = block_index() * kResults + thread_index() % kResults;
   const int joiner = thread_index() / kResults;
   const bool is_result = result < a.n_results;
@@ -211,9 +221,6 @@ ARN_KERNEL join_rows(RowBlockArgs a) {
     const RowSum& s = sum_with(a, result);
     store_result(a, s, result - s.first, shared[thread_index()]);
   }
-  if (a.may_fail && block_index() == block_count() - 1 && thread_index() == kBlockThreads - 1) {
-    settle_fault(a);
-  }
 }
 
 template <class T>
@@ -223,10 +230,9 @@ int launch_rows_of(const RowBlockArgs& args, Stream stream) {
                             .has_barriers = true,
                             .shared_bytes = static_cast<std::size_t>(args.shared_bytes)},
                            stream, args);
-  const std::int64_t blocks = (args.n_results + kResults - 1) / kResults;
-  if (error != 0 || (blocks == 0 && !args.may_fail)) return error;
-  return launch(join_rows<T>, {.blocks = blocks > 0 ? blocks : 1, .has_barriers = true}, stream,
-                args);
+  const std::int64_t blocks = (args.n_results + kResults - 1) / kResults + (args.may_fail ? 1 : 0);
+  if (error != 0 || blocks == 0) return error;
+  return launch(join_rows<T>, {.blocks = blocks, .has_barriers = true}, stream, args);
 }
 
 }  // namespace
