@@ -35,6 +35,8 @@ class RowBlock final : public Kernel {
     std::size_t bytes = 0;
     for_each_table([&](const auto& table, auto*&) { bytes += bytes_of(table); });
     if (!memory_.reserve(bytes)) return Status::out_of_memory(-1);
+    plan_.args.tables = memory_.data();
+    plan_.args.table_bytes = static_cast<std::int64_t>(bytes);
     Status status;
     std::byte* at = memory_.data();
     for_each_table([&](const auto& table, auto*& where) {

@@ -50,6 +50,8 @@ void shuffle(const void* value, void* result, std::size_t bytes, int by);
 void begin_copy(std::byte* to, const std::byte* from, std::size_t bytes);
 void end_copies();
 void wait_for_copies(int left);
+// Reads a byte, for who watches over memory.
+void read_ahead(const std::byte* from);
 
 // Memory of the block at work: by the place in the source that declares it, or as much as the
 // launch asked for. Not initialised.

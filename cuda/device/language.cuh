@@ -93,6 +93,9 @@ ARN_DEVICE void begin_copy(std::byte* shared, const std::byte* memory) {
   struct alignas(kBytes) Piece {
     char bytes[kBytes];
   };
+  // Or a loop would not read the next piece before this one is written.
+  __builtin_assume(__isShared(shared));
+  __builtin_assume(__isGlobal(memory));
   *reinterpret_cast<Piece*>(shared) = *reinterpret_cast<const Piece*>(memory);
 #endif
 }
@@ -107,6 +110,12 @@ ARN_DEVICE void wait_for_copies() {
 #if __CUDA_ARCH__ >= 800
   asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
 #endif
+}
+
+// Has the device's memory read there, which threads of the block will want, and does not wait.
+ARN_DEVICE void read_ahead(const std::byte* memory) {
+  const std::size_t from = __cvta_generic_to_global(memory);
+  asm volatile("{ .reg .u32 ignored; ld.global.u8 ignored, [%0]; }" ::"l"(from));
 }
 
 ARN_DEVICE std::byte* shared_memory() {
@@ -222,6 +231,8 @@ template <int kLeft>
 void wait_for_copies() {
   emulation::wait_for_copies(kLeft);
 }
+
+inline void read_ahead(const std::byte* memory) { emulation::read_ahead(memory); }
 
 inline std::byte* shared_memory() { return emulation::dynamic_memory(); }
 

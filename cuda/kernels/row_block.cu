@@ -106,26 +106,34 @@ ARN_DEVICE void leave_fault(const RowTile& tile) {
   if (thread_index() == 0) *fault_of(tile.args(), block_index()) = first;
 }
 
+// Each step would wait for its lines of them.
+ARN_DEVICE void read_tables_ahead(const RowBlockArgs& a) {
+  constexpr int kLine = 128;
+  for (int at = thread_index() * kLine; at < a.table_bytes; at += block_threads() * kLine) {
+    read_ahead(a.tables + at);
+  }
+}
+
 template <class T>
 ARN_KERNEL run_rows(ARN_ARGUMENT(RowBlockArgs, a)) {
   if (a.fault->step >= 0) return;
   RowTile tile(a);
+  read_tables_ahead(a);
   bring_rows(tile, tile.begin());
   for (int i = 0; i < a.n_factors; ++i) hold_factor<T>(tile, a.factors[i]);
+  end_copies();
   clear_sums(tile);
   std::int64_t runs = 0;
   for (std::int64_t first = tile.begin(); first < tile.end(); first += a.tile) {
     const std::int64_t next = first + a.tile;
-    if (next < tile.end()) {
-      bring_rows(tile, next);
-    } else {
-      end_copies();
-    }
+    if (next < tile.end()) bring_rows(tile, next);
+    end_copies();
     wait_for_copies<1>();
     sync_threads();
     tile.move_to(first);
     for (int i = 0; i < a.n_steps; ++i) {
-      run_step<T>(tile, a.steps[i]);
+      const RowStep step = a.steps[i];
+      run_step<T>(tile, step);
       sync_threads();
     }
     if ((next - tile.begin()) % kRowRun != 0 && next < tile.end()) continue;

@@ -146,6 +146,8 @@ inline constexpr int kMostPointers = 64;
 inline constexpr int kMostStreams = 4;
 
 struct RowBlockArgs {
+  const std::byte* tables;  // where all of these lie, side by side
+  std::int64_t table_bytes;
   const RowStep* steps;
   const RowOperand* operands;
   const Operation* operations;

@@ -12,21 +12,52 @@ inline constexpr int kRowsEach = 2;
 
 ARN_DEVICE int groups_for(int count, int each) { return (count + each - 1) / each; }
 
+// Begins to bring it there. Neighbouring threads read neighbours in memory.
 template <class T>
 ARN_DEVICE void hold_factor(const RowTile& tile, const HeldFactor& f) {
   const std::byte* const from = tile.args().pointers[f.pointer] + f.offset;
-  T* const to = tile.held<T>(f.held);
-  const bool by_columns = f.column_step < f.depth_step;  // neighbours in memory
-  for (int i = thread_index(); i < f.columns * f.depth; i += block_threads()) {
-    const int column = by_columns ? i % f.columns : i / f.depth;
-    const int depth = by_columns ? i / f.columns : i % f.depth;
-    to[column * f.depth + depth] =
-        *reinterpret_cast<const T*>(from + column * f.column_step + depth * f.depth_step);
+  std::byte* const to = reinterpret_cast<std::byte*>(tile.held<T>(f.held));
+  constexpr int kItem = sizeof(T);
+  const bool by_columns = f.column_step < f.depth_step;
+  const int length = by_columns ? f.columns : f.depth;
+  const std::int64_t from_step = by_columns ? f.column_step : f.depth_step;
+  const std::int64_t from_line = by_columns ? f.depth_step : f.column_step;
+  const int to_step = by_columns ? f.depth * kItem : kItem;
+  const int to_line = by_columns ? kItem : f.depth * kItem;
+  const int count = f.columns * f.depth;
+  // The place along a line, and its number, go on without a division.
+  const int next = block_threads() % length;
+  const int next_line = block_threads() / length;
+  int place = thread_index() % length;
+  int line = thread_index() / length;
+  for (int i = thread_index(); i < count; i += block_threads()) {
+    begin_copy<kItem>(to + place * to_step + line * to_line,
+                      from + place * from_step + line * from_line);
+    place += next;
+    line += next_line;
+    if (place < length) continue;
+    place -= length;
+    ++line;
   }
 }
 
-// Lanes of a warp share the depth of some results, and join their sums as a tree. All lanes of a
-// warp take as many turns.
+// Adds up what the lanes have of each result, as a tree, for the first of them. All lanes of a warp
+// call it: they shuffle together, whatever is theirs, and all results step by step, as one would
+// wait for the shuffle before it.
+template <class T>
+ARN_DEVICE void join_sums(T (&sums)[kRowsEach][kProductColumns], int lanes) {
+  for (int half = lanes / 2; half > 0; half /= 2) {
+    ARN_UNROLL
+    for (int i = 0; i < kRowsEach; ++i) {
+      ARN_UNROLL
+      for (int j = 0; j < kProductColumns; ++j) {
+        sums[i][j] = sums[i][j] + shuffle_down(sums[i][j], half);
+      }
+    }
+  }
+}
+
+// Lanes of a warp share the depth of some results. All lanes of a warp take as many turns.
 template <class T, class A>
 ARN_DEVICE void multiply_rows(const RowTile& tile, const RowStep& s) {
   const RowOperand a = tile.operand(s, 0);
@@ -59,17 +90,14 @@ ARN_DEVICE void multiply_rows(const RowTile& tile, const RowStep& s) {
         for (int i = 0; i < kRowsEach; ++i) sums[i][j] = std::fma(x[i], w, sums[i][j]);
       }
     }
+    join_sums(sums, s.lanes);
+    if (lane != 0) continue;
     ARN_UNROLL
-    for (int j = 0; j < kProductColumns; ++j) {
-      // The threads of a warp shuffle together, whatever is theirs.
-      if (j >= s.columns) continue;
+    for (int i = 0; i < kRowsEach; ++i) {
       ARN_UNROLL
-      for (int i = 0; i < kRowsEach; ++i) {
-        T sum = sums[i][j];
-        for (int half = s.lanes / 2; half > 0; half /= 2) sum = sum + shuffle_down(sum, half);
-        if (lane == 0 && i < rows && j < columns) {
-          *reinterpret_cast<T*>(tile.at(out, row + i, column + j)) = sum;
-        }
+      for (int j = 0; j < kProductColumns; ++j) {
+        if (i >= rows || j >= columns) continue;
+        *reinterpret_cast<T*>(tile.at(out, row + i, column + j)) = sums[i][j];
       }
     }
   }

@@ -130,6 +130,7 @@ ARN_DEVICE void copy_rows(RowTile& tile, const RowStream& s, std::byte* stage, s
 template <class Item>
 ARN_DEVICE void gather_elements(RowTile& tile, const RowStream& s, std::byte* stage,
                                 std::int64_t first) {
+  constexpr int kItem = sizeof(Item);
   const int rows = tile.rows_at(first);
   const bool along_rows = !s.is_chosen && s.row_step < s.column_step;
   for (int i = thread_index(); i < rows * s.columns; i += block_threads()) {
@@ -137,11 +138,16 @@ ARN_DEVICE void gather_elements(RowTile& tile, const RowStream& s, std::byte* st
     const int column = along_rows ? i / rows : i % s.columns;
     const std::byte* const from = row_of(tile, s, first + row);
     if (from == nullptr) continue;
-    auto* const to = reinterpret_cast<Item*>(stage + row * s.pitch);
-    to[column] = *reinterpret_cast<const Item*>(from + column * s.column_step);
+    std::byte* const to = stage + row * s.pitch + column * kItem;
+    if constexpr (kItem >= 4) {
+      begin_copy<kItem>(to, from + column * s.column_step);
+    } else {
+      *reinterpret_cast<Item*>(to) = *reinterpret_cast<const Item*>(from + column * s.column_step);
+    }
   }
 }
 
+// Begins to.
 ARN_DEVICE void bring_rows(RowTile& tile, std::int64_t first) {
   for (int number = 0; number < tile.args().n_streams; ++number) {
     const RowStream s = tile.args().streams[number];
@@ -159,7 +165,6 @@ ARN_DEVICE void bring_rows(RowTile& tile, std::int64_t first) {
       default: gather_elements<std::uint64_t>(tile, s, stage, first); break;
     }
   }
-  end_copies();
 }
 
 }  // namespace arignote::device
