@@ -22,9 +22,9 @@ constexpr double kNanoseconds = 5000;
 // How many elements a chunk of a reduction has at least, and how many chunks of all results there
 // are at most: enough to keep any device at work.
 constexpr std::int64_t kRowChunk = 8192;
-constexpr std::int64_t kMostRowChunks = 2048;
+constexpr std::int64_t kMostRowChunks = 4096;
 constexpr std::int64_t kColumnChunk = 64;
-constexpr std::int64_t kMostColumnChunks = 65536;
+constexpr std::int64_t kMostColumnChunks = std::int64_t{1} << 19;
 
 // A program of fewer elements than this is interpreted. Compiling takes some tenths of a second,
 // once; what it saves of a run grows with the elements, and of fewer than a device has threads to

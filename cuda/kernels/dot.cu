@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "kernels/half.cuh"
+#include "kernels/lanes.cuh"
 
 namespace arignote::device {
 namespace {
@@ -13,8 +14,6 @@ namespace {
 // How deep the parts of the operands are that a block has in shared memory.
 constexpr int kDepth = 16;
 static_assert(kDotRun % kDepth == 0);
-// Partial sums that are added up one by one.
-constexpr std::int64_t kJoined = 16;
 
 // Which elements there are and what comes of them, and what they are multiplied and added up as,
 // the latter for all of the depth in the form kOne.
@@ -277,21 +276,29 @@ ARN_KERNEL multiply_lines(DotArgs d) {
   }
 }
 
+// Lanes add up runs of chunks, and join them as a tree.
 template <class Numbers, class Partial>
-ARN_KERNEL join_chunks(DotArgs d) {
-  const std::int64_t result = block_index() * kBlockThreads + thread_index();
-  if (result >= d.a.lines * d.b.lines || d.fault->step >= 0) return;
+ARN_KERNEL join_chunks(DotArgs d, int lanes) {
+  ARN_SHARED(Partial, shared, kBlockThreads);
+  if (d.fault->step >= 0) return;
+  const Lane at = lane_of_thread(lanes);
+  const bool is_result = at.row < d.a.lines * d.b.lines;
   Partial total = 0;
-  for (std::int64_t first = 0; first < d.chunks; first += kJoined) {
-    const std::int64_t end = least(d.chunks, first + kJoined);
+  for (std::int64_t first = at.lane * kLaneRun; is_result && first < d.chunks;
+       first += lanes * kLaneRun) {
+    const std::int64_t end = least(d.chunks, first + kLaneRun);
     Partial sum = 0;
     for (std::int64_t chunk = first; chunk < end; ++chunk) {
-      sum = Numbers::add(sum, partial_of<Partial>(d, chunk)[result]);
+      sum = Numbers::add(sum, partial_of<Partial>(d, chunk)[at.row]);
     }
     total = Numbers::add(total, sum);
   }
+  shared[thread_index()] = total;
+  const int first =
+      join_lanes(at, [&](int a, int b) { shared[a] = Numbers::add(shared[a], shared[b]); });
+  if (!is_result || at.lane != 0) return;
   using Result = typename Numbers::Result;
-  reinterpret_cast<Result*>(d.out)[result] = static_cast<Result>(total);
+  reinterpret_cast<Result*>(d.out)[at.row] = static_cast<Result>(shared[first]);
 }
 
 std::int64_t blocks_for(std::int64_t count, int of_each) { return (count - 1) / of_each + 1; }
@@ -302,8 +309,9 @@ int launch_with(void (*kernel)(DotArgs), const DotArgs& d, Stream stream) {
   const std::int64_t tiles = blocks_for(d.a.lines, tile.rows) * blocks_for(d.b.lines, tile.columns);
   const int error = launch(kernel, {.blocks = tiles * d.chunks, .has_barriers = true}, stream, d);
   if (error != 0 || d.chunks == 1) return error;
-  return launch(join_chunks<Numbers, Partial>,
-                {.blocks = blocks_for(d.a.lines * d.b.lines, kBlockThreads)}, stream, d);
+  const int lanes = lanes_for(d.chunks);
+  return launch(join_chunks<Numbers, Partial>, grid_for(d.a.lines * d.b.lines, lanes), stream, d,
+                lanes);
 }
 
 template <class Numbers, DotForm... kForms>

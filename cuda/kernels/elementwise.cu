@@ -2,9 +2,13 @@
 #include "kernels/elementwise.cuh"
 
 #include "core/view.hpp"
+#include "kernels/lanes.cuh"
 
 namespace arignote::device {
 namespace {
+
+// Partial results that are on their way from memory together.
+constexpr int kAtOnce = 8;
 
 template <int kSlotCount>
 struct Interpreter {
@@ -56,15 +60,36 @@ ARN_DEVICE void finish(const ReducedOutput& output, std::int64_t result, Bits bi
   store_bits(output.to, cast(bits, from, output.to), output.out + result * item_bytes(output.to));
 }
 
-ARN_KERNEL join_chunks(ARN_ARGUMENT(ReductionArgs, r), ARN_ARGUMENT(ReducedOutputs, outputs)) {
-  const std::int64_t result = block_index() * kBlockThreads + thread_index();
-  if (result >= r.kept || has_failed(r.program.fault)) return;
-  for (int i = 0; i < r.n_outputs; ++i) {
-    Bits sum = *partial_of(r, i, 0, result);
-    for (std::int64_t chunk = 1; chunk < r.chunks; ++chunk) {
-      sum = join(outputs.items[i].value, sum, *partial_of(r, i, chunk, result));
+// Of every chunk of a lane's.
+ARN_DEVICE Bits join_own(const ReductionArgs& r, int output, const ReducedValue& value,
+                         const Lane& at) {
+  Bits sum = neutral(value);
+  for (std::int64_t first = at.lane; first < r.chunks; first += kAtOnce * at.lanes) {
+    Bits parts[kAtOnce];
+    ARN_UNROLL
+    for (int k = 0; k < kAtOnce; ++k) {
+      const std::int64_t chunk = first + k * at.lanes;
+      parts[k] = chunk < r.chunks ? *partial_of(r, output, chunk, at.row) : neutral(value);
     }
-    finish(outputs.items[i], result, sum);
+    ARN_UNROLL
+    for (int k = 0; k < kAtOnce; ++k) sum = join(value, sum, parts[k]);
+  }
+  return sum;
+}
+
+ARN_KERNEL join_chunks(ARN_ARGUMENT(ReductionArgs, r), ARN_ARGUMENT(ReducedOutputs, outputs),
+                       int lanes) {
+  ARN_SHARED(Bits, shared, kBlockThreads);
+  if (has_failed(r.program.fault)) return;
+  const Lane at = lane_of_thread(lanes);
+  const bool is_result = at.row < r.kept;
+  for (int i = 0; i < r.n_outputs; ++i) {
+    const ReducedValue value = outputs.items[i].value;
+    if (is_result) shared[thread_index()] = join_own(r, i, value, at);
+    const int first =
+        join_lanes(at, [&](int a, int b) { shared[a] = join(value, shared[a], shared[b]); });
+    if (is_result && at.lane == 0) finish(outputs.items[i], at.row, shared[first]);
+    if (lanes > 1) sync_threads();
   }
 }
 
@@ -95,7 +120,8 @@ int launch_reduction(const ReductionArgs& args, const ReducedOutputs& outputs, S
 
 int launch_join(const ReductionArgs& args, const ReducedOutputs& outputs, Stream stream) {
   if (args.kept == 0) return 0;
-  return launch(join_chunks, {.blocks = blocks_for(args.kept)}, stream, args, outputs);
+  const int lanes = lanes_for(args.chunks);
+  return launch(join_chunks, grid_for(args.kept, lanes), stream, args, outputs, lanes);
 }
 
 }  // namespace arignote::device

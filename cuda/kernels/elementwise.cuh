@@ -278,13 +278,13 @@ ARN_DEVICE void reduce_by_rows(const ReductionArgs& r, const ReducedOutputs& out
   const Range range = chunk_of(r, chunk);
   Sums<Program> sums(r, outputs);
   ARN_UNROLL_BY(Program::kUnrolled)
-  for (std::int64_t k = range.first + thread_index(); k < range.end; k += kBlockThreads) {
+  for (std::int64_t k = range.first + thread_index(); k < range.end; k += block_threads()) {
     sums.take(Place<Program>(r.program, result, k));
   }
   for (int i = 0; i < Program::n_reduced(r); ++i) {
     shared[thread_index()] = sums[i];
     sync_threads();
-    for (int half = kBlockThreads / 2; half > 0; half /= 2) {
+    for (int half = block_threads() / 2; half > 0; half /= 2) {
       if (thread_index() < half) {
         shared[thread_index()] =
             join(sums.value(i), shared[thread_index()], shared[thread_index() + half]);
@@ -300,8 +300,8 @@ ARN_DEVICE void reduce_by_rows(const ReductionArgs& r, const ReducedOutputs& out
 template <class Program>
 ARN_DEVICE void reduce_by_columns(const ReductionArgs& r, const ReducedOutputs& outputs) {
   if (has_failed(r.program.fault)) return;
-  const std::int64_t across = (r.kept + kBlockThreads - 1) / kBlockThreads;
-  const std::int64_t result = block_index() % across * kBlockThreads + thread_index();
+  const std::int64_t across = (r.kept + block_threads() - 1) / block_threads();
+  const std::int64_t result = block_index() % across * block_threads() + thread_index();
   const std::int64_t chunk = block_index() / across;
   if (result >= r.kept) return;
   const Range range = chunk_of(r, chunk);

@@ -87,10 +87,23 @@ inline Grid grid_of(const ProgramArgs& args, int count) {
   return {.blocks = blocks_for((args.count + count - 1) / count)};
 }
 
+// A power of two, if there is work for so many threads of a block: whole warps.
+inline int threads_for(std::int64_t work) {
+  int threads = kWarpThreads;
+  while (threads < kBlockThreads && threads < work) threads *= 2;
+  return threads;
+}
+
 // Of the first stage.
 inline Grid grid_of(const ReductionArgs& args) {
-  if (args.is_by_rows) return {.blocks = args.kept * args.chunks, .has_barriers = true};
-  return {.blocks = blocks_for(args.kept) * args.chunks};
+  constexpr std::int64_t kElementsEach = 4;
+  if (args.is_by_rows) {
+    return {.blocks = args.kept * args.chunks,
+            .threads = threads_for(args.reduced / args.chunks / kElementsEach),
+            .has_barriers = true};
+  }
+  const int threads = threads_for(args.kept);
+  return {.blocks = (args.kept + threads - 1) / threads * args.chunks, .threads = threads};
 }
 
 int launch_elementwise(const ProgramArgs& args, Stream stream);

@@ -119,15 +119,14 @@ ARN_KERNEL run_rows(ARN_ARGUMENT(RowBlockArgs, a)) {
   if (a.fault->step >= 0) return;
   RowTile tile(a);
   read_tables_ahead(a);
-  bring_rows(tile, tile.begin());
   for (int i = 0; i < a.n_factors; ++i) hold_factor<T>(tile, a.factors[i]);
-  end_copies();
   clear_sums(tile);
   std::int64_t runs = 0;
-  for (std::int64_t first = tile.begin(); first < tile.end(); first += a.tile) {
-    const std::int64_t next = first + a.tile;
+  for (std::int64_t next = tile.begin(); next - a.tile < tile.end(); next += a.tile) {
     if (next < tile.end()) bring_rows(tile, next);
     end_copies();
+    const std::int64_t first = next - a.tile;
+    if (first < tile.begin()) continue;
     wait_for_copies<1>();
     sync_threads();
     tile.move_to(first);

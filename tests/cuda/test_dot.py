@@ -28,7 +28,7 @@ BYTES = ["bool", "int8", "uint8"]
 # (m, k, n): one result and few, few columns, few rows, tiles and more than one of them, each with a
 # depth that is less than a part, and that makes several chunks.
 SHAPES = [
-    *[(1, 1, 1), (4, 5, 8), (1, 20_000, 1), (2, 9_000, 3)],
+    *[(1, 1, 1), (4, 5, 8), (1, 20_000, 1), (2, 140_000, 3), (20, 1_200, 3)],
     *[(33, 1, 1), (129, 17, 16), (40, 600, 10)],
     *[(1, 15, 40), (16, 33, 129), (9, 530, 40)],
     *[(17, 16, 17), (128, 32, 64), (129, 40, 65), (20, 700, 30)],
@@ -124,7 +124,7 @@ def test_any_layout_gives_the_same_bits(dtype: str, shape: tuple[int, int, int])
 def test_any_order_of_threads_gives_the_same_bits(dtype: str) -> None:
     module: ModuleType = emulated()
     device = module.open(0)
-    for m, k, n in [(1, 20_000, 2), (140, 600, 10), (33, 520, 40)]:
+    for m, k, n in [(1, 140_000, 2), (140, 1_200, 10), (33, 520, 40)]:
         a, b = draw(dtype, m, k), draw(dtype, k, n)
         found = []
         for order in ("forward", "backward", "shuffled"):

@@ -72,7 +72,9 @@ def test_random_programs_equal_numpy(device: object, seed: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int8", "uint64", "bool"])
-@pytest.mark.parametrize("shape", [(1,), (17_000,), (3, 9_001), (9_001, 3), (67, 61), (41, 130)])
+@pytest.mark.parametrize(
+    "shape", [(1,), (140_000,), (3, 9_001), (9_001, 3), (67, 61), (41, 130), (1_300, 40)]
+)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_every_reduction_equals_the_cpus(
     device: object, dtype: str, shape: tuple[int, ...]
