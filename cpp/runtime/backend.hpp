@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "core/status.hpp"
@@ -71,7 +72,9 @@ class Session {
   virtual Status replay(Recording& recording) noexcept = 0;
 
   // Both do nothing behind a fault, so that `turn` then is the number of the turn that failed.
-  virtual Status copy_of_turn(const TurnCopy& copy, const std::int64_t* turn) noexcept = 0;
+  // The copies come to pass in any order: none writes what another one reads or writes.
+  virtual Status copies_of_turn(std::span<const TurnCopy> copies,
+                                const std::int64_t* turn) noexcept = 0;
   virtual Status end_turn(std::int64_t* turn) noexcept = 0;
 };
 

@@ -268,6 +268,8 @@ bool Turns::record() {
   context_.place(0);
   context_.point(0);
   Session& session = *context_.session_;
+  // Nothing may throw until the recording has ended.
+  copies_.reserve(windows_.size() + 1 + uploads_.size() + context_.copies_.size());
   if (!session.begin_recording().ok()) return false;
   const bool is_queued = queue_turn().ok();
   return session.end_recording(recording_).ok() && is_queued;
@@ -277,25 +279,24 @@ Status Turns::queue_turn() {
   Session& session = *context_.session_;
   const Plan& plan = context_.program().plan;
   session.at(0);
+  copies_.clear();
   for (const Window& window : windows_) {
-    const Status status = session.copy_of_turn({.to = window.copy,
-                                                .from = window.base,
-                                                .bytes = window.bytes,
-                                                .from_offsets = window.device_offsets,
-                                                .item = window.item},
-                                               turn_);
-    if (!status.ok()) return status;
+    copies_.push_back({.to = window.copy,
+                       .from = window.base,
+                       .bytes = window.bytes,
+                       .from_offsets = window.device_offsets,
+                       .item = window.item});
   }
   if (scalars_vary_) {
     const std::int64_t bytes = Frame::scalar_offset(plan.n_buffers());
-    const Status status = session.copy_of_turn({.to = context_.device_scalars_.data(),
-                                                .from = device_scalars_,
-                                                .bytes = static_cast<std::size_t>(bytes),
-                                                .from_step = bytes,
-                                                .item = kMostItem},
-                                               turn_);
-    if (!status.ok()) return status;
+    copies_.push_back({.to = context_.device_scalars_.data(),
+                       .from = device_scalars_,
+                       .bytes = static_cast<std::size_t>(bytes),
+                       .from_step = bytes,
+                       .item = kMostItem});
   }
+  // Whatever windows show may be written to by those that follow.
+  if (const Status status = queue_copies(); !status.ok()) return status;
   for (int id = 0; id < plan.n_steps(); ++id) {
     session.at(id);
     if (const Status status = queue_step(id); !status.ok()) return status;
@@ -306,6 +307,7 @@ Status Turns::queue_turn() {
                                       .bytes = bytes_of(context_.layout(copy.value))});
     if (!status.ok()) return status;
   }
+  if (const Status status = queue_copies(); !status.ok()) return status;
   return session.end_turn(turn_);
 }
 
@@ -322,16 +324,39 @@ Status Turns::queue_step(int id) {
     copy = {.to = device_results_[output], .from = bound.args.inputs[0]};
     copy.bytes = static_cast<std::size_t>(results_[output].bytes);
     copy.to_step = results_[output].bytes;
+  } else if (bound.kernel == nullptr) {
+    return {};
   } else {
-    return bound.kernel == nullptr ? Status{} : bound.kernel->run(bound.args);
+    const Status status = queue_copies();
+    return status.ok() ? bound.kernel->run(bound.args) : status;
   }
   return queue_copy(copy);
 }
 
-// Of bytes whose steps, if any, are as long as they are.
-Status Turns::queue_copy(TurnCopy copy) {
-  copy.item = common(kMostItem, address(copy.to) | address(copy.from) | copy.bytes);
-  return context_.session_->copy_of_turn(copy, turn_);
+// Of bytes whose steps, if any, are as long as they are. What steps is read or written by nobody
+// else, so it is enough to look at the first turn.
+Status Turns::queue_copy(const TurnCopy& copy) {
+  const auto meet = [](const std::byte* a, std::size_t a_bytes, const std::byte* b,
+                       std::size_t b_bytes) {
+    return address(a) < address(b) + b_bytes && address(b) < address(a) + a_bytes;
+  };
+  const bool must_wait = std::ranges::any_of(copies_, [&](const TurnCopy& other) {
+    return meet(copy.from, copy.bytes, other.to, other.bytes) ||
+           meet(copy.to, copy.bytes, other.from, other.bytes) ||
+           meet(copy.to, copy.bytes, other.to, other.bytes);
+  });
+  if (must_wait) {
+    if (const Status status = queue_copies(); !status.ok()) return status;
+  }
+  copies_.push_back(copy);
+  copies_.back().item = common(kMostItem, address(copy.to) | address(copy.from) | copy.bytes);
+  return {};
+}
+
+Status Turns::queue_copies() {
+  const Status status = context_.session_->copies_of_turn(copies_, turn_);
+  copies_.clear();
+  return status;
 }
 
 // Brings the tables and arguments of some turns to the device.

@@ -77,7 +77,8 @@ class Turns {
   bool record();
   Status queue_turn();
   Status queue_step(int step);
-  Status queue_copy(TurnCopy copy);
+  Status queue_copy(const TurnCopy& copy);
+  Status queue_copies();
   Status send(std::int64_t first, std::int64_t count);
   Status finish(std::int64_t first, std::int64_t count, std::int64_t& done);
   void restore();
@@ -99,6 +100,7 @@ class Turns {
   DeviceMemory memory_;
   std::int64_t* turn_ = nullptr;
   std::byte* device_scalars_ = nullptr;
+  std::vector<TurnCopy> copies_;  // that are to be queued together
   std::unique_ptr<Recording> recording_;
 };
 

@@ -1,5 +1,6 @@
 #include "backend/session.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -187,17 +188,26 @@ Status DeviceSession::replay(Recording& recording) noexcept {
   return status_of(api().launch_graph(graph.graph(), stream_));
 }
 
-Status DeviceSession::copy_of_turn(const TurnCopy& copy, const std::int64_t* turn) noexcept {
-  const TurnArgs args{.to = copy.to,
-                      .from = copy.from,
-                      .bytes = copy.bytes,
-                      .to_step = copy.to_step,
-                      .from_step = copy.from_step,
-                      .from_offsets = copy.from_offsets,
-                      .item = copy.item,
-                      .turn = turn,
-                      .fault = fault_};
-  return status_of(launch_copy_of_turn(args, stream()));
+Status DeviceSession::copies_of_turn(std::span<const TurnCopy> copies,
+                                     const std::int64_t* turn) noexcept {
+  while (!copies.empty()) {
+    const auto some = copies.first(std::min(copies.size(), std::size_t{kMostTurnCopies}));
+    TurnArgs args{.copies = {}, .count = 0, .turn = turn, .fault = fault_};
+    for (const TurnCopy& copy : some) {
+      args.copies[args.count++] = {.to = copy.to,
+                                   .from = copy.from,
+                                   .bytes = static_cast<std::int64_t>(copy.bytes),
+                                   .to_step = copy.to_step,
+                                   .from_step = copy.from_step,
+                                   .from_offsets = copy.from_offsets,
+                                   .item = static_cast<std::int64_t>(copy.item),
+                                   .first_block = 0};
+    }
+    const int error = launch_copies_of_turn(args, stream());
+    if (error != kNoError) return status_of(error);
+    copies = copies.subspan(some.size());
+  }
+  return {};
 }
 
 Status DeviceSession::end_turn(std::int64_t* turn) noexcept {

@@ -32,7 +32,8 @@ class DeviceSession final : public Session {
   Status begin_recording() noexcept override;
   Status end_recording(std::unique_ptr<Recording>& recording) noexcept override;
   Status replay(Recording& recording) noexcept override;
-  Status copy_of_turn(const TurnCopy& copy, const std::int64_t* turn) noexcept override;
+  Status copies_of_turn(std::span<const TurnCopy> copies,
+                        const std::int64_t* turn) noexcept override;
   Status end_turn(std::int64_t* turn) noexcept override;
 
   // For kernels.

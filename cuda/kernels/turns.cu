@@ -6,16 +6,29 @@ namespace arignote::device {
 namespace {
 
 template <class Item>
-ARN_KERNEL copy_of_turn(TurnArgs copy) {
-  const std::int64_t item = element_of_thread();
-  const auto count = static_cast<std::int64_t>(copy.bytes / sizeof(Item));
-  if (item >= count || copy.fault->step >= 0) return;
-  const std::int64_t number = *copy.turn;
+ARN_DEVICE void copy_item(const TurnCopyArgs& copy, std::int64_t item, std::int64_t turn) {
+  if (item >= copy.bytes / static_cast<std::int64_t>(sizeof(Item))) return;
   const std::int64_t offset =
-      copy.from_offsets != nullptr ? copy.from_offsets[number] : number * copy.from_step;
+      copy.from_offsets != nullptr ? copy.from_offsets[turn] : turn * copy.from_step;
   const auto* const from = reinterpret_cast<const Item*>(copy.from + offset);
-  auto* const to = reinterpret_cast<Item*>(copy.to + number * copy.to_step);
+  auto* const to = reinterpret_cast<Item*>(copy.to + turn * copy.to_step);
   to[item] = from[item];
+}
+
+ARN_KERNEL copies_of_turn(ARN_ARGUMENT(TurnArgs, args)) {
+  if (args.fault->step >= 0) return;
+  int number = args.count - 1;
+  while (block_index() < args.copies[number].first_block) --number;
+  const TurnCopyArgs& copy = args.copies[number];
+  const std::int64_t item = (block_index() - copy.first_block) * block_threads() + thread_index();
+  const std::int64_t turn = *args.turn;
+  switch (copy.item) {
+    case 1: return copy_item<std::uint8_t>(copy, item, turn);
+    case 2: return copy_item<std::uint16_t>(copy, item, turn);
+    case 4: return copy_item<std::uint32_t>(copy, item, turn);
+    case 8: return copy_item<std::uint64_t>(copy, item, turn);
+    default: return copy_item<Bytes16>(copy, item, turn);
+  }
 }
 
 ARN_KERNEL end_turn(std::int64_t* turn, const Fault* fault) {
@@ -25,21 +38,17 @@ ARN_KERNEL end_turn(std::int64_t* turn, const Fault* fault) {
 }  // namespace
 
 int load_turns() {
-  int error = load(end_turn);
-  for (const std::size_t item : {1, 2, 4, 8, 16}) {
-    if (error != 0) return error;
-    error = visit_item(
-        item, []<class Item>(std::type_identity<Item>) { return load(copy_of_turn<Item>); });
-  }
-  return error;
+  const int error = load(copies_of_turn);
+  return error != 0 ? error : load(end_turn);
 }
 
-int launch_copy_of_turn(const TurnArgs& args, Stream stream) {
-  if (args.bytes == 0) return 0;
-  const Grid grid = grid_for(static_cast<std::int64_t>(args.bytes / args.item));
-  return visit_item(args.item, [&]<class Item>(std::type_identity<Item>) {
-    return launch(copy_of_turn<Item>, grid, stream, args);
-  });
+int launch_copies_of_turn(TurnArgs args, Stream stream) {
+  std::int64_t blocks = 0;
+  for (int i = 0; i < args.count; ++i) {
+    args.copies[i].first_block = blocks;
+    blocks += grid_for(args.copies[i].bytes / args.copies[i].item).blocks;
+  }
+  return blocks == 0 ? 0 : launch(copies_of_turn, {.blocks = blocks}, stream, args);
 }
 
 int launch_end_turn(std::int64_t* turn, const Fault* fault, Stream stream) {

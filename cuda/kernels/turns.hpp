@@ -10,21 +10,30 @@
 namespace arignote::device {
 
 // Bytes that lie elsewhere in each turn, as runtime/backend.hpp has it.
-struct TurnArgs {
+struct TurnCopyArgs {
   std::byte* to;
   const std::byte* from;
-  std::size_t bytes;
+  std::int64_t bytes;
   std::int64_t to_step;
   std::int64_t from_step;
   const std::int64_t* from_offsets;
-  std::size_t item;
+  std::int64_t item;
+  std::int64_t first_block;  // of those that copy them
+};
+
+inline constexpr int kMostTurnCopies = 16;
+
+struct TurnArgs {
+  TurnCopyArgs copies[kMostTurnCopies];
+  int count;
   const std::int64_t* turn;
   const Fault* fault;
 };
 
 // Brings these kernels to the device, so that they can be kept for a graph.
 int load_turns();
-int launch_copy_of_turn(const TurnArgs& args, Stream stream);
+// Fills in which blocks copy what.
+int launch_copies_of_turn(TurnArgs args, Stream stream);
 int launch_end_turn(std::int64_t* turn, const Fault* fault, Stream stream);
 
 }  // namespace arignote::device

@@ -14,6 +14,7 @@ import arignote.tensor as T
 from arignote.errors import DeviceError
 from arignote.graph.variable import SharedVariable
 from arignote.run.function import Function
+from helpers.backend import set_order
 from helpers.emulated import TESTED_DEVICE, emulated
 
 Made = tuple[Function, list[SharedVariable]]
@@ -51,6 +52,13 @@ def alone() -> Made:
     """A step without arguments, and two new values that wait for each other."""
     a, b = theano.shared(np.arange(5.0), name="a"), theano.shared(np.ones(5), name="b")
     return theano.function([], (a * b).sum(), updates=[(a, b + 1), (b, a * 0.5)]), [a, b]
+
+
+def swapped() -> Made:
+    """A step that does nothing but move what lies on the device."""
+    a, b = theano.shared(np.arange(5.0), name="a"), theano.shared(np.ones(5), name="b")
+    c = theano.shared(np.zeros(5), name="c")
+    return theano.function([], [a, c], updates=[(a, b), (b, a), (c, a)]), [a, b, c]
 
 
 def calls(work: Callable[[], Any]) -> dict[str, int]:
@@ -115,6 +123,17 @@ def test_repeat_runs_by_itself(on_device: None) -> None:
     assert seen["launch_graph"] == 49
     # The numbers of turns grow while they are quick, but each has its results in its place.
     assert seen["begin_capture"] == 1
+
+
+def test_copies_that_need_each_other_stay_in_order(on_device: None) -> None:
+    one, other = swapped(), swapped()
+    wanted = [one[0]() for _ in range(5)]
+    set_order("backward")
+    try:
+        seen = calls(lambda: assert_same(one, other[0].repeat(5), zip(*wanted, strict=True), other))
+    finally:
+        set_order("forward")
+    assert seen["launch_graph"] == 4
 
 
 def test_turns_that_are_not_alike_are_calls(on_device: None) -> None:
