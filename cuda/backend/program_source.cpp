@@ -17,8 +17,11 @@ namespace {
 constexpr std::int64_t kVectorBytes = 16;
 constexpr std::int64_t kMostCount = 8;
 constexpr std::int64_t kMostOperations = 256;
-// Loads of a reduction that are under way at a time: one is too few to keep memory busy.
-constexpr std::int64_t kUnrolled = 4;
+// Elements of a reduction that a thread reads at a time: one is too few to keep memory busy.
+constexpr std::int64_t kMostUnrolled = 8;
+// And blocks of a multiprocessor for whose registers there has to be room. For more of them the
+// compiler has fewer elements read at a time.
+constexpr int kReducingBlocks = 4;
 
 std::ostream& operator<<(std::ostream& out, DType dtype) {
   return out << "DType{" << static_cast<int>(dtype) << "}";
@@ -59,7 +62,8 @@ class Writer {
             "  using Index = "
          << (axes_.count() < kShort ? "std::uint32_t" : "std::int64_t") << ";\n";
     constant("kCount", count_);
-    constant("kUnrolled", kUnrolled);
+    constant("kUnrolled",
+             std::clamp<std::int64_t>(kMostOperations / n_operations(), 1, kMostUnrolled));
     constant("kMostAxes", n_axes());
     constant("kSlots", std::max(1, code_.n_slots));
     out_ << "  ARN_DEVICE static int ndim(const ProgramArgs&) { return kMostAxes; }\n"
@@ -83,6 +87,7 @@ class Writer {
     out_ << "  static constexpr int " << name << " = " << value << ";\n";
   }
 
+  std::int64_t n_operations() const { return static_cast<std::int64_t>(code_.operations.size()); }
   std::int64_t n_axes() const { return static_cast<std::int64_t>(axes_.lengths.size()); }
   std::int64_t last_stride(const Operand& operand) const {
     return axes_.strides[operand.number].back();
@@ -105,8 +110,7 @@ class Writer {
     }
     const std::int64_t count = std::min(kMostCount, kVectorBytes / widest);
     const bool is_long = n_axes() == 1 || axes_.lengths.back() % count == 0;
-    const auto operations = static_cast<std::int64_t>(code_.operations.size());
-    return is_long && operations * count <= kMostOperations ? count : 1;
+    return is_long && n_operations() * count <= kMostOperations ? count : 1;
   }
 
   // All operands are read before any is written, which may lie in the same memory.
@@ -187,11 +191,13 @@ class Writer {
   }
 
   void write_kernel() {
-    out_ << "extern \"C\" ARN_KERNEL " << kProgramKernel;
+    out_ << "extern \"C\" ";
     if (reduced_.empty()) {
-      out_ << "(ARN_ARGUMENT(ProgramArgs, p)) { evaluate_all<Program>(p); }\n";
+      out_ << "ARN_KERNEL " << kProgramKernel
+           << "(ARN_ARGUMENT(ProgramArgs, p)) { evaluate_all<Program>(p); }\n";
     } else {
-      out_ << "(ARN_ARGUMENT(ReductionArgs, r), ARN_ARGUMENT(ReducedOutputs, outputs)) { "
+      out_ << "ARN_KERNEL_SHARING(" << kReducingBlocks << ") " << kProgramKernel
+           << "(ARN_ARGUMENT(ReductionArgs, r), ARN_ARGUMENT(ReducedOutputs, outputs)) { "
            << (axes_.is_by_rows ? "reduce_by_rows" : "reduce_by_columns")
            << "<Program>(r, outputs); }\n";
     }

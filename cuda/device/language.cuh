@@ -46,9 +46,6 @@ inline constexpr std::size_t kPlainSharedBytes = 48 << 10;
 #define ARN_SHARED(Type, name, count) __shared__ Type name[count]
 // Before a loop over a local array, which then lies in registers.
 #define ARN_UNROLL _Pragma("unroll")
-// Before a loop of which so many turns are to be under way at a time.
-#define ARN_UNROLL_BY(count) ARN_PRAGMA(unroll(count))
-#define ARN_PRAGMA(text) _Pragma(#text)
 
 namespace arignote::device {
 
@@ -194,7 +191,6 @@ int load(void (*kernel)(Parameters...)) {
   Type* const name = static_cast<Type*>(                                                           \
       ::arignote::device::emulation::shared_array(&name##_place, sizeof(Type) * (count)))
 #define ARN_UNROLL
-#define ARN_UNROLL_BY(count)
 
 namespace arignote::device {
 

@@ -6,7 +6,7 @@
 // A Program has
 //   Index                    integers that number the elements
 //   kCount                   so many neighbours are evaluated at once; one in a reduction
-//   kUnrolled                so many turns of a reduction's loop are under way at a time
+//   kUnrolled                so many elements of a reduction are read at a time
 //   kMostAxes, kSlots        how many there are, at most
 //   ndim(p), border(p)       of the axes
 //   evaluate(p, place, left, slots)
@@ -267,6 +267,23 @@ class Sums {
   Bits sums_[Program::kMostReduced];
 };
 
+// Takes what a thread has of a reduction, of which kUnrolled elements are read before the first of
+// them is joined: also at the end, where there may be fewer.
+template <class Program, class PlaceOf>
+ARN_DEVICE void take_all(Sums<Program>& sums, std::int64_t first, std::int64_t end, int step,
+                         PlaceOf&& place_of) {
+  constexpr int kMany = Program::kUnrolled;
+  std::int64_t k = first;
+  for (; k + (kMany - 1) * step < end; k += kMany * step) {
+    ARN_UNROLL
+    for (int i = 0; i < kMany; ++i) sums.take(place_of(k + i * step));
+  }
+  ARN_UNROLL
+  for (int i = 0; i < kMany - 1; ++i) {
+    if (k + i * step < end) sums.take(place_of(k + i * step));
+  }
+}
+
 // A block for each result and chunk: its threads take elements in turns, and their results are
 // joined as a tree.
 template <class Program>
@@ -277,10 +294,8 @@ ARN_DEVICE void reduce_by_rows(const ReductionArgs& r, const ReducedOutputs& out
   const std::int64_t chunk = block_index() % r.chunks;
   const Range range = chunk_of(r, chunk);
   Sums<Program> sums(r, outputs);
-  ARN_UNROLL_BY(Program::kUnrolled)
-  for (std::int64_t k = range.first + thread_index(); k < range.end; k += block_threads()) {
-    sums.take(Place<Program>(r.program, result, k));
-  }
+  take_all(sums, range.first + thread_index(), range.end, block_threads(),
+           [&](std::int64_t k) { return Place<Program>(r.program, result, k); });
   for (int i = 0; i < Program::n_reduced(r); ++i) {
     shared[thread_index()] = sums[i];
     sync_threads();
@@ -306,10 +321,8 @@ ARN_DEVICE void reduce_by_columns(const ReductionArgs& r, const ReducedOutputs& 
   if (result >= r.kept) return;
   const Range range = chunk_of(r, chunk);
   Sums<Program> sums(r, outputs);
-  ARN_UNROLL_BY(Program::kUnrolled)
-  for (std::int64_t k = range.first; k < range.end; ++k) {
-    sums.take(Place<Program>(r.program, k, result));
-  }
+  take_all(sums, range.first, range.end, 1,
+           [&](std::int64_t k) { return Place<Program>(r.program, k, result); });
   for (int i = 0; i < Program::n_reduced(r); ++i) *partial_of(r, i, chunk, result) = sums[i];
 }
 
