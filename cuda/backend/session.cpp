@@ -88,13 +88,16 @@ DeviceSession::~DeviceSession() {
   if (fault_ != nullptr) device_.release(reinterpret_cast<std::byte*>(fault_));
 }
 
+// Kernels belong to steps; whatever else is queued says so by itself.
 void DeviceSession::at(int step) noexcept {
   device_.enter();
+  is_idle_ = false;
   origin_ = {.step = step};
 }
 
 void DeviceSession::within(int part, std::int64_t row) noexcept {
   device_.enter();
+  is_idle_ = false;
   origin_.part = part;
   origin_.before = row;
 }
@@ -102,6 +105,7 @@ void DeviceSession::within(int part, std::int64_t row) noexcept {
 Status DeviceSession::upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
   if (bytes == 0) return {};
   device_.enter();
+  is_idle_ = false;
   if (std::byte* const staged = staging_.take(bytes); staged != nullptr) {
     std::memcpy(staged, from, bytes);
     from = staged;
@@ -119,39 +123,56 @@ Status DeviceSession::add(const std::byte* from, std::byte* to, DType dtype,
   args.ndim = 1;
   args.to_strides[0] = args.from_strides[0] = static_cast<std::int64_t>(size_of(dtype));
   device_.enter();
+  is_idle_ = false;
   return status_of(launch_add(args, dtype, stream()));
 }
 
 Status DeviceSession::copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
   if (bytes == 0) return {};
   device_.enter();
+  is_idle_ = false;
   return status_of(api().copy(to, from, bytes, CopyKind::kOnDevice, stream_));
 }
 
+// The record of faults comes along, so that who asks for it next need not wait again.
 Status DeviceSession::download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
   device_.enter();
   if (bytes == 0) return status_of(wait());
   std::byte* const staged = staging_.take(bytes);
+  std::byte* const record = may_fail_ ? staging_.take(sizeof(Fault)) : nullptr;
   int error = api().copy(staged != nullptr ? staged : to, from, bytes, CopyKind::kToHost, stream_);
+  if (error == kNoError && record != nullptr) {
+    error = api().copy(record, fault_, sizeof(Fault), CopyKind::kToHost, stream_);
+  }
   if (error == kNoError) error = wait();
-  if (error == kNoError && staged != nullptr) std::memcpy(to, staged, bytes);
-  return status_of(error);
+  if (error != kNoError) return status_of(error);
+  if (staged != nullptr) std::memcpy(to, staged, bytes);
+  has_record_ = record != nullptr;
+  if (has_record_) std::memcpy(&record_, record, sizeof(Fault));
+  return {};
 }
 
 // Where this fails, the device may still be at work on what is staged.
 int DeviceSession::wait() noexcept {
   const int error = api().synchronise(stream_);
-  if (error == kNoError) staging_.clear();
-  return error;
+  if (error != kNoError) return error;
+  staging_.clear();
+  is_idle_ = true;
+  has_record_ = false;
+  return kNoError;
 }
 
 Status DeviceSession::synchronise(int& step) noexcept {
   auto* const record = reinterpret_cast<std::byte*>(fault_);
-  Fault found;
+  Fault found = record_;
   const bool may_fail = may_fail_;
+  const bool is_known = is_idle_ && has_record_ && may_fail;
   may_fail_ = false;
-  const std::size_t bytes = may_fail ? sizeof(Fault) : 0;
-  const Status status = download(record, reinterpret_cast<std::byte*>(&found), bytes);
+  Status status;
+  if (!is_known) {
+    const std::size_t bytes = may_fail ? sizeof(Fault) : 0;
+    status = download(record, reinterpret_cast<std::byte*>(&found), bytes);
+  }
   if (!status.ok() || !may_fail || found.step < 0) return status;
   step = found.step;
   const Fault none;
@@ -183,6 +204,7 @@ Status DeviceSession::end_recording(std::unique_ptr<Recording>& recording) noexc
 
 Status DeviceSession::replay(Recording& recording) noexcept {
   device_.enter();
+  is_idle_ = false;
   const auto& graph = static_cast<const Graph&>(recording);
   may_fail_ |= graph.may_fail();
   return status_of(api().launch_graph(graph.graph(), stream_));

@@ -54,6 +54,9 @@ class DeviceSession final : public Session {
   Fault* fault_ = nullptr;  // on the device
   Origin origin_;
   bool may_fail_ = false;
+  bool is_idle_ = false;  // nothing has been queued since it was waited for last
+  bool has_record_ = false;  // of faults: what was there then, if it is idle
+  Fault record_;
   Staging staging_;
 };
 

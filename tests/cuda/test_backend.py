@@ -11,6 +11,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+import arignote as theano
+import arignote.tensor as T
 from arignote import _core
 from helpers.emulated import emulated, function_on
 from helpers.spec import SpecBuilder
@@ -229,6 +231,19 @@ def test_a_call_like_the_last_asks_the_driver_for_no_memory(driver: ModuleType) 
     for call in ("allocate", "release", "create_stream"):
         assert after.get(call) == before.get(call)
     assert after["copy"] == before["copy"] + 2
+
+
+def test_the_host_waits_once_for_a_call(driver: ModuleType, on_device: None) -> None:
+    """Also for one that may fail."""
+    x, places = theano.shared(np.arange(6.0)), T.ivector()
+    function = theano.function([places], x[places])
+    function([1, 2])
+    before = driver.calls()["synchronise"]
+    np.testing.assert_array_equal(function([5, 0]), [5, 0])
+    assert driver.calls()["synchronise"] == before + 1
+    with pytest.raises(IndexError, match="index 6 is out of bounds"):
+        function([5, 6])
+    np.testing.assert_array_equal(function([3]), [3])
 
 
 # --- copies
