@@ -106,6 +106,15 @@ def test_a_device_is_opened_once() -> None:
     assert devices.open_device("cuda") is devices.open_device("gpu0")
 
 
+@pytest.mark.usefixtures("backend")
+def test_a_device_is_no_use_behind_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices.open_device("cuda")
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    for name in ("gpu", "cuda1"):
+        with pytest.raises(DeviceError, match=r"forked from one that had opened a device.*spawn"):
+            devices.open_device(name)
+
+
 # --- what is missing
 
 

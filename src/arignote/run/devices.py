@@ -5,9 +5,10 @@ The module of a backend is imported by the first use of such a device, never bef
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -24,6 +25,10 @@ from arignote.plan.by_rows import body_of, does_without_host
 module = "arignote._cuda"
 """The module of the backend; tests name another one here."""
 
+_FORKED: Final = (
+    "this process was forked from one that had opened a device, which CUDA does not allow; "
+    'start processes by "spawn" or "forkserver"'
+)
 _NO_BACKEND: Final = (
     "this build of arignote has no CUDA backend; build it with "
     "`pip install . -C cmake.define.ARIGNOTE_CUDA=ON`, which needs nvcc of CUDA 12.8 or newer"
@@ -45,6 +50,7 @@ class OpenDevice:
     name: str
     capsule: object
     kernels: frozenset[str]
+    process: int = field(default_factory=os.getpid)
 
     @property
     def number(self) -> int:
@@ -129,6 +135,8 @@ def open_device(name: str) -> OpenDevice:
         raise DeviceError(f'[config] device="{name}": there is no such kind of device')
     number = int(match["number"] or 0)
     key = module, number
+    if any(device.process != os.getpid() for device in _opened.values()):
+        raise DeviceError(f'[config] device="{name}": {_FORKED}')
     if key not in _opened:
         try:
             backend: Any = import_module(module)
