@@ -17,7 +17,8 @@ inline Grid grid_for(std::int64_t elements) {
   return {.blocks = (elements + kBlockThreads - 1) / kBlockThreads};
 }
 
-struct Bytes16 {
+// Elements of so many bytes begin at a multiple of them, as all memory of the device does.
+struct alignas(16) Bytes16 {
   std::uint64_t low;
   std::uint64_t high;
 };
