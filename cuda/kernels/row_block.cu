@@ -114,8 +114,10 @@ ARN_DEVICE void read_tables_ahead(const RowBlockArgs& a) {
   }
 }
 
+// With registers for what a thread multiplies at a time.
 template <class T>
-ARN_KERNEL run_rows(ARN_ARGUMENT(RowBlockArgs, a)) {
+ARN_KERNEL_SHARING(sizeof(T) == 8 ? 1 : 2)
+run_rows(ARN_ARGUMENT(RowBlockArgs, a)) {
   if (a.fault->step >= 0) return;
   RowTile tile(a);
   read_tables_ahead(a);

@@ -9,7 +9,11 @@ namespace arignote::device {
 
 // How many rows a thread multiplies at a time.
 inline constexpr int kRowsEach = 2;
+// And how many columns, or none of them.
+inline constexpr int kColumnsTogether = 4;
+static_assert(kProductColumns % kColumnsTogether == 0);
 
+ARN_DEVICE int least(int a, int b) { return a < b ? a : b; }
 ARN_DEVICE int groups_for(int count, int each) { return (count + each - 1) / each; }
 
 // Begins to bring it there. Neighbouring threads read neighbours in memory.
@@ -74,20 +78,32 @@ ARN_DEVICE void multiply_rows(const RowTile& tile, const RowStep& s) {
     const int column = unit % across * kProductColumns;
     const int rows = tile.rows() - row;
     const int columns = s.columns - column;
+    // Behind the last one it is taken again, and what comes of it is not stored: loads that hang on
+    // conditions would wait for each other.
+    const A* lines[kRowsEach];
+    const T* factors[kProductColumns];
+    ARN_UNROLL
+    for (int i = 0; i < kRowsEach; ++i) {
+      lines[i] = reinterpret_cast<const A*>(left + least(row + i, tile.rows() - 1) * a.row_step);
+    }
+    ARN_UNROLL
+    for (int j = 0; j < kProductColumns; ++j) {
+      factors[j] = held + least(column + j, s.columns - 1) * s.depth;
+    }
     T sums[kRowsEach][kProductColumns] = {};
     for (int depth = lane; depth < s.depth; depth += s.lanes) {
       T x[kRowsEach];
       ARN_UNROLL
-      for (int i = 0; i < kRowsEach; ++i) {
-        const auto* const line = reinterpret_cast<const A*>(left + (row + i) * a.row_step);
-        x[i] = i < rows ? static_cast<T>(line[depth]) : T{0};
-      }
+      for (int i = 0; i < kRowsEach; ++i) x[i] = static_cast<T>(lines[i][depth]);
       ARN_UNROLL
-      for (int j = 0; j < kProductColumns; ++j) {
-        if (j >= columns) continue;
-        const T w = held[(column + j) * s.depth + depth];
+      for (int first = 0; first < kProductColumns; first += kColumnsTogether) {
+        if (first >= columns) continue;
         ARN_UNROLL
-        for (int i = 0; i < kRowsEach; ++i) sums[i][j] = std::fma(x[i], w, sums[i][j]);
+        for (int j = first; j < first + kColumnsTogether; ++j) {
+          const T factor = factors[j][depth];
+          ARN_UNROLL
+          for (int i = 0; i < kRowsEach; ++i) sums[i][j] = std::fma(x[i], factor, sums[i][j]);
+        }
       }
     }
     join_sums(sums, s.lanes);
