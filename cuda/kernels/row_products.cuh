@@ -163,14 +163,16 @@ ARN_DEVICE void add_outer(const RowTile& tile, const RowStep& s) {
     };
     T own[kOuterFeatures][kProductColumns] = {};
     for_each([&](int i, int j, T& sum) { own[i][j] = sum; });
+    // As in multiply_rows().
+    int places[kOuterFeatures];
+    ARN_UNROLL
+    for (int i = 0; i < kOuterFeatures; ++i) places[i] = least(feature + i * span, s.depth - 1);
     for (int row = tile.first_of_lane(lane, s.lanes); row < tile.rows(); row += s.lanes) {
-      const auto* const line = reinterpret_cast<const A*>(left + row * a.row_step) + feature;
+      const auto* const line = reinterpret_cast<const A*>(left + row * a.row_step);
       T x[kOuterFeatures];
       T y[kProductColumns] = {};
       ARN_UNROLL
-      for (int i = 0; i < kOuterFeatures; ++i) {
-        x[i] = feature + i * span < s.depth ? static_cast<T>(line[i * span]) : T{0};
-      }
+      for (int i = 0; i < kOuterFeatures; ++i) x[i] = static_cast<T>(line[places[i]]);
       fetch_columns(right + row * d.row_step + column * static_cast<int>(sizeof(T)), columns, y);
       ARN_UNROLL
       for (int i = 0; i < kOuterFeatures; ++i) {
