@@ -183,10 +183,12 @@ Status DeviceSession::synchronise(int& step) noexcept {
   return status_of(found);
 }
 
-// What belongs to turns alone has perhaps not been launched yet.
+// The turns before have launched what this one does, but for what belongs to recorded ones alone,
+// and for copies, whose pieces hang on where they begin.
 Status DeviceSession::begin_recording() noexcept {
   device_.enter();
-  const int error = load_turns();
+  int error = load_turns();
+  if (error == kNoError) error = load_copies();
   return status_of(error != kNoError ? error : api().begin_capture(stream_));
 }
 

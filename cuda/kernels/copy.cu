@@ -43,6 +43,16 @@ ARN_KERNEL fill_range(ArangeArgs a) {
 
 }  // namespace
 
+int load_copies() {
+  int error = 0;
+  for (const std::size_t item : {1, 2, 4, 8, 16}) {
+    if (error != 0) return error;
+    error = visit_item(
+        item, []<class Item>(std::type_identity<Item>) { return load(copy_elements<Item>); });
+  }
+  return error;
+}
+
 int launch_copy(const CopyArgs& args, std::size_t item, Stream stream) {
   if (args.count == 0) return 0;
   return visit_item(item, [&]<class Item>(std::type_identity<Item>) {

@@ -21,6 +21,9 @@ struct CopyArgs {
   std::int64_t from_strides[kMaxDims];
 };
 
+// Brings the kernels for elements of all sizes to the device, so that any of them can be kept for a
+// graph.
+int load_copies();
 // Elements of so many bytes: 1, 2, 4, 8 or 16.
 int launch_copy(const CopyArgs& args, std::size_t item, Stream stream);
 
