@@ -265,6 +265,19 @@ def test_nonzero() -> None:
         T.nonzero(T.dscalar())
 
 
+@pytest.mark.parametrize("dtype", [None, "int8"])
+def test_one_hot_rows(dtype: str | None) -> None:
+    y, classes = T.ivector("y"), T.lscalar("classes")
+    f = arignote.function([y, classes], T.extra_ops.to_one_hot(y, classes, dtype))
+    found = f([2, 0, -1], 4)
+    wanted = np.eye(4, dtype=dtype or arignote.config.floatX)[[2, 0, 3]]
+    np.testing.assert_array_equal(found, wanted, strict=True)
+    with pytest.raises(IndexError, match="index 4 is out of bounds for size 4"):
+        f([1, 4], 4)
+    with pytest.raises(TypeError, match="y must be a vector of integers"):
+        T.to_one_hot(T.fvector(), 3)
+
+
 @pytest.mark.parametrize("axis", [None, 0, 1, -1])
 @pytest.mark.parametrize("indices", [1, [0, 2, 2], [[0, 1], [2, 0]]])
 def test_take(indices: Any, axis: int | None) -> None:

@@ -304,6 +304,7 @@ from arignote.tensor.indexing import (
     nonzero_values as nonzero_values,
     set_subtensor as set_subtensor,
     take as take,
+    to_one_hot as to_one_hot,
 )
 from arignote.tensor.linalg import (
     diag as diag,

@@ -7,6 +7,7 @@ from typing import Any
 from arignote import ops
 from arignote.errors import GraphTypeError
 from arignote.graph.variable import Variable
+from arignote.tensor.creation import arange, zeros
 from arignote.tensor.operators import symbolic
 from arignote.tensor.var import TensorLike, TensorVariable
 
@@ -197,3 +198,42 @@ def take(a: TensorLike, indices: TensorLike, axis: int | None = None) -> Variabl
     index = (*[slice(None)] * place, ops.as_variable(indices))
     result: TensorVariable = variable[index]
     return result
+
+
+@symbolic
+def to_one_hot(y: TensorLike, nb_class: TensorLike, dtype: str | None = None) -> Variable:
+    """Return a matrix with a row for each label, which is 1 in the column of that number, else 0.
+
+    Parameters
+    ----------
+    y
+        Labels, a vector of integers from 0 to ``nb_class - 1``. Negative ones count from the end.
+    nb_class
+        How many columns: an integer, or an integer scalar.
+    dtype
+        Of the result, ``config.floatX`` by default.
+
+    Returns
+    -------
+    TensorVariable
+        A matrix, one-hot targets of ``nnet.categorical_crossentropy``.
+
+    Raises
+    ------
+    TypeError
+        If ``y`` is no vector of integers.
+    IndexError
+        In a call, if a label is out of range.
+
+    Examples
+    --------
+    >>> to_one_hot([2, 0], 3, dtype="int8").eval()
+    array([[0, 0, 1],
+           [1, 0, 0]], dtype=int8)
+    """
+    labels: Any = ops.as_variable(y)
+    if labels.ndim != 1 or not labels.dtype.startswith(("int", "uint")):
+        raise GraphTypeError(f"[to_one_hot] y must be a vector of integers: {labels.type}")
+    rows = labels.shape[0]
+    matrix: Any = zeros((rows, nb_class), dtype)
+    return set_subtensor(matrix[arange(rows), labels], 1)
