@@ -30,8 +30,9 @@ ProgramAxes lay_out_axes(std::span<const std::int64_t> shape, std::vector<Stride
     if (shape[axis] != 1) (is_reduced ? reduced : kept).push_back(axis);
   }
   const bool is_inner = kept.empty() || reduced.empty() || kept.back() < reduced.back();
-  axes.is_by_rows =
-      mask != 0 && (axes.kept < kFewResults || (is_inner && axes.reduced >= kFewElements));
+  // A block for each result is more than a launch may have if there are too many.
+  axes.is_by_rows = mask != 0 && axes.kept <= kMostBlocks &&
+                    (axes.kept < kFewResults || (is_inner && axes.reduced >= kFewElements));
   std::vector<int> order = axes.is_by_rows ? kept : reduced;
   const std::vector<int>& inner = axes.is_by_rows ? reduced : kept;
   const std::size_t border = order.size();

@@ -32,6 +32,7 @@ constexpr int kCaptureUnsupported = 900;  // cudaErrorStreamCaptureUnsupported
 std::mutex one_kernel;
 std::atomic<std::int64_t> launch_count{0};
 Order order = Order::kForward;
+std::int64_t ends = 0;
 
 [[noreturn]] void fail(const char* what) {
   std::fprintf(stderr, "[emulation] %s\n", what);
@@ -261,8 +262,11 @@ bool is_loaded(const void* name) {
 
 void run_blocks(const Shape& shape, const std::function<void()>& kernel) {
   const std::scoped_lock lock(one_kernel);
-  std::vector<std::int64_t> blocks(static_cast<std::size_t>(shape.blocks));
+  const bool all_run = ends == 0 || shape.blocks <= 2 * ends;
+  const std::int64_t left_out = all_run ? 0 : shape.blocks - 2 * ends;
+  std::vector<std::int64_t> blocks(static_cast<std::size_t>(shape.blocks - left_out));
   std::iota(blocks.begin(), blocks.end(), std::int64_t{0});
+  if (!all_run) std::for_each(blocks.begin() + ends, blocks.end(), [&](auto& b) { b += left_out; });
   if (order == Order::kBackward) std::ranges::reverse(blocks);
   if (order == Order::kShuffled) std::ranges::shuffle(blocks, std::mt19937_64(shape.blocks));
   for (const std::int64_t block : blocks) block_at_work().run(shape, block, kernel);
@@ -273,6 +277,16 @@ void run_blocks(const Shape& shape, const std::function<void()>& kernel) {
 void set_order(Order next) {
   const std::scoped_lock lock(one_kernel);
   order = next;
+}
+
+void set_ends(std::int64_t blocks) {
+  const std::scoped_lock lock(one_kernel);
+  ends = blocks;
+}
+
+std::int64_t get_ends() {
+  const std::scoped_lock lock(one_kernel);
+  return ends;
 }
 
 const Place& now() { return block_at_work().place(); }

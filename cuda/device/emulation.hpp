@@ -15,6 +15,10 @@ namespace [[gnu::visibility("default")]] emulation {
 // In what order blocks, and the threads of a block, come to run: results must not depend on it.
 enum class Order { kForward, kBackward, kShuffled };
 void set_order(Order order);
+// How many blocks at each end of a launch run, all of them if it is 0: with a few, tests can launch
+// more threads than they have time for.
+void set_ends(std::int64_t blocks);
+std::int64_t get_ends();
 
 struct Shape {
   std::int64_t blocks;
