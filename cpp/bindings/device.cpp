@@ -26,8 +26,9 @@ class Transfers {
   template <class Work>
   Status run(Work&& work) {
     const std::scoped_lock lock(mutex_);
-    if (!session_) session_ = backend_->open();
-    if (!session_) return Status::out_of_memory(-1);
+    if (!session_) {
+      if (const Status status = backend_->open(session_); !status.ok()) return status;
+    }
     const Status status = work(*session_);
     int step = -1;
     const Status end = session_->synchronise(step);

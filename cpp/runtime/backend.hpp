@@ -5,7 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <string_view>
 
 #include "core/status.hpp"
@@ -18,6 +21,12 @@ namespace arignote {
 inline constexpr const char* kBackendCapsule = "arignote.backend." ARN_BACKEND_ABI;
 
 struct Program;
+
+// For who may throw: std::bad_alloc, or std::runtime_error if the device fails.
+inline void demand(const Status& status) {
+  if (status.code == Code::kOutOfMemory) throw std::bad_alloc();
+  if (!status.ok()) throw std::runtime_error(std::string("[device] ") + status.what);
+}
 
 // Work that a session has kept.
 class Recording {
@@ -100,8 +109,8 @@ class Backend {
   // What temporaries of the rows that run together may take.
   virtual std::int64_t block_bytes() const noexcept = 0;
 
-  // Null when there is no memory.
-  virtual std::unique_ptr<Session> open() noexcept = 0;
+  // Null with a status that is not ok.
+  virtual Status open(std::unique_ptr<Session>& session) noexcept = 0;
 };
 
 }  // namespace arignote

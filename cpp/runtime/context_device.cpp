@@ -6,9 +6,8 @@
 
 namespace arignote {
 void Context::open_device(Session* outer) {
-  if (outer == nullptr) own_session_ = program_.backend->open();
+  if (outer == nullptr) demand(program_.backend->open(own_session_));
   session_ = outer == nullptr ? own_session_.get() : outer;
-  if (session_ == nullptr) throw std::bad_alloc();
   for (BoundStep& step : steps_) step.args.session = session_;
   for (int i = 0; i < n_segments(); ++i) device_arenas_.emplace_back(program_.backend);
   const auto is_scalar_there = [](const BufferSpec& spec) {

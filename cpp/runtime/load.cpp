@@ -56,10 +56,6 @@ void find_kernel_of(const Plan& plan, const Backend* backend, int id, Step& step
 
 // --- constants
 
-void demand(const Status& status) {
-  if (!status.ok()) throw std::runtime_error(std::string("[device] ") + status.what);
-}
-
 // C-contiguous, so their bytes are all there is to bring over.
 std::vector<DeviceMemory> upload_constants(const Plan& plan, Backend* backend) {
   std::vector<DeviceMemory> constants(plan.constants.size());
@@ -67,8 +63,7 @@ std::vector<DeviceMemory> upload_constants(const Plan& plan, Backend* backend) {
   for (std::size_t i = 0; i < constants.size(); ++i) {
     const BufferSpec& spec = plan.buffer(plan.constant_buffers[i]);
     if (!spec.on_device) continue;
-    if (!session) session = backend->open();
-    if (!session) throw std::bad_alloc();
+    if (!session) demand(backend->open(session));
     const Constant& constant = plan.constants[i];
     std::size_t bytes = size_of(spec.dtype);
     for (const std::int64_t length : constant.shape) bytes *= static_cast<std::size_t>(length);

@@ -95,6 +95,8 @@ void Device::release(std::byte* memory) noexcept {
   }
 }
 
-std::unique_ptr<Session> Device::open() noexcept { return DeviceSession::open(*this); }
+Status Device::open(std::unique_ptr<Session>& session) noexcept {
+  return DeviceSession::open(*this, session);
+}
 
 }  // namespace arignote::device

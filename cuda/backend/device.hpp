@@ -34,7 +34,7 @@ class Device final : public Backend {
   std::byte* allocate(std::size_t bytes) noexcept override;
   void release(std::byte* memory) noexcept override;
   std::int64_t block_bytes() const noexcept override { return most_block_bytes; }
-  std::unique_ptr<Session> open() noexcept override;
+  Status open(std::unique_ptr<Session>& session) noexcept override;
 
   // Makes the device the calling thread's: before every call of the driver.
   void enter() const noexcept { static_cast<void>(api().use_device(number_)); }

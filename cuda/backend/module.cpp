@@ -7,7 +7,6 @@
 #include <limits>
 #include <new>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -122,8 +121,9 @@ double time_copy(int number, std::size_t bytes) {
   Device& device = device_of(number);
   DeviceMemory from(&device);
   DeviceMemory to(&device);
-  const std::unique_ptr<Session> session = device.open();
-  if (!session || !from.reserve(bytes) || !to.reserve(bytes)) throw std::bad_alloc();
+  std::unique_ptr<Session> session;
+  demand(device.open(session));
+  if (!from.reserve(bytes) || !to.reserve(bytes)) throw std::bad_alloc();
   using Clock = std::chrono::steady_clock;
   double best = std::numeric_limits<double>::infinity();
   for (int i = 0; i < kCopies; ++i) {
@@ -131,7 +131,7 @@ double time_copy(int number, std::size_t bytes) {
     const Clock::time_point begin = Clock::now();
     Status status = session->copy(from.data(), to.data(), bytes);
     if (status.ok()) status = session->synchronise(step);
-    if (!status.ok()) throw std::runtime_error(status.what);
+    demand(status);
     best = std::min(best, std::chrono::duration<double>(Clock::now() - begin).count());
   }
   return best;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <new>
 #include <string>
+#include <utility>
 
 #include "backend/api.hpp"
 #include "backend/device.hpp"
@@ -63,20 +64,24 @@ Status status_of(int error) {
   }
 }
 
-std::unique_ptr<DeviceSession> DeviceSession::open(Device& device) noexcept {
+Status DeviceSession::open(Device& device, std::unique_ptr<Session>& session) noexcept {
   device.enter();
-  std::unique_ptr<DeviceSession> session(new (std::nothrow) DeviceSession(device));
-  if (!session || api().create_stream(&session->stream_) != kNoError) return nullptr;
-  session->fault_ = reinterpret_cast<Fault*>(device.allocate(sizeof(Fault)));
-  const Fault none;
-  if (session->fault_ == nullptr ||
-      !session
-           ->upload(reinterpret_cast<const std::byte*>(&none),
-                    reinterpret_cast<std::byte*>(session->fault_), sizeof(Fault))
-           .ok()) {
-    return nullptr;
+  std::unique_ptr<DeviceSession> made(new (std::nothrow) DeviceSession(device));
+  if (!made) return Status::out_of_memory(-1);
+  if (const int error = api().create_stream(&made->stream_); error != kNoError) {
+    return status_of(error);
   }
-  return session;
+  made->fault_ = reinterpret_cast<Fault*>(device.allocate(sizeof(Fault)));
+  if (made->fault_ == nullptr) {
+    // A driver that has failed for good has no memory to give either.
+    const Status lost = status_of(made->wait());
+    return lost.ok() ? Status::out_of_memory(-1) : lost;
+  }
+  const Fault none;
+  const Status status = made->upload(reinterpret_cast<const std::byte*>(&none),
+                                     reinterpret_cast<std::byte*>(made->fault_), sizeof(Fault));
+  if (status.ok()) session = std::move(made);
+  return status;
 }
 
 DeviceSession::~DeviceSession() {

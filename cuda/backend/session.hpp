@@ -14,8 +14,8 @@ class Device;
 
 class DeviceSession final : public Session {
  public:
-  // Null when there is no memory.
-  static std::unique_ptr<DeviceSession> open(Device& device) noexcept;
+  // Null with a status that is not ok.
+  static Status open(Device& device, std::unique_ptr<Session>& session) noexcept;
   ~DeviceSession() override;
   DeviceSession(const DeviceSession&) = delete;
   DeviceSession& operator=(const DeviceSession&) = delete;

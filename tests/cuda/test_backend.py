@@ -331,6 +331,15 @@ def test_a_device_that_is_lost_has_not_run_out_of_memory(driver: ModuleType) -> 
         driver.mend()
 
 
+@pytest.mark.parametrize("call", ["create_stream", "allocate", "copy"])
+def test_a_function_for_a_device_that_is_lost_is_told_so(driver: ModuleType, call: str) -> None:
+    device = driver.open(0)
+    driver.trim(0)
+    driver.let_fail(call, for_ever=True)
+    with pytest.raises(RuntimeError, match="cudaErrorIllegalAddress"):
+        doubled(device)(np.ones(3))
+
+
 def test_after_a_failure_that_stays_every_call_says_so(driver: ModuleType) -> None:
     device = driver.open(0)
     state = _core.State(np.ones(100), device=device)
