@@ -54,6 +54,9 @@ class Session {
   virtual void at(int step) noexcept = 0;
   // And to this step of the body that it runs, whose operands begin at some row.
   virtual void within(int part, std::int64_t row) noexcept = 0;
+  // A step has been queued. Waits for it if the device was asked to tell which one it fails at;
+  // what is not ok is the device's failure, and faults are left to synchronise().
+  virtual Status finish_step() noexcept = 0;
 
   // From the host's memory, which may change as soon as this returns.
   virtual Status upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;

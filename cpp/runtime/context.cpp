@@ -370,7 +370,10 @@ Status Context::run_step(int id, Host& host) {
   if (session_ != nullptr) {
     if (const Status status = enter_step(id); !status.ok()) return status;
   }
-  if (step.kernel != nullptr) return of_kernel(step.kernel->run(step.args));
+  if (step.kernel != nullptr) {
+    const Status status = of_kernel(step.kernel->run(step.args));
+    return status.ok() && session_ != nullptr ? session_->finish_step() : status;
+  }
   return step.is_host ? host.call(*this, id) : Status{};
 }
 

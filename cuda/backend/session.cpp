@@ -1,11 +1,13 @@
 #include "backend/session.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <new>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "backend/api.hpp"
@@ -33,6 +35,12 @@ class Graph final : public Recording {
   bool may_fail_;
 };
 
+// CUDA's own switch, which has each launch wait for the kernel, but for those of a graph.
+bool is_launch_blocking() {
+  const char* const value = std::getenv("CUDA_LAUNCH_BLOCKING");
+  return value != nullptr && !std::string_view(value).empty() && std::string_view(value) != "0";
+}
+
 Status status_of(const Fault& found) {
   if (found.kind == FaultKind::kNonzeroCount) {
     return Status::bad_plan("[nonzero] outputs must have the number of nonzero elements");
@@ -46,23 +54,32 @@ Status status_of(const Fault& found) {
 
 }  // namespace
 
-// A status has a text that lasts for ever.
+// A status has a text that lasts for ever. What fails on the device is told of by whichever call
+// the host makes then.
 Status status_of(int error) {
   if (error == kNoError) return {};
   if (error == kErrorMemory) return Status::out_of_memory(-1);
   try {
     static std::mutex mutex;
-    static auto& texts = *new std::map<int, std::string>;
+    static auto& texts = *new std::map<std::pair<int, bool>, std::string>;
     const std::scoped_lock lock(mutex);
-    std::string& text = texts[error];
+    const bool may_be_late = !is_launch_blocking();
+    std::string& text = texts[{error, may_be_late}];
     if (text.empty()) {
       text = std::string("CUDA says ") + api().error_name(error) + ": " + api().error_text(error);
+      if (may_be_late) {
+        text += "; an earlier step may have failed, and with CUDA_LAUNCH_BLOCKING=1 in the "
+                "environment the error names the step";
+      }
     }
     return Status::device_error(text.c_str());
   } catch (...) {
     return Status::device_error("a call of CUDA has failed");  // no memory for its words
   }
 }
+
+DeviceSession::DeviceSession(Device& device)
+    : device_(device), waits_for_steps_(is_launch_blocking()) {}
 
 Status DeviceSession::open(Device& device, std::unique_ptr<Session>& session) noexcept {
   device.enter();
@@ -105,6 +122,10 @@ void DeviceSession::within(int part, std::int64_t row) noexcept {
   is_idle_ = false;
   origin_.part = part;
   origin_.before = row;
+}
+
+Status DeviceSession::finish_step() noexcept {
+  return waits_for_steps_ ? status_of(wait()) : Status{};
 }
 
 Status DeviceSession::upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
@@ -189,8 +210,9 @@ Status DeviceSession::synchronise(int& step) noexcept {
 }
 
 // The turns before have launched what this one does, but for what belongs to recorded ones alone,
-// and for copies, whose pieces hang on where they begin.
+// and for copies, whose pieces hang on where they begin. Within a graph no step can be waited for.
 Status DeviceSession::begin_recording() noexcept {
+  if (waits_for_steps_) return Status::device_error("steps that are waited for cannot be kept");
   device_.enter();
   int error = load_turns();
   if (error == kNoError) error = load_copies();

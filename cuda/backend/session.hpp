@@ -22,6 +22,7 @@ class DeviceSession final : public Session {
 
   void at(int step) noexcept override;
   void within(int part, std::int64_t row) noexcept override;
+  Status finish_step() noexcept override;
   Status upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept override;
   Status add(const std::byte* from, std::byte* to, DType dtype,
              std::int64_t count) noexcept override;
@@ -46,7 +47,7 @@ class DeviceSession final : public Session {
   void expect_fault() { may_fail_ = true; }
 
  private:
-  explicit DeviceSession(Device& device) : device_(device) {}
+  explicit DeviceSession(Device& device);
   int wait() noexcept;
 
   Device& device_;
@@ -57,6 +58,7 @@ class DeviceSession final : public Session {
   bool is_idle_ = false;  // nothing has been queued since it was waited for last
   bool has_record_ = false;  // of faults: what was there then, if it is idle
   Fault record_;
+  const bool waits_for_steps_;
   Staging staging_;
 };
 

@@ -49,11 +49,21 @@ def call_error(
         error = _index_error(_step_at(plan, place), position, found, other)
         add_shapes(error, plan, arguments, states)
         return error
+    if kind == "device":
+        return DeviceError(f"[{plan.name}]{_named(plan, place)} {what}")
     step, _ = place
     location = f" (step {step}: {plan.steps[step].op})" if 0 <= step < len(plan.steps) else ""
-    if kind == "device":
-        return DeviceError(f"[{plan.name}] {what}{location}")
     return PlanError(f"[{plan.name}] {what}{location}")
+
+
+def _named(plan: Plan, place: tuple[int, int]) -> str:
+    step, inner = place
+    if not 0 <= step < len(plan.steps):
+        return ""
+    body = body_of(plan.steps[step].params)
+    if body is None or inner < 0:
+        return f" step {step} ({plan.steps[step].op}):"
+    return f" step {step} ({plan.steps[step].op}), in it step {inner} ({body.steps[inner].op}):"
 
 
 def _step_at(plan: Plan, place: tuple[int, int]) -> Step:

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -52,11 +53,14 @@ class Driver {
   int failing_in = -1;  // how many of its calls are left until then
   int failing_with = kErrorIllegalAddress;
   bool stays_broken = false;
+  std::int64_t failing_launch = -1;  // its kernel fails, of which the next synchronisation tells
   std::map<std::string, std::int64_t> calls;
 
   // Returns the error with which a call is to fail.
   int enter(const char* call) {
     ++calls[call];
+    const bool has_failed = failing_launch >= 0 && emulation::launches() > failing_launch;
+    is_broken_ = is_broken_ || (has_failed && std::string_view(call) == "synchronise");
     if (is_broken_) return failing_with;
     if (failing != call || failing_in < 0 || failing_in-- > 0) return kNoError;
     is_broken_ = stays_broken;
@@ -66,6 +70,7 @@ class Driver {
     is_broken_ = stays_broken = false;
     failing.clear();
     failing_in = -1;
+    failing_launch = -1;
   }
 
   int allocate(void** memory, std::size_t bytes) {
@@ -402,6 +407,15 @@ void add_test_functions(py::module_& module) {
       },
       py::arg("call"), py::arg("after") = 0, py::arg("error") = kErrorIllegalAddress,
       py::arg("for_ever") = false);
+  // The kernel of the launch after so many, for ever.
+  module.def(
+      "let_kernel_fail",
+      [](std::int64_t after) {
+        Driver::get().mend();
+        Driver::get().failing_with = kErrorIllegalAddress;
+        Driver::get().failing_launch = emulation::launches() + after;
+      },
+      py::arg("after"));
   module.def("mend", [] { Driver::get().mend(); });
   module.def("used", [] { return Driver::get().used(); });
   module.def("pinned", [] { return Driver::get().pinned; });
