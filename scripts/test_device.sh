@@ -6,12 +6,13 @@
 #
 # The environment and a log of each part come to FOLDER, build/device if none is named. A part that
 # fails or takes too long does not keep the others from running: the exit status tells of it. All
-# parts together end after nine minutes at most, on a machine with cores enough.
+# parts together end after nine minutes at most on a GPU, with cores enough.
 #
 # It needs nvcc and a C++20 compiler. Packages that python3 has are used as they are, and those that
 # it lacks come from PyPI: with all of them there, no network is needed.
 #
-# ARIGNOTE_TEST_DEVICE=emulated tries the script itself where there is no GPU.
+# ARIGNOTE_TEST_DEVICE=emulated tries the script itself where there is no GPU, with ten times as long
+# for each part.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p "${1:-build/device}"
@@ -26,9 +27,11 @@ if [ "$ARIGNOTE_TEST_DEVICE" = cuda ]; then
   command -v nvcc >/dev/null || PATH=$PATH:/usr/local/cuda/bin
   as_module=("$python" -m)
   options=(cmake.define.ARIGNOTE_CUDA=ON cmake.define.CMAKE_CUDA_ARCHITECTURES=native)
+  patience=1
 elif [ "$ARIGNOTE_TEST_DEVICE" = emulated ]; then
   as_module=("$python" tests/helpers/on_emulation.py)
   options=(cmake.define.ARIGNOTE_CUDA_EMULATED=ON)
+  patience=10
 else
   printf 'ARIGNOTE_TEST_DEVICE must be cuda or emulated: %s\n' "$ARIGNOTE_TEST_DEVICE" >&2
   exit 2
@@ -40,7 +43,7 @@ note() { printf '%-24s %s\n' "$@" | tee -a "$summary"; }
 part() {
   local name=$1 seconds=$2 begin=$SECONDS status=0 outcome
   shift 2
-  timeout --kill-after=5 "$seconds" "$@" >"$folder/$name.log" 2>&1 || status=$?
+  timeout --kill-after=5 $((seconds * patience)) "$@" >"$folder/$name.log" 2>&1 || status=$?
   case $status in
     0) outcome=passed ;;
     124 | 137) outcome="FAILED: stopped" ;;
