@@ -19,6 +19,8 @@ class Caller final : public Host {
   explicit Caller(const FunctionCore& core);
   ~Caller();
 
+  const Context& context() const { return context_; }
+
   // `function` is the Python object, whose methods are the slow paths; `arguments` are as many as
   // there are inputs. With `undo`, states are as they were when a step or the observer fails.
   Ref call(PyObject* function, PyObject* const* arguments, Observer* observer, bool undo);

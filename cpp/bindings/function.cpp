@@ -11,6 +11,7 @@
 #include "bindings/types.hpp"
 #include "bindings/unwinding.hpp"
 #include "core/buffer.hpp"
+#include "runtime/by_rows.hpp"
 
 namespace arignote {
 
@@ -261,6 +262,40 @@ PyObject* function_profile_data(PyObject* self, PyObject*) {
                        profile->calls.nanoseconds.load(), "steps", steps.get());
 }
 
+// --- row blocks
+
+// Nothing is known of kernels that no run has bound.
+Ref row_blocks_of(const Context& context) {
+  Ref found(PyList_New(0));
+  const Plan& plan = context.program().plan;
+  for (int id = 0; found && context.is_settled() && id < plan.n_steps(); ++id) {
+    const Step& step = plan.step(id);
+    const Kernel* const kernel = context.kernel(id);
+    if (step.kind != StepKind::kByRows || !step.on_device || kernel == nullptr) continue;
+    const Status status = why_apart(*kernel);
+    const char* const why = status.ok()                         ? ""
+                            : status.code == Code::kOutOfMemory ? "there is no memory for it"
+                                                                : status.what;
+    const Ref entry(Py_BuildValue("isi", id, why, status.step));
+    if (!entry || PyList_Append(found.get(), entry.get()) < 0) return nullptr;
+  }
+  return found;
+}
+
+PyObject* function_row_blocks(PyObject* self, PyObject*) {
+  FunctionCore* core = core_of(self);
+  if (core == nullptr) return nullptr;
+  try {
+    std::unique_ptr<Caller> caller = core->take_caller();
+    Ref found = row_blocks_of(caller->context());
+    core->give_back(std::move(caller));
+    return found.release();
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
 // --- the type
 
 PyObject* function_new(PyTypeObject* type, PyObject*, PyObject*) {
@@ -327,6 +362,8 @@ PyMethodDef function_methods[] = {
      "_loop($self, arguments, stacked, count)\n--\n\nCall many times, with slices of stacks."},
     {"_note_step", function_note_step, METH_VARARGS,
      "_note_step($self, error, step)\n--\n\nNotes where a loop ended; a subclass knows how."},
+    {"_row_blocks", function_row_blocks, METH_NOARGS,
+     "_row_blocks($self)\n--\n\nHow the device runs the row blocks of the last call."},
     {"profile", function_profile, METH_O,
      "profile($self, enable)\n--\n\nStart (from zero) or stop counting."},
     {"profile_data", function_profile_data, METH_NOARGS,

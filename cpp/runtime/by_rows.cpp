@@ -55,7 +55,8 @@ class ByRows final : public Kernel {
 
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
     together_ = session_ == nullptr ? nullptr : body_.backend->row_block(spec_, body_);
-    if (together_ != nullptr && together_->bind(inputs, outputs).ok()) return {};
+    apart_ = together_ != nullptr ? together_->bind(inputs, outputs) : Status::out_of_memory(kNone);
+    if (apart_.ok()) return {};
     together_ = nullptr;
     inputs_.assign(inputs.begin(), inputs.end());
     outputs_.assign(outputs.begin(), outputs.end());
@@ -87,6 +88,7 @@ class ByRows final : public Kernel {
     for (const Prepared& part : prepared_) bytes += align_up(part.bytes);
     return bytes;
   }
+  const Status& why_apart() const { return apart_; }
   double cost() const override { return together_ != nullptr ? together_->cost() : cost_; }
   Status enter(Session& session) noexcept override {
     return together_ != nullptr ? together_->enter(session) : Status{};
@@ -341,6 +343,7 @@ class ByRows final : public Kernel {
   const StepSpec& spec_;
   const Program& body_;
   std::unique_ptr<Kernel> together_;  // runs all of the body on a device, if it has such a kernel
+  Status apart_;  // why there is none
   Session* session_;  // null for a body on the host
   std::vector<std::int64_t> cut_;
   std::vector<std::int64_t> is_sum_;
@@ -366,5 +369,7 @@ class ByRows final : public Kernel {
 std::unique_ptr<Kernel> make_by_rows(const StepSpec& spec, const Program& body, Session* session) {
   return std::make_unique<ByRows>(spec, body, session);
 }
+
+Status why_apart(const Kernel& by_rows) { return static_cast<const ByRows&>(by_rows).why_apart(); }
 
 }  // namespace arignote

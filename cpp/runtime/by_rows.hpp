@@ -16,4 +16,8 @@ void verify_by_rows(const std::string& where, const StepSpec& spec, const Progra
 // `session` is where a body that lies on a device runs.
 std::unique_ptr<Kernel> make_by_rows(const StepSpec& spec, const Program& body, Session* session);
 
+// Of such a kernel that is bound, for a body on a device: ok if that runs the body as one kernel,
+// else why not, with the step of the body that it hangs on if it is one's.
+Status why_apart(const Kernel& by_rows);
+
 }  // namespace arignote

@@ -83,6 +83,8 @@ class Context {
   // Rough nanoseconds of a run with the layouts of the last one.
   double cost() const { return bindings_.back()->cost(); }
 
+  // Whether the last run or prepare got so far as to bind all kernels.
+  bool is_settled() const { return settled_ == n_segments(); }
   // A step's kernel for the layouts of the last run or prepare; null for aliases.
   Kernel* kernel(int step) const { return steps_[step].kernel; }
   // What the kernel of a step gets from now on, beside its operands.

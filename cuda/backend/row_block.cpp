@@ -20,10 +20,7 @@ class RowBlock final : public Kernel {
       : step_(step), body_(body), device_(device) {}
 
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
-    if (!plan_.make(step_, body_, inputs, outputs, device_.shared_bytes())) {
-      return Status::bad_plan("[by_rows] steps that one kernel of the device can run together");
-    }
-    return {};
+    return plan_.make(step_, body_, inputs, outputs, device_.shared_bytes());
   }
   std::size_t workspace_bytes() const override {
     return static_cast<std::size_t>(plan_.args.chunks * plan_.args.partial_step);

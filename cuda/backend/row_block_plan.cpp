@@ -102,20 +102,28 @@ void place(RowBlockPlan& plan, RowOperands& rows, const SharedMemory& memory, st
 
 }  // namespace
 
-bool RowBlockPlan::make(const StepSpec& step, const Program& body, std::span<const Layout> inputs,
-                        std::span<const Layout> outputs, std::int64_t shared_bytes) {
+Status RowBlockPlan::make(const StepSpec& step, const Program& body, std::span<const Layout> inputs,
+                          std::span<const Layout> outputs, std::int64_t shared_bytes) {
   *this = {};
   const std::span<const std::int64_t> cut = std::span(step.ints).first(inputs.size());
   const std::span<const std::int64_t> is_sum = std::span(step.ints).subspan(inputs.size());
   const std::optional<DType> dtype = dtype_of(body.plan);
   RowOperands rows(body);
-  if (!dtype || !rows.find(inputs, cut) || !fit(body.plan, rows, is_sum, outputs)) return false;
+  if (!dtype) return Status::bad_plan("its products are not all of float32, or all of float64");
+  if (!rows.find(inputs, cut) || !fit(body.plan, rows, is_sum, outputs)) {
+    return Status::bad_plan("what it reads or makes does not lie row by row, or is too much");
+  }
   RowSteps made(body, rows, is_sum, *dtype);
   for (int id = 0; id < body.plan.n_steps(); ++id) {
-    if (!made.add(id)) return false;
+    if (made.add(id)) continue;
+    Status refused = Status::bad_plan("the kernel has no such step, or none with so many columns");
+    refused.step = id;
+    return refused;
   }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    if (is_sum[i] != 0 && !made.has_sum(body.plan.outputs[i])) return false;
+    if (is_sum[i] != 0 && !made.has_sum(body.plan.outputs[i])) {
+      return Status::bad_plan("a result over all rows is none of the kernel's sums");
+    }
   }
   args.dtype = *dtype;
   args.may_fail = rows.has_indices() || made.has_labels;
@@ -124,7 +132,10 @@ bool RowBlockPlan::make(const StepSpec& step, const Program& body, std::span<con
   args.chunks = ceil_div(args.rows, args.chunk);
   const SharedMemory memory(rows, made, args.may_fail);
   const std::int64_t tile = memory.tile_for(args.chunk, shared_bytes);
-  if (tile == 0) return false;
+  if (tile == 0) {
+    return Status::bad_plan(
+        "the parameters, the sums and four rows do not fit in the shared memory of a block");
+  }
 
   steps = std::move(made.steps);
   operations = std::move(made.operations);
@@ -145,7 +156,7 @@ bool RowBlockPlan::make(const StepSpec& step, const Program& body, std::span<con
   args.n_factors = static_cast<int>(factors.size());
   args.n_streams = static_cast<int>(streams.size());
   args.n_sums = static_cast<int>(sums.size());
-  return true;
+  return {};
 }
 
 }  // namespace arignote::device

@@ -27,10 +27,10 @@ struct RowBlockPlan {
   // this order.
   RowBlockArgs args{};
 
-  // False where the steps are not such that few results of each row follow from the same row, or
-  // what they need together does not fit in so much shared memory.
-  bool make(const StepSpec& step, const Program& body, std::span<const Layout> inputs,
-            std::span<const Layout> outputs, std::int64_t shared_bytes);
+  // What is not ok says why: the steps are not such that few results of each row follow from the
+  // same row, or what they need together does not fit in so much shared memory.
+  Status make(const StepSpec& step, const Program& body, std::span<const Layout> inputs,
+              std::span<const Layout> outputs, std::int64_t shared_bytes);
 };
 
 }  // namespace arignote::device

@@ -93,6 +93,11 @@ def launches(work: Callable[[], Any]) -> int:
     return int(emulated().launches() - before)
 
 
+def notes_of(f: Function) -> list[str]:
+    """Return what is told of how the device runs row blocks."""
+    return [note for note in theano.explain(f).notes if "one kernel of the device" in note]
+
+
 def kernels_of_blocks(made: Made) -> int:
     """Return how many kernels the row block of a call takes."""
     f, arguments, _ = made
@@ -148,6 +153,7 @@ def test_models_whose_steps_run_together(on_device: None, name: str) -> None:
         apart = launches(lambda: g(*item.arguments))
     assert (together == apart) == (name in APART)
     assert together <= apart
+    assert notes_of(f)[0].endswith(" is one kernel of the device") == (name not in APART)
 
 
 @pytest.mark.parametrize(("features", "classes"), [(5, 65), (9000, 2)])
@@ -159,6 +165,21 @@ def test_what_does_not_fit_runs_apart(
     made = softmax(9, features, classes)
     assert_reordered(results(made), wanted)
     assert kernels_of_blocks(made) > TOGETHER
+
+
+def test_explain_tells_why_steps_run_apart(on_device: None) -> None:
+    f, arguments, _ = softmax(9, 5, 65)
+    (number,) = [n for n, step in enumerate(f.plan.steps) if step.op == "by_rows"]
+    start = f"step {number} is not one kernel of the device: "
+    unknown = f"step {number}: after a call it is known whether it is one kernel of the device"
+    assert notes_of(f) == [unknown]
+    f(*arguments)
+    why = "the kernel has no such step, or none with so many columns (step 0 of it: dot)"
+    assert notes_of(f) == [start + why]
+    f, arguments, _ = softmax(9, 9000, 2)
+    f(*arguments)
+    why = "the parameters, the sums and four rows do not fit in the shared memory of a block"
+    assert notes_of(f) == [start + why]
 
 
 def test_bits_do_not_depend_on_how_many_rows_fit(few_chunks: None) -> None:
@@ -343,4 +364,5 @@ def test_a_lack_of_memory_changes_nothing(on_device: None) -> None:
         emulated().set_limit(1 << 32)
     for value, old in zip(parameters, before, strict=True):
         np.testing.assert_array_equal(value.get_value(), old)
+    assert "after a call it is known whether" in notes_of(f)[0]
     assert np.isfinite(f(*arguments)[0])

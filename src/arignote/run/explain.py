@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from arignote.plan.by_rows import body_of
 from arignote.plan.plan import Plan
 from arignote.rewrite.engine import Firing
 from arignote.rewrite.pipeline import PHASES
 from arignote.run.compiled import compile_source
 from arignote.run.function import Function
 from arignote.run.mode import Mode
+
+_TOGETHER = "one kernel of the device"
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Explanation:
         The rules that applied, in order, with what stood there and what replaced it.
     notes
         For each group of nodes that run together, row block by row block, what is in it, and what
-        is not and why; also for each matrix product that is in no such group.
+        is not and why; also for each matrix product that is in no such group. On a device, whether
+        one kernel runs all of a group, and if not, why: that is known after the first call.
     before, after
         The plan of the graph as it was written, and the one that runs.
     """
@@ -85,4 +89,26 @@ def explain(function: Function) -> Explanation:
     compiled = function.compiled
     before = compile_source(compiled.source, Mode(optimizer=None)).plan
     log = compiled.log
-    return Explanation(tuple(log.firings), tuple(log.notes), before, compiled.plan)
+    notes = (*log.notes, *_device_notes(function))
+    return Explanation(tuple(log.firings), notes, before, compiled.plan)
+
+
+def _device_notes(function: Function) -> list[str]:
+    """Return how a device runs each row block of the plan."""
+    steps = function.plan.steps
+    ran = {number: (why, inner) for number, why, inner in function._row_blocks()}
+    notes = []
+    for number, step in enumerate(steps):
+        body = body_of(step.params)
+        if body is None or not step.device:
+            continue
+        if number not in ran:
+            notes.append(f"step {number}: after a call it is known whether it is {_TOGETHER}")
+            continue
+        why, inner = ran[number]
+        if inner >= 0:
+            why += f" (step {inner} of it: {body.steps[inner].op})"
+        notes.append(
+            f"step {number} is not {_TOGETHER}: {why}" if why else f"step {number} is {_TOGETHER}"
+        )
+    return notes
