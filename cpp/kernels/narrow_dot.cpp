@@ -16,6 +16,8 @@ constexpr std::size_t kMostPartBytes = 4 << 20;
 constexpr double kNanosecondsEach = 0.015;
 constexpr double kNanosecondsPerByte = 0.02;
 
+constexpr auto kUnit = static_cast<std::int64_t>(kAlignment);
+
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // A matrix of `columns` columns, each of which is dense.
@@ -101,14 +103,6 @@ std::size_t NarrowDot::prepared_bytes() const {
   return small == 0 ? 0 : align_up(small) + kAlignment;
 }
 
-// Rows of x are read in vectors that are aligned, as far as they can be; then so are those of w.
-std::int64_t NarrowDot::lead_bytes(const std::byte* x) const {
-  const auto place = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(x) % kAlignment);
-  const bool is_same_in_all_rows =
-      shape_.x_step * x_item_ % static_cast<std::int64_t>(kAlignment) == 0;
-  return x_item_ == item_ && is_same_in_all_rows && place % 16 == 0 ? place : 0;
-}
-
 std::int64_t NarrowDot::part_length() const {
   return (form_ == Form::kForward ? shape_.rows : shape_.step) * shape_.columns;
 }
@@ -130,7 +124,9 @@ double NarrowDot::cost() const {
 
 const std::byte* NarrowDot::prepare(const std::byte* b, const std::byte* x,
                                     std::byte* memory) const noexcept {
-  std::byte* const columns = memory + lead_bytes(x);
+  // Rows of x are read in vectors that are aligned, as far as they can be; then so are these.
+  const bool is_as_wide = x_item_ == item_;
+  std::byte* const columns = memory + (is_as_wide ? lead_bytes(shape_, x, item_, kUnit) : 0);
   transpose_.run(columns, b);
   return columns;
 }

@@ -35,8 +35,6 @@ class NarrowDot {
   void plan_parts();
   // Of the matrix of `features` rows that is held by columns; 0 if it is used as it is.
   std::size_t small_bytes() const;
-  // How far behind an aligned address the columns of b had best begin.
-  std::int64_t lead_bytes(const std::byte* x) const;
   // Of a sum over a part of the features, or of the rows.
   std::int64_t part_length() const;
   std::size_t part_bytes() const;

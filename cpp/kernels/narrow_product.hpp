@@ -33,6 +33,15 @@ constexpr std::int64_t narrow_step(std::int64_t features) {
   return (features + kLanes - 1) / kLanes * kLanes;
 }
 
+// So many bytes behind a multiple of `unit` all rows of x begin, whose elements have `item` bytes;
+// 0 if they lie in different ways, or not at blocks of 16 bytes.
+inline std::int64_t lead_bytes(const NarrowShape& shape, const void* x, std::int64_t item,
+                               std::int64_t unit) {
+  const auto address = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(x));
+  const bool is_same_in_all_rows = shape.x_step * item % unit == 0;
+  return is_same_in_all_rows && address % 16 == 0 ? address % unit : 0;
+}
+
 // Of the large matrix x, the small one and the result.
 using NarrowFn = void (*)(const NarrowShape& shape, const std::byte* x, const std::byte* small,
                           std::byte* out) noexcept;

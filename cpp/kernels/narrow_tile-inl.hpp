@@ -38,16 +38,14 @@ constexpr int kVectors = 2;  // of 16
 template <class T, class X>
 constexpr int kGroup = kVectors == 4 && !std::is_same_v<T, X> ? 2 * kColumns : kColumns;
 
-// Of a group of so many columns.
-constexpr int group_vectors(int columns) {
-  return std::min(kVectors, kVectors * kColumns / columns);
-}
-
 // With fewer columns more rows, or vectors, keep as many sums going: each waits for the one before.
 constexpr int tile_vectors(int columns) {
   constexpr int kSums = kVectors * kColumns;
   return columns == 1 ? std::min(kSums, 8) : kSums / columns;
 }
+
+// Of a group of columns beside others.
+constexpr int group_vectors(int columns) { return std::min(kVectors, tile_vectors(columns)); }
 
 // Lanes by which the first vector of each row of x begins before the row, so that the vectors
 // behind it are aligned: a vector that spans two lines of the cache takes as long as two. Only by
@@ -56,10 +54,9 @@ constexpr int tile_vectors(int columns) {
 template <class T, class X>
 std::int64_t lead_of(const NarrowShape& shape, const X* x) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  const auto address = reinterpret_cast<std::uintptr_t>(x);
-  const bool helps = ARN_MASKED_MEMORY && std::is_same_v<T, X> && address % 16 == 0 &&
-                     shape.x_step % lanes == 0 && shape.features >= lanes;
-  return helps ? static_cast<std::int64_t>(address / sizeof(X)) % lanes : 0;
+  constexpr std::int64_t kItem = sizeof(X);
+  const bool helps = ARN_MASKED_MEMORY && std::is_same_v<T, X> && shape.features >= lanes;
+  return helps ? lead_bytes(shape, x, kItem, lanes * kItem) / kItem : 0;
 }
 
 template <class D>
