@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/parallel.hpp"
+#include "kernels/block_table.hpp"
 #include "kernels/matrix_product.hpp"
 #include "kernels/strided.hpp"
 
@@ -30,6 +31,7 @@ template <class T>
 bool ProductRows<T>::plan(const ProductShape& shape) noexcept {
   shape_ = shape;
   functions_ = matrix_functions<T>();
+  copy_ = run_of(Update::kSet, dtype_of<T>());
   const auto& [m, n, k] = shape;
   packed_length_ = ceil_div(n, kPanel<T>) * kPanel<T> * k;
   if (k == 0 || k > kMostTileDepth || m * n * kItem<T> < kLeastBytes ||
@@ -66,12 +68,8 @@ void ProductRows<T>::copy_lines(const Factor<T>& lines, std::int64_t first,
   const std::int64_t length = length_of_line();
   for (std::int64_t line = first; line < last; ++line) {
     const T* const from = lines.data + line * lines.row_step;
-    T* const to = copy() + line * length;
-    if (lines.column_step == 1) {
-      std::copy_n(from, length, to);
-    } else {
-      for (std::int64_t i = 0; i < length; ++i) to[i] = from[i * lines.column_step];
-    }
+    copy_(reinterpret_cast<std::byte*>(copy() + line * length), kItem<T>,
+          reinterpret_cast<const std::byte*>(from), lines.column_step * kItem<T>, length);
   }
 }
 

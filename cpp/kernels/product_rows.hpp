@@ -8,6 +8,7 @@
 #include "kernels/factor.hpp"
 #include "kernels/kernel.hpp"
 #include "kernels/matrix_tile.hpp"
+#include "kernels/transfer.hpp"
 
 namespace arignote {
 
@@ -31,6 +32,7 @@ class ProductRows final : public RowSource {
 
   ProductShape shape_;
   MatrixFunctions<T> functions_{};
+  RunFn copy_ = nullptr;
   Buffer memory_;  // b, packed, then a
   std::int64_t packed_length_ = 0;
   Factor<T> a_{};  // the copy

@@ -110,22 +110,28 @@ struct LaneTotal {
         vectors[k] = Policy::combine_vectors(vectors[k], loaded);
       }
     }
-    if (i == count) return combined(vectors);
+    if (i < count) add_rest(x + i, count - i, vectors);
+    return combined(vectors);
+  }
+
+ private:
+  // Fewer than kLanes elements, one for each of the first lanes.
+  static HWY_INLINE void add_rest(const In* x, std::size_t count, hn::Vec<D>* vectors) {
+    const D d;
     HWY_ALIGN double lanes[kLanes];
     ARN_UNROLL
     for (std::size_t k = 0; k < kVectors; ++k) {
       hn::Store(vectors[k], d, lanes + k * hn::Lanes(d));
     }
-    for (std::size_t k = 0; i + k < count; ++k) {
-      lanes[k] = Policy::combine(lanes[k], Policy::lift(x[i + k]));
+    for (std::size_t k = 0; k < count; ++k) {
+      lanes[k] = Policy::combine(lanes[k], Policy::lift(x[k]));
     }
-    for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
-      for (std::size_t k = 0; k < half; ++k) lanes[k] = Policy::combine(lanes[k], lanes[k + half]);
+    ARN_UNROLL
+    for (std::size_t k = 0; k < kVectors; ++k) {
+      vectors[k] = hn::Load(d, lanes + k * hn::Lanes(d));
     }
-    return lanes[0];
   }
 
- private:
   static HWY_INLINE double combined(hn::Vec<D>* vectors) {
     ARN_UNROLL
     for (std::size_t half = kVectors / 2; half > 0; half /= 2) {
