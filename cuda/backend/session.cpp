@@ -113,13 +113,13 @@ DeviceSession::~DeviceSession() {
 // Kernels belong to steps; whatever else is queued says so by itself.
 void DeviceSession::at(int step) noexcept {
   device_.enter();
-  is_idle_ = false;
+  record_.reset();
   origin_ = {.step = step};
 }
 
 void DeviceSession::within(int part, std::int64_t row) noexcept {
   device_.enter();
-  is_idle_ = false;
+  record_.reset();
   origin_.part = part;
   origin_.before = row;
 }
@@ -131,7 +131,7 @@ Status DeviceSession::finish_step() noexcept {
 Status DeviceSession::upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
   if (bytes == 0) return {};
   device_.enter();
-  is_idle_ = false;
+  record_.reset();
   if (std::byte* const staged = staging_.take(bytes); staged != nullptr) {
     std::memcpy(staged, from, bytes);
     from = staged;
@@ -149,14 +149,14 @@ Status DeviceSession::add(const std::byte* from, std::byte* to, DType dtype,
   args.ndim = 1;
   args.to_strides[0] = args.from_strides[0] = static_cast<std::int64_t>(size_of(dtype));
   device_.enter();
-  is_idle_ = false;
+  record_.reset();
   return status_of(launch_add(args, dtype, stream()));
 }
 
 Status DeviceSession::copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
   if (bytes == 0) return {};
   device_.enter();
-  is_idle_ = false;
+  record_.reset();
   return status_of(api().copy(to, from, bytes, CopyKind::kOnDevice, stream_));
 }
 
@@ -173,8 +173,7 @@ Status DeviceSession::download(const std::byte* from, std::byte* to, std::size_t
   if (error == kNoError) error = wait();
   if (error != kNoError) return status_of(error);
   if (staged != nullptr) std::memcpy(to, staged, bytes);
-  has_record_ = record != nullptr;
-  if (has_record_) std::memcpy(&record_, record, sizeof(Fault));
+  if (record != nullptr) std::memcpy(&record_.emplace(), record, sizeof(Fault));
   return {};
 }
 
@@ -183,16 +182,15 @@ int DeviceSession::wait() noexcept {
   const int error = api().synchronise(stream_);
   if (error != kNoError) return error;
   staging_.clear();
-  is_idle_ = true;
-  has_record_ = false;
+  record_.reset();
   return kNoError;
 }
 
 Status DeviceSession::synchronise(int& step) noexcept {
   auto* const record = reinterpret_cast<std::byte*>(fault_);
-  Fault found = record_;
+  Fault found = record_.value_or(Fault{});
   const bool may_fail = may_fail_;
-  const bool is_known = is_idle_ && has_record_ && may_fail;
+  const bool is_known = record_.has_value() && may_fail;
   may_fail_ = false;
   Status status;
   if (!is_known) {
@@ -233,7 +231,7 @@ Status DeviceSession::end_recording(std::unique_ptr<Recording>& recording) noexc
 
 Status DeviceSession::replay(Recording& recording) noexcept {
   device_.enter();
-  is_idle_ = false;
+  record_.reset();
   const auto& graph = static_cast<const Graph&>(recording);
   may_fail_ |= graph.may_fail();
   return status_of(api().launch_graph(graph.graph(), stream_));

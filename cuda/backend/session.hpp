@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "backend/staging.hpp"
 #include "device/fault.cuh"
@@ -55,9 +56,7 @@ class DeviceSession final : public Session {
   Fault* fault_ = nullptr;  // on the device
   Origin origin_;
   bool may_fail_ = false;
-  bool is_idle_ = false;  // nothing has been queued since it was waited for last
-  bool has_record_ = false;  // of faults: what was there then, if it is idle
-  Fault record_;
+  std::optional<Fault> record_;  // of faults, if it has been brought since work was queued last
   const bool waits_for_steps_;
   Staging staging_;
 };
