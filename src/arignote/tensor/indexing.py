@@ -6,6 +6,7 @@ from typing import Any
 
 from arignote import ops
 from arignote.errors import GraphTypeError
+from arignote.graph import dtypes
 from arignote.graph.variable import Variable
 from arignote.tensor.creation import arange, zeros
 from arignote.tensor.operators import symbolic
@@ -232,7 +233,7 @@ def to_one_hot(y: TensorLike, nb_class: TensorLike, dtype: str | None = None) ->
            [1, 0, 0]], dtype=int8)
     """
     labels: Any = ops.as_variable(y)
-    if labels.ndim != 1 or not labels.dtype.startswith(("int", "uint")):
+    if labels.ndim != 1 or labels.dtype not in dtypes.INTEGERS:
         raise GraphTypeError(f"[to_one_hot] y must be a vector of integers: {labels.type}")
     rows = labels.shape[0]
     matrix: Any = zeros((rows, nb_class), dtype)
