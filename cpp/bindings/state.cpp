@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "bindings/types.hpp"
 #include "bindings/unwinding.hpp"
@@ -120,37 +121,97 @@ PyObject* state_new(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
   return self;
 }
 
+bool check_fits(StateCell& cell, PyObject* object) {
+  if (!check_array(object)) return false;
+  auto* const array = reinterpret_cast<PyArrayObject*>(object);
+  const Ref present = cell.current();
+  if (dtype_of(PyArray_DESCR(array)) == cell.dtype &&
+      PyArray_NDIM(array) == PyArray_NDIM(as_array(present))) {
+    return true;
+  }
+  PyErr_Format(PyExc_ValueError,
+               "[State] array must have the dtype and ndim of the state, %S and %d: %S and %d",
+               reinterpret_cast<PyObject*>(PyArray_DESCR(as_array(present))),
+               PyArray_NDIM(as_array(present)), reinterpret_cast<PyObject*>(PyArray_DESCR(array)),
+               PyArray_NDIM(array));
+  return false;
+}
+
+// A state and what it is to hold next, which is what it held before once it is replaced.
+struct Replacement {
+  StateCell* cell = nullptr;
+  Ref array;
+  bool is_borrowed = false;
+};
+
+bool add_replacement(std::vector<Replacement>& list, StateCell* cell, PyObject* object,
+                     bool borrow) {
+  if (cell == nullptr || !check_fits(*cell, object)) return false;
+  Ref array = adopt(object, cell->backend, borrow);
+  if (!array) return false;
+  const bool is_borrowed = array.get() == object;
+  list.push_back({cell, std::move(array), is_borrowed});
+  return true;
+}
+
+// All under their locks, so that no call sees a part of them.
+bool replace_all(std::span<Replacement> list) {
+  std::vector<StateUse> uses;
+  for (const Replacement& item : list) uses.push_back({item.cell, true});
+  std::ranges::sort(uses, {}, &StateUse::cell);
+  if (std::ranges::adjacent_find(uses, {}, &StateUse::cell) != uses.end()) {
+    PyErr_SetString(PyExc_ValueError, "[State] states must be different ones");
+    return false;
+  }
+  StateLocks locks;
+  if (!locks.take(uses)) return false;
+  for (Replacement& item : list) {
+    item.array = item.cell->replace(std::move(item.array), item.is_borrowed);
+    item.cell->version.fetch_add(1, std::memory_order_relaxed);
+  }
+  return true;
+}
+
 PyObject* state_set(PyObject* self, PyObject* args, PyObject* kwargs) {
   static const char* const names[] = {"array", "borrow", nullptr};
   PyObject* object = nullptr;
   int borrow = 0;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|p:set", const_cast<char**>(names), &object,
-                                   &borrow) ||
-      !check_array(object)) {
+                                   &borrow)) {
     return nullptr;
   }
-  StateCell& cell = self_of(self);
-  auto* const array = reinterpret_cast<PyArrayObject*>(object);
-  const Ref present = cell.current();
-  if (dtype_of(PyArray_DESCR(array)) != cell.dtype ||
-      PyArray_NDIM(array) != PyArray_NDIM(as_array(present))) {
-    PyErr_Format(PyExc_ValueError,
-                 "[State] array must have the dtype and ndim of the state, %S and %d: %S and %d",
-                 reinterpret_cast<PyObject*>(PyArray_DESCR(as_array(present))),
-                 PyArray_NDIM(as_array(present)), reinterpret_cast<PyObject*>(PyArray_DESCR(array)),
-                 PyArray_NDIM(array));
+  try {
+    std::vector<Replacement> list;
+    if (!add_replacement(list, &self_of(self), object, borrow != 0) || !replace_all(list)) {
+      return nullptr;
+    }
+  } catch (...) {
+    translate_exception();
     return nullptr;
   }
-  Ref next = adopt(object, cell.backend, borrow != 0);
-  if (!next) return nullptr;
-  Ref old;
-  {
-    const StateUse use{&cell, true};
-    StateLocks locks;
-    if (!locks.take({&use, 1})) return nullptr;
-    const bool is_borrowed = next.get() == object;
-    old = cell.replace(std::move(next), is_borrowed);
-    cell.version.fetch_add(1, std::memory_order_relaxed);
+  Py_RETURN_NONE;
+}
+
+PyObject* state_set_all(PyObject*, PyObject* args) {
+  PyObject *states, *arrays;
+  if (!PyArg_ParseTuple(args, "O!O!:set_all", &PyTuple_Type, &states, &PyTuple_Type, &arrays)) {
+    return nullptr;
+  }
+  const Py_ssize_t count = PyTuple_GET_SIZE(states);
+  if (PyTuple_GET_SIZE(arrays) != count) {
+    return PyErr_Format(PyExc_ValueError, "[State] arrays must be as many as the states, %zd: %zd",
+                        count, PyTuple_GET_SIZE(arrays));
+  }
+  try {
+    std::vector<Replacement> list;
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      StateCell* cell = state_cell(PyTuple_GET_ITEM(states, i));
+      if (!add_replacement(list, cell, PyTuple_GET_ITEM(arrays, i), true)) return nullptr;
+    }
+    if (!replace_all(list)) return nullptr;
+  } catch (...) {
+    translate_exception();
+    return nullptr;
   }
   Py_RETURN_NONE;
 }
@@ -200,6 +261,8 @@ PyMethodDef state_methods[] = {
     {"set", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(state_set)),
      METH_VARARGS | METH_KEYWORDS,
      "set($self, array, borrow=False)\n--\n\nReplace the value by one of equal dtype and ndim."},
+    {"set_all", state_set_all, METH_VARARGS | METH_STATIC,
+     "set_all(states, arrays)\n--\n\nReplace the values of all, or of none."},
     {"copy", state_copy, METH_NOARGS,
      "copy($self)\n--\n\nA fresh copy, never torn by a call that is just updating the state."},
     {nullptr, nullptr, 0, nullptr}};

@@ -83,6 +83,12 @@ class State:
 
         Waits for running calls that use the state; RuntimeError from inside such a call.
         """
+    @staticmethod
+    def set_all(states: tuple[State, ...], arrays: tuple[_Array, ...]) -> None:
+        """Replace the values of different states by arrays, which are borrowed: all, or none.
+
+        No other call sees a part of them, and no signal handler runs in between.
+        """
     def copy(self) -> _Array:
         """A fresh copy, never torn by a call that is just updating the state."""
 

@@ -281,6 +281,27 @@ def test_state_set() -> None:
         _core.State(np.array(["x"]))
 
 
+def test_set_of_several_states() -> None:
+    a, b = _core.State(np.zeros(3)), _core.State(np.array(1.0))
+    new = np.ones(2), np.array(2.0)
+    _core.State.set_all((a, b), new)
+    assert a.array is new[0]
+    assert b.array is new[1]
+    assert (a.version, b.version) == (1, 1)
+    wrong: list[tuple[Any, Any, type[Exception], str]] = [
+        ((a, b), (np.zeros(2), np.zeros(1)), ValueError, "dtype and ndim of the state"),
+        ((a, b), (np.zeros(2),), ValueError, "arrays must be as many as the states, 2: 1"),
+        ((a, a), (np.zeros(2), np.zeros(2)), ValueError, "states must be different ones"),
+        ((a, 1), (np.zeros(2), np.zeros(2)), TypeError, "must be of type State"),
+        ((a, b), (np.zeros(2), 2.0), TypeError, "must be a NumPy array"),
+    ]
+    for states, arrays, error, message in wrong:
+        with pytest.raises(error, match=message):
+            _core.State.set_all(states, arrays)
+    assert a.array is new[0]
+    assert (a.version, b.version) == (1, 1)
+
+
 def test_states_of_a_function_are_checked() -> None:
     program = _core.Program(line_fit().spec)
     good = [_core.State(np.array(0.5)), _core.State(np.array(0.5))]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -50,6 +53,42 @@ def test_between_calls_or_in_one(size: int) -> None:
     count = a.get_value()[0]
     assert step() == count
     assert a.get_value()[0] == count + 1
+
+
+def interrupted_at(line: int, call: Callable[[], object]) -> BaseException | None:
+    """Interrupt a call before it runs this line of Python; None if it has fewer."""
+    lines = itertools.count()
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line" and next(lines) == line:
+            raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt as error:
+        return error
+    finally:
+        sys.settrace(None)
+    return None
+
+
+@pytest.mark.parametrize("mode", ["native", "check", "reference"])
+def test_at_any_line(mode: str) -> None:
+    a, b = theano.shared(0.0, "a"), theano.shared(-1.0, "b")
+    step = theano.function([], a, updates=[(a, a + 1), (b, a)], mode=mode)
+    step()
+    for line in itertools.count():
+        before = int(a.get_value())
+        error = interrupted_at(line, lambda: step.repeat(2))
+        done = int(a.get_value()) - before
+        assert b.get_value() == a.get_value() - 1
+        if error is None:
+            break
+        for note in getattr(error, "__notes__", []):
+            assert note.startswith(f"This was step {done} of map or repeat")
+    assert done == 2
 
 
 @pytest.mark.parametrize("mode", ["native", "check", "reference"])

@@ -260,6 +260,14 @@ class Function(Loops, native.Function):
 class _Interpreted(Function):
     """A function whose calls run in Python: as reference, checked, watched, or with feedback."""
 
+    def __init__(self, compiled: Compiled) -> None:
+        super().__init__(compiled)
+        storages = {
+            buffer.name: state.container.storage
+            for buffer, state in zip(compiled.plan.states, compiled.states, strict=True)
+        }
+        self._updated = tuple(storages[name] for name, _ in compiled.plan.updates)
+
     def profile(self, enable: bool | None = None) -> Any:
         """Return the time that each step has taken; only native calls count it."""
         mode = self.compiled.mode
@@ -276,11 +284,14 @@ class _Interpreted(Function):
         results = Results(self.compiled.source, self.plan, count)
         stacks = self._out_of_reach(stacks)
         for step in range(count):
+            versions = [storage.version for storage in self._updated]
             slices = {position: stack[step, ...] for position, stack in stacks.items()}
             try:
                 results.add(self._call_once(self.arguments.complete(slices), results))
             except BaseException as error:
-                self._note_step(error, step)
+                # An interrupt may come after the step has written its updates.
+                written = versions != [storage.version for storage in self._updated]
+                self._note_step(error, step + written)
                 raise
         return self.compiled.source.in_form(results.stacks)
 
@@ -329,9 +340,7 @@ class _Interpreted(Function):
             raise
         if results is not None:
             results.hold(self.plan.outputs, outputs)
-        by_name = {state.name: owner for state, owner in zip(self.plan.states, states, strict=True)}
-        for (name, _), value in zip(self.plan.updates, values, strict=True):
-            by_name[name].container.storage.set(value, True)
+        native.Storage.set_all(self._updated, tuple(values))
         return outputs
 
     def _run_watched(self, arrays: tuple[Array, ...], results: Results | None) -> list[Array]:
