@@ -67,6 +67,14 @@ struct RunArgs {
   std::size_t rows_input = 0;
 };
 
+class Kernel;
+
+// A run of a kernel.
+struct Work {
+  Kernel* kernel = nullptr;
+  const RunArgs* args = nullptr;
+};
+
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -88,6 +96,13 @@ class Kernel {
   // Of a device's kernel, once after bind(): brings what it needs beside its operands to the
   // device, so that no run has to ask for memory.
   virtual Status enter(Session& /*session*/) noexcept { return {}; }
+  // Of a device's kernel: as run(), with what comes next on the device. A kernel that can do some
+  // of that in the same breath does so, from the first on, and tells how many runs it has taken.
+  virtual Status run_with(const RunArgs& args, std::span<const Work> /*next*/,
+                          std::size_t& taken) noexcept {
+    taken = 0;
+    return run(args);
+  }
 
   // --- For who runs the kernel on one block of rows after another. All of this follows from
   // dtypes, strides and the lengths that all blocks have in common.

@@ -87,7 +87,8 @@ class Session {
   // The copies come to pass in any order: none writes what another one reads or writes.
   virtual Status copies_of_turn(std::span<const TurnCopy> copies,
                                 const std::int64_t* turn) noexcept = 0;
-  virtual Status end_turn(std::int64_t* turn) noexcept = 0;
+  // The last copies of a turn; then it is over.
+  virtual Status end_turn(std::span<const TurnCopy> copies, std::int64_t* turn) noexcept = 0;
 };
 
 // One device. Steps on it run as kernels do: they are bound to layouts, and a run queues their work

@@ -108,6 +108,11 @@ class ByRows final : public Kernel {
     return kernel->row_source(*place);
   }
 
+  Status run_with(const RunArgs& args, std::span<const Work> next,
+                  std::size_t& taken) noexcept override {
+    if (together_ != nullptr) return together_->run_with(args, next, taken);
+    return Kernel::run_with(args, next, taken);
+  }
   Status run(const RunArgs& args) noexcept override {
     if (together_ != nullptr) return together_->run(args);
     if (blocks_ == 1) {

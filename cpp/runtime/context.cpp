@@ -350,8 +350,9 @@ Status Context::run_steps(const Segment& segment, Host& host, Observer* observer
       if (const Status status = step.kernel->run(step.args); !status.ok()) return of_kernel(status);
       continue;
     }
-    const Status status =
-        observer == nullptr ? run_step(id, host) : run_observed(id, host, *observer);
+    const Status status = observer != nullptr ? run_observed(id, host, *observer)
+                          : step.on_device    ? of_kernel(run_device_steps(id, segment.end))
+                                              : run_step(id, host);
     if (!status.ok()) return status;
   }
   step_ = kNone;

@@ -6,6 +6,7 @@
 // Each arrow is taken only when what it starts from has changed, but for the pointers.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -150,6 +151,9 @@ class Context {
   Status load_on_device(int segment, const Binding& binding);
   Status upload_scalars();
   Status enter_step(int id);
+  // What runs on the device directly behind a step of a segment.
+  std::span<const Work> behind(int id, int end);
+  Status run_device_steps(int& id, int end);
   Status wait_for_device();
   Status commit_on_device();
   Status leave_device(Status status);
@@ -197,6 +201,7 @@ class Context {
   Session* session_ = nullptr;  // null if all runs on the CPU
   std::unique_ptr<Session> own_session_;  // null, too, if the session is another context's
   std::int64_t first_row_ = 0;
+  std::array<Work, 8> behind_;  // more than one launch can take is of no use
   DeviceMemory device_scalars_;
   std::vector<DeviceMemory> device_arenas_;
   std::vector<std::byte> uploaded_;  // the scalars as the device has them

@@ -307,11 +307,11 @@ Status Turns::queue_turn() {
                                       .bytes = bytes_of(context_.layout(copy.value))});
     if (!status.ok()) return status;
   }
-  if (const Status status = queue_copies(); !status.ok()) return status;
-  return session.end_turn(turn_);
+  return session.end_turn(copies_, turn_);
 }
 
-Status Turns::queue_step(int id) {
+// And those behind it that its kernel has done as well: leaves the last of them.
+Status Turns::queue_step(int& id) {
   const Step& step = context_.program().plan.step(id);
   const Context::BoundStep& bound = context_.steps_[id];
   TurnCopy copy;
@@ -327,8 +327,12 @@ Status Turns::queue_step(int id) {
   } else if (bound.kernel == nullptr) {
     return {};
   } else {
-    const Status status = queue_copies();
-    return status.ok() ? bound.kernel->run(bound.args) : status;
+    if (const Status status = queue_copies(); !status.ok()) return status;
+    std::size_t taken = 0;
+    const int end = context_.program().plan.n_steps();
+    const Status status = bound.kernel->run_with(bound.args, context_.behind(id, end), taken);
+    id += static_cast<int>(taken);
+    return status;
   }
   return queue_copy(copy);
 }

@@ -76,7 +76,7 @@ class Turns {
   bool is_alike();
   bool record();
   Status queue_turn();
-  Status queue_step(int step);
+  Status queue_step(int& step);
   Status queue_copy(const TurnCopy& copy);
   Status queue_copies();
   Status send(std::int64_t first, std::int64_t count);

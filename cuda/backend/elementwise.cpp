@@ -1,5 +1,7 @@
 // The kernel "elementwise" of the device: one pass for all outputs that reduce the same axes, the
 // last of which also makes those that reduce none.
+#include "backend/elementwise.hpp"
+
 #include <algorithm>
 #include <memory>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "backend/program_code.hpp"
 #include "backend/program_source.hpp"
 #include "backend/session.hpp"
+#include "backend/step_group.hpp"
 #include "backend/table.hpp"
 #include "kernels/program_shape.hpp"
 #include "runtime/device_memory.hpp"
@@ -41,6 +44,19 @@ Strides strides_of(const Layout& layout, std::span<const std::int64_t> shape) {
   return strides;
 }
 
+// Of elements of so many bytes.
+Reach reach_of(const ProgramAxes& axes, const Strides& strides, std::size_t item) {
+  Reach reach{.begin = 0, .end = static_cast<std::int64_t>(item), .is_dense = true};
+  auto dense = static_cast<std::int64_t>(item);
+  for (std::size_t axis = axes.lengths.size(); axis-- > 0;) {
+    const std::int64_t last = (axes.lengths[axis] - 1) * strides[axis];
+    (last < 0 ? reach.begin : reach.end) += last;
+    reach.is_dense &= axes.lengths[axis] == 1 || strides[axis] == dense;
+    dense *= axes.lengths[axis];
+  }
+  return reach;
+}
+
 // The outputs that reduce the same axes, and perhaps those that reduce none.
 class Pass {
  public:
@@ -69,6 +85,7 @@ class Pass {
     args_.border = axes_.border;
     args_.count = axes_.count();
     cut_reduction();
+    find_reaches(inputs, outputs);
     return {};
   }
 
@@ -96,12 +113,23 @@ class Pass {
     return status.ok() ? upload(axes, memory_.data() + code_bytes) : status;
   }
 
+  std::optional<SmallStep> small_step(const RunArgs& args) const {
+    if (reaches_.empty() || kernel_ != nullptr) return std::nullopt;
+    SmallStep step{.program = {.operations = args_.operations,
+                               .axes = args_.axes,
+                               .count = args_.count,
+                               .n_operations = args_.n_operations,
+                               .ndim = args_.ndim,
+                               .operands = {}},
+                   .reaches = reaches_,
+                   .n_read = args.inputs.size()};
+    point(args, step.program.operands);
+    return step;
+  }
+
   Status run(const RunArgs& args) {
     const Stream stream = session_of(args).stream();
-    std::byte** operand = std::copy(args.inputs.begin(), args.inputs.end(), args_.operands);
-    for (std::size_t i = 0; i < outputs_.size(); ++i) {
-      if (program_.outputs[i].reduction == nullptr) *operand++ = args.outputs[outputs_[i]];
-    }
+    point(args, args_.operands);
     if (reduced_.empty()) return status_of(run_elements(stream));
     ReducedOutputs outputs{};
     for (std::size_t i = 0; i < reduced_.size(); ++i) {
@@ -121,6 +149,27 @@ class Pass {
   }
 
  private:
+  void point(const RunArgs& args, std::byte** operand) const {
+    operand = std::copy(args.inputs.begin(), args.inputs.end(), operand);
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      if (program_.outputs[i].reduction == nullptr) *operand++ = args.outputs[outputs_[i]];
+    }
+  }
+
+  // Of the operands of a small program; of others none.
+  void find_reaches(std::span<const Layout> inputs, std::span<const Layout> outputs) {
+    const std::size_t count = inputs.size() + outputs_.size();
+    if (!reduced_.empty() || count > std::size_t{kMostSmallOperands} ||
+        code_.n_slots > kMostSmallSlots || args_.count == 0 || args_.count >= kLeastCompiled) {
+      return;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      const DType dtype =
+          i < inputs.size() ? inputs[i].dtype : outputs[outputs_[i - inputs.size()]].dtype;
+      reaches_.push_back(reach_of(axes_, axes_.strides[i], size_of(dtype)));
+    }
+  }
+
   std::uint32_t mask() const {
     return reduced_.empty() ? 0 : program_.outputs[reduced_[0]].reduced;
   }
@@ -165,6 +214,7 @@ class Pass {
   ProgramCode code_;
   ProgramArgs args_{};
   ProgramAxes axes_;
+  std::vector<Reach> reaches_;
   DeviceMemory memory_;  // the code and the axes
   std::int64_t chunks_ = 1;
   void* kernel_ = nullptr;  // null: the program is interpreted
@@ -217,6 +267,30 @@ class Elementwise final : public Kernel {
     }
     return {};
   }
+  // Together with other small programs that share nothing with it, nor with each other.
+  Status run_with(const RunArgs& args, std::span<const Work> next,
+                  std::size_t& taken) noexcept override {
+    DeviceSession& session = session_of(args);
+    taken = 0;
+    std::optional<SmallStep> step = small_step(args);
+    if (!step || session.waits_for_steps()) return run(args);
+    SmallPrograms programs{};
+    StepGroup group;
+    while (step && group.add(*step) == programs.count) {
+      programs.items[programs.count++] = step->program;
+      if (programs.count == kMostSmallPrograms) break;
+      const auto done = static_cast<std::size_t>(programs.count) - 1;
+      step = done < next.size() ? device::small_step(next[done]) : std::nullopt;
+    }
+    taken = static_cast<std::size_t>(programs.count) - 1;
+    if (taken == 0) return run(args);
+    programs.fault = session.fault();
+    return status_of(launch_small_programs(programs, session.stream()));
+  }
+
+  std::optional<SmallStep> small_step(const RunArgs& args) const {
+    return passes_.size() == 1 ? passes_[0]->small_step(args) : std::nullopt;
+  }
 
  private:
   ElementwiseProgram program_;
@@ -236,6 +310,11 @@ std::unique_ptr<Kernel> make_elementwise(const StepSpec& spec, Status& status) {
 constexpr KernelEntry kElementwise[] = {{"elementwise", make_elementwise}};
 
 }  // namespace
+
+std::optional<SmallStep> small_step(const Work& work) {
+  const auto* const kernel = dynamic_cast<const Elementwise*>(work.kernel);
+  return kernel == nullptr ? std::nullopt : kernel->small_step(*work.args);
+}
 
 std::span<const KernelEntry> elementwise_kernels() { return kElementwise; }
 

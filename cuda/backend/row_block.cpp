@@ -6,6 +6,7 @@
 #include "backend/device.hpp"
 #include "backend/row_block_plan.hpp"
 #include "backend/session.hpp"
+#include "backend/step_group.hpp"
 #include "core/buffer.hpp"
 #include "runtime/device_memory.hpp"
 
@@ -48,6 +49,12 @@ class RowBlock final : public Kernel {
   }
 
   Status run(const RunArgs& args) noexcept override {
+    std::size_t taken = 0;
+    return run_with(args, {}, taken);
+  }
+
+  Status run_with(const RunArgs& args, std::span<const Work> next,
+                  std::size_t& taken) noexcept override {
     DeviceSession& session = session_of(args);
     RowBlockArgs& own = plan_.args;
     std::byte** pointer = std::ranges::copy(args.inputs, own.pointers).out;
@@ -58,7 +65,10 @@ class RowBlock final : public Kernel {
     own.fault = session.fault();
     own.origin = session.origin();
     if (own.may_fail) session.expect_fault();
-    return status_of(launch_row_block(own, session.stream()));
+    RowFinish finish{};
+    if (!session.waits_for_steps()) take_finish(next, finish);
+    taken = static_cast<std::size_t>(finish.programs.count);
+    return status_of(launch_row_block(own, finish, session.stream()));
   }
 
  private:
@@ -78,6 +88,24 @@ class RowBlock final : public Kernel {
     visit(plan_.streams, args.streams);
     visit(plan_.sums, args.sums);
   }
+  // Steps that work on sums element by element, as far as they follow one another.
+  void take_finish(std::span<const Work> next, RowFinish& finish) const {
+    StepGroup group;
+    group.use(plan_.args.partial, workspace_bytes());
+    for (const RowSum& sum : plan_.sums) {
+      const std::size_t bytes = static_cast<std::size_t>(sum.count) * size_of(sum.to);
+      group.begin_chain(plan_.args.pointers[sum.pointer], bytes, sum.count);
+    }
+    for (const Work& work : next) {
+      int& count = finish.programs.count;
+      const std::optional<SmallStep> step = small_step(work);
+      const std::optional<int> chain = step ? group.add(*step) : std::nullopt;
+      if (!chain || *chain >= plan_.args.n_sums || count == kMostSmallPrograms) return;
+      finish.sums[count] = *chain;
+      finish.programs.items[count++] = step->program;
+    }
+  }
+
   // What all rows of a stream begin at a multiple of, and consist of.
   int piece_of(std::size_t number) const {
     const RowStream& s = plan_.streams[number];

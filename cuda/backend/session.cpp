@@ -13,10 +13,11 @@
 #include "backend/api.hpp"
 #include "backend/device.hpp"
 #include "kernels/copy.hpp"
-#include "kernels/turns.hpp"
 
 namespace arignote::device {
 namespace {
+
+constexpr std::size_t kMostLastItems = 4 * std::size_t{kBlockThreads};
 
 class Graph final : public Recording {
  public:
@@ -237,30 +238,42 @@ Status DeviceSession::replay(Recording& recording) noexcept {
   return status_of(api().launch_graph(graph.graph(), stream_));
 }
 
+TurnArgs DeviceSession::turn_args(std::span<const TurnCopy> copies,
+                                  const std::int64_t* turn) const {
+  TurnArgs args{.copies = {}, .count = 0, .turn = turn, .fault = fault_};
+  for (const TurnCopy& copy : copies) {
+    args.copies[args.count++] = {.to = copy.to,
+                                 .from = copy.from,
+                                 .bytes = static_cast<std::int64_t>(copy.bytes),
+                                 .to_step = copy.to_step,
+                                 .from_step = copy.from_step,
+                                 .from_offsets = copy.from_offsets,
+                                 .item = static_cast<std::int64_t>(copy.item),
+                                 .first_block = 0};
+  }
+  return args;
+}
+
 Status DeviceSession::copies_of_turn(std::span<const TurnCopy> copies,
                                      const std::int64_t* turn) noexcept {
   while (!copies.empty()) {
     const auto some = copies.first(std::min(copies.size(), std::size_t{kMostTurnCopies}));
-    TurnArgs args{.copies = {}, .count = 0, .turn = turn, .fault = fault_};
-    for (const TurnCopy& copy : some) {
-      args.copies[args.count++] = {.to = copy.to,
-                                   .from = copy.from,
-                                   .bytes = static_cast<std::int64_t>(copy.bytes),
-                                   .to_step = copy.to_step,
-                                   .from_step = copy.from_step,
-                                   .from_offsets = copy.from_offsets,
-                                   .item = static_cast<std::int64_t>(copy.item),
-                                   .first_block = 0};
-    }
-    const int error = launch_copies_of_turn(args, stream());
+    const int error = launch_copies_of_turn(turn_args(some, turn), stream());
     if (error != kNoError) return status_of(error);
     copies = copies.subspan(some.size());
   }
   return {};
 }
 
-Status DeviceSession::end_turn(std::int64_t* turn) noexcept {
-  return status_of(launch_end_turn(turn, fault_, stream()));
+// A single block copies what takes no longer than a launch.
+Status DeviceSession::end_turn(std::span<const TurnCopy> copies, std::int64_t* turn) noexcept {
+  std::size_t items = 0;
+  for (const TurnCopy& copy : copies) items += copy.bytes / copy.item;
+  if (items > kMostLastItems || copies.size() > std::size_t{kMostTurnCopies}) {
+    if (const Status status = copies_of_turn(copies, turn); !status.ok()) return status;
+    copies = {};
+  }
+  return status_of(launch_end_turn(turn_args(copies, turn), turn, stream()));
 }
 
 }  // namespace arignote::device

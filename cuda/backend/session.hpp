@@ -7,6 +7,7 @@
 #include "backend/staging.hpp"
 #include "device/fault.cuh"
 #include "device/language.cuh"
+#include "kernels/turns.hpp"
 #include "runtime/backend.hpp"
 
 namespace arignote::device {
@@ -36,7 +37,7 @@ class DeviceSession final : public Session {
   Status replay(Recording& recording) noexcept override;
   Status copies_of_turn(std::span<const TurnCopy> copies,
                         const std::int64_t* turn) noexcept override;
-  Status end_turn(std::int64_t* turn) noexcept override;
+  Status end_turn(std::span<const TurnCopy> copies, std::int64_t* turn) noexcept override;
 
   // For kernels.
   Device& device() const { return device_; }
@@ -44,12 +45,15 @@ class DeviceSession final : public Session {
   Fault* fault() const { return fault_; }
   // With the row at which operands begin, in place of the positions before them.
   const Origin& origin() const { return origin_; }
+  // Whether each step is to be a launch of its own.
+  bool waits_for_steps() const { return waits_for_steps_; }
   // A kernel that may leave a fault has been queued.
   void expect_fault() { may_fail_ = true; }
 
  private:
   explicit DeviceSession(Device& device);
   int wait() noexcept;
+  TurnArgs turn_args(std::span<const TurnCopy> copies, const std::int64_t* turn) const;
 
   Device& device_;
   void* stream_ = nullptr;

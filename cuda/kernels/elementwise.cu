@@ -1,7 +1,5 @@
 // The interpreter of elementwise programs, and what joins the partial results of reductions.
-#include "kernels/elementwise.cuh"
-
-#include "core/view.hpp"
+#include "kernels/interpreter.cuh"
 #include "kernels/lanes.cuh"
 
 namespace arignote::device {
@@ -24,14 +22,7 @@ struct Interpreter {
 
   ARN_DEVICE static void evaluate(const ProgramArgs& p, const Place<Interpreter>& place, int,
                                   Bits (&slots)[kSlots]) {
-    for (int i = 0; i < p.n_operations; ++i) {
-      const Operation o = p.operations[i];
-      switch (o.kind) {
-        case Operation::Kind::kLoad: slots[o.slot] = load_bits(o.to, place.in(p, o.a)); break;
-        case Operation::Kind::kStore: store_bits(o.from, slots[o.b], place.in(p, o.a)); break;
-        default: slots[o.slot] = result_of(o, slots);
-      }
-    }
+    interpret(p, place, slots);
   }
 
   ARN_DEVICE static int n_reduced(const ReductionArgs& r) { return r.n_outputs; }

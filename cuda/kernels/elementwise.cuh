@@ -39,8 +39,7 @@ ARN_DEVICE Bits compute(ScalarOp op, DType from, DType to, Bits a, Bits b, Bits 
 ARN_DEVICE Bits select(Bits condition, Bits a, Bits b) { return condition != 0 ? a : b; }
 
 // Of an operation that neither loads nor stores.
-template <int kSlots>
-ARN_DEVICE Bits result_of(const Operation& o, const Bits (&slots)[kSlots]) {
+ARN_DEVICE Bits result_of(const Operation& o, const Bits* slots) {
   switch (o.kind) {
     case Operation::Kind::kCast: return cast(slots[o.a], o.from, o.to);
     case Operation::Kind::kSelect: return select(slots[o.a], slots[o.b], slots[o.c]);
@@ -49,23 +48,26 @@ ARN_DEVICE Bits result_of(const Operation& o, const Bits (&slots)[kSlots]) {
   }
 }
 
-// The position of an element along each axis.
+// The position of an element along each axis. Args have axes and operands as ProgramArgs do.
 template <class Program>
 class Place {
  public:
   using Index = typename Program::Index;
 
   // Of the outer axes, those before the border, and of the inner ones.
-  ARN_DEVICE Place(const ProgramArgs& p, std::int64_t outer, std::int64_t inner) {
-    split(p, 0, Program::border(p), static_cast<Index>(outer));
-    split(p, Program::border(p), Program::ndim(p), static_cast<Index>(inner));
+  template <class Args>
+  ARN_DEVICE Place(const Args& p, std::int64_t outer, std::int64_t inner) {
+    split(p.axes, 0, Program::border(p), static_cast<Index>(outer));
+    split(p.axes, Program::border(p), Program::ndim(p), static_cast<Index>(inner));
   }
 
-  ARN_DEVICE std::byte* in(const ProgramArgs& p, int operand) const {
+  template <class Args>
+  ARN_DEVICE std::byte* in(const Args& p, int operand) const {
     return in(p, operand, strides_of(p, operand)[Program::ndim(p) - 1]);
   }
   // Given the stride along the last axis.
-  ARN_DEVICE std::byte* in(const ProgramArgs& p, int operand, std::int64_t last_stride) const {
+  template <class Args>
+  ARN_DEVICE std::byte* in(const Args& p, int operand, std::int64_t last_stride) const {
     const int last = Program::ndim(p) - 1;
     const std::int64_t* const strides = strides_of(p, operand);
     std::int64_t offset = static_cast<std::int64_t>(index_[last]) * last_stride;
@@ -76,13 +78,14 @@ class Place {
   }
 
  private:
-  ARN_DEVICE static const std::int64_t* strides_of(const ProgramArgs& p, int operand) {
+  template <class Args>
+  ARN_DEVICE static const std::int64_t* strides_of(const Args& p, int operand) {
     return p.axes + (1 + operand) * Program::ndim(p);
   }
 
-  ARN_DEVICE void split(const ProgramArgs& p, int first, int end, Index number) {
+  ARN_DEVICE void split(const std::int64_t* lengths, int first, int end, Index number) {
     for (int axis = end - 1; axis > first; --axis) {
-      const auto length = static_cast<Index>(p.axes[axis]);
+      const auto length = static_cast<Index>(lengths[axis]);
       const Index rest = number / length;
       index_[axis] = number - rest * length;
       number = rest;

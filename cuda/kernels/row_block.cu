@@ -4,6 +4,7 @@
 // matter.
 #include "kernels/row_block.hpp"
 
+#include "kernels/interpreter.cuh"
 #include "kernels/row_products.cuh"
 #include "kernels/row_steps.cuh"
 
@@ -147,10 +148,10 @@ run_rows(ARN_ARGUMENT(RowBlockArgs, a)) {
 
 // --- the second kernel
 
-ARN_DEVICE const RowSum& sum_with(const RowBlockArgs& a, std::int64_t result) {
+ARN_DEVICE int sum_with(const RowBlockArgs& a, std::int64_t result) {
   int number = a.n_sums - 1;
   while (a.sums[number].first > result) --number;
-  return a.sums[number];
+  return number;
 }
 
 // Of every eighth chunk, from one on.
@@ -179,21 +180,29 @@ ARN_DEVICE Bits join_two(const RowSum& s, Bits x, Bits y) {
   return s.is_of_products ? bits_of(value_of<T>(x) + value_of<T>(y)) : join(s.value, x, y);
 }
 
-ARN_DEVICE void store_result(const RowBlockArgs& a, const RowSum& s, std::int64_t i, Bits bits) {
-  std::byte* const out =
-      a.pointers[s.pointer] + i % s.lines * s.line_step + i / s.lines * s.column_step;
+// Returns the number of the element.
+ARN_DEVICE std::int64_t store_result(const RowBlockArgs& a, const RowSum& s, std::int64_t i,
+                                     Bits bits) {
+  const std::int64_t offset = i % s.lines * s.line_step + i / s.lines * s.column_step;
   const DType from = s.is_of_products ? a.dtype : reduced_dtype(s.value);
-  store_bits(s.to, cast(bits, from, s.to), out);
+  store_bits(s.to, cast(bits, from, s.to), a.pointers[s.pointer] + offset);
+  return offset / item_bytes(s.to);
 }
 
-// Takes the fault of the session if no step before has.
-ARN_DEVICE void settle_fault(const RowBlockArgs& a) {
-  ARN_SHARED(RowFault, shared, kBlockThreads);
+// Of the chunks that a thread looks at.
+ARN_DEVICE RowFault first_of_thread(const RowBlockArgs& a) {
   RowFault own = no_fault();
+  if (!a.may_fail) return own;
   for (std::int64_t chunk = thread_index(); chunk < a.chunks; chunk += kBlockThreads) {
     const RowFault& found = *fault_of(a, chunk);
     if (is_before(found, own)) own = found;
   }
+  return own;
+}
+
+// Takes the fault of the session if no step before has.
+ARN_DEVICE void settle_fault(const RowBlockArgs& a, const RowFault& own) {
+  ARN_SHARED(RowFault, shared, kBlockThreads);
   const RowFault first = first_of_block(own, shared);
   if (thread_index() != 0 || first.row == kNowhere) return;
   *a.fault = {.position = first.row,
@@ -205,18 +214,21 @@ ARN_DEVICE void settle_fault(const RowBlockArgs& a) {
               .step = a.origin.step};
 }
 
-// A block may or may not see a fault that another one leaves here, but as a whole: sums are of no
-// use then. The last block only looks for faults, while the others join.
+// The last block only looks for faults, while the others join. These see by themselves whether
+// there is one among the chunks: nothing may be updated then, and whether they also see what the
+// last block leaves does not matter.
 template <class T>
-ARN_KERNEL join_rows(ARN_ARGUMENT(RowBlockArgs, a)) {
+ARN_KERNEL join_rows(ARN_ARGUMENT(RowBlockArgs, a), ARN_ARGUMENT(RowFinish, finish)) {
   ARN_SHARED(Bits, shared, kBlockThreads);
   if (any_of_block(a.fault->step >= 0)) return;
-  if (a.may_fail && block_index() == block_count() - 1) return settle_fault(a);
+  const RowFault own_fault = first_of_thread(a);
+  if (a.may_fail && block_index() == block_count() - 1) return settle_fault(a, own_fault);
+  if (any_of_block(own_fault.row != kNowhere)) return;
   const std::int64_t result = block_index() * kResults + thread_index() % kResults;
   const int joiner = thread_index() / kResults;
   const bool is_result = result < a.n_results;
   if (is_result) {
-    const RowSum& s = sum_with(a, result);
+    const RowSum& s = a.sums[sum_with(a, result)];
     shared[thread_index()] = s.is_of_products ? join_products<T>(a, s, result - s.first, joiner)
                                               : join_reduced(a, s, result - s.first, joiner);
   }
@@ -224,16 +236,19 @@ ARN_KERNEL join_rows(ARN_ARGUMENT(RowBlockArgs, a)) {
     sync_threads();
     if (!is_result || joiner >= half) continue;
     Bits& own = shared[thread_index()];
-    own = join_two<T>(sum_with(a, result), own, shared[thread_index() + half * kResults]);
+    own = join_two<T>(a.sums[sum_with(a, result)], own, shared[thread_index() + half * kResults]);
   }
-  if (is_result && joiner == 0) {
-    const RowSum& s = sum_with(a, result);
-    store_result(a, s, result - s.first, shared[thread_index()]);
+  if (!is_result || joiner != 0) return;
+  const int number = sum_with(a, result);
+  const RowSum& s = a.sums[number];
+  const std::int64_t element = store_result(a, s, result - s.first, shared[thread_index()]);
+  for (int i = 0; i < finish.programs.count; ++i) {
+    if (finish.sums[i] == number) interpret_element(finish.programs.items[i], element);
   }
 }
 
 template <class T>
-int launch_rows_of(const RowBlockArgs& args, Stream stream) {
+int launch_rows_of(const RowBlockArgs& args, const RowFinish& finish, Stream stream) {
   const int error = launch(run_rows<T>,
                            {.blocks = args.chunks,
                             .has_barriers = true,
@@ -241,14 +256,14 @@ int launch_rows_of(const RowBlockArgs& args, Stream stream) {
                            stream, args);
   const std::int64_t blocks = (args.n_results + kResults - 1) / kResults + (args.may_fail ? 1 : 0);
   if (error != 0 || blocks == 0) return error;
-  return launch(join_rows<T>, {.blocks = blocks, .has_barriers = true}, stream, args);
+  return launch(join_rows<T>, {.blocks = blocks, .has_barriers = true}, stream, args, finish);
 }
 
 }  // namespace
 
-int launch_row_block(const RowBlockArgs& args, Stream stream) {
-  return args.dtype == DType::kFloat32 ? launch_rows_of<float>(args, stream)
-                                       : launch_rows_of<double>(args, stream);
+int launch_row_block(const RowBlockArgs& args, const RowFinish& finish, Stream stream) {
+  return args.dtype == DType::kFloat32 ? launch_rows_of<float>(args, finish, stream)
+                                       : launch_rows_of<double>(args, finish, stream);
 }
 
 }  // namespace arignote::device

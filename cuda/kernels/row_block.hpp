@@ -9,6 +9,7 @@
 #include "device/fault.cuh"
 #include "device/language.cuh"
 #include "kernels/elementwise.hpp"
+#include "kernels/small_programs.hpp"
 
 namespace arignote::device {
 
@@ -179,6 +180,13 @@ struct RowBlockArgs {
   std::byte* pointers[kMostPointers];
 };
 
-int launch_row_block(const RowBlockArgs& args, Stream stream);
+// What follows from sums element by element, such as parameters that a training step updates: done
+// by the thread that has made the element of the sum.
+struct RowFinish {
+  SmallPrograms programs;
+  int sums[kMostSmallPrograms];  // from which they follow
+};
+
+int launch_row_block(const RowBlockArgs& args, const RowFinish& finish, Stream stream);
 
 }  // namespace arignote::device

@@ -15,13 +15,7 @@ ARN_DEVICE void copy_item(const TurnCopyArgs& copy, std::int64_t item, std::int6
   to[item] = from[item];
 }
 
-ARN_KERNEL copies_of_turn(ARN_ARGUMENT(TurnArgs, args)) {
-  if (args.fault->step >= 0) return;
-  int number = args.count - 1;
-  while (block_index() < args.copies[number].first_block) --number;
-  const TurnCopyArgs& copy = args.copies[number];
-  const std::int64_t item = (block_index() - copy.first_block) * block_threads() + thread_index();
-  const std::int64_t turn = *args.turn;
+ARN_DEVICE void copy_one(const TurnCopyArgs& copy, std::int64_t item, std::int64_t turn) {
   switch (copy.item) {
     case 1: return copy_item<std::uint8_t>(copy, item, turn);
     case 2: return copy_item<std::uint16_t>(copy, item, turn);
@@ -31,8 +25,27 @@ ARN_KERNEL copies_of_turn(ARN_ARGUMENT(TurnArgs, args)) {
   }
 }
 
-ARN_KERNEL end_turn(std::int64_t* turn, const Fault* fault) {
-  if (fault->step < 0) ++*turn;
+ARN_KERNEL copies_of_turn(ARN_ARGUMENT(TurnArgs, args)) {
+  if (args.fault->step >= 0) return;
+  int number = args.count - 1;
+  while (block_index() < args.copies[number].first_block) --number;
+  const TurnCopyArgs& copy = args.copies[number];
+  const std::int64_t item = (block_index() - copy.first_block) * block_threads() + thread_index();
+  copy_one(copy, item, *args.turn);
+}
+
+ARN_KERNEL end_turn(ARN_ARGUMENT(TurnArgs, args), std::int64_t* next) {
+  if (args.fault->step >= 0) return;
+  const std::int64_t turn = *args.turn;
+  for (int number = 0; number < args.count; ++number) {
+    const TurnCopyArgs& copy = args.copies[number];
+    for (std::int64_t item = thread_index(); item < copy.bytes / copy.item;
+         item += block_threads()) {
+      copy_one(copy, item, turn);
+    }
+  }
+  sync_threads();
+  if (thread_index() == 0) *next = turn + 1;
 }
 
 }  // namespace
@@ -51,8 +64,8 @@ int launch_copies_of_turn(TurnArgs args, Stream stream) {
   return blocks == 0 ? 0 : launch(copies_of_turn, {.blocks = blocks}, stream, args);
 }
 
-int launch_end_turn(std::int64_t* turn, const Fault* fault, Stream stream) {
-  return launch(end_turn, {.threads = 1}, stream, turn, fault);
+int launch_end_turn(const TurnArgs& args, std::int64_t* turn, Stream stream) {
+  return launch(end_turn, {.blocks = 1, .has_barriers = true}, stream, args, turn);
 }
 
 }  // namespace arignote::device

@@ -34,6 +34,7 @@ struct TurnArgs {
 int load_turns();
 // Fills in which blocks copy what.
 int launch_copies_of_turn(TurnArgs args, Stream stream);
-int launch_end_turn(std::int64_t* turn, const Fault* fault, Stream stream);
+// Goes on to the next turn when all has been copied, by one block.
+int launch_end_turn(const TurnArgs& args, std::int64_t* turn, Stream stream);
 
 }  // namespace arignote::device
