@@ -6,6 +6,7 @@
 
 #include "bindings/unwinding.hpp"
 #include "runtime/device_memory.hpp"
+#include "runtime/device_visit.hpp"
 
 namespace arignote {
 namespace {
@@ -44,6 +45,7 @@ class Transfers {
 template <class Work>
 Status transfer(Backend& backend, Work&& work) {
   const GilRelease release;
+  const DeviceVisit visit(&backend);
   return Transfers::of(backend).run(work);
 }
 

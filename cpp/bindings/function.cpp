@@ -12,6 +12,7 @@
 #include "bindings/unwinding.hpp"
 #include "core/buffer.hpp"
 #include "runtime/by_rows.hpp"
+#include "runtime/device_visit.hpp"
 
 namespace arignote {
 
@@ -66,6 +67,7 @@ int function_init(PyObject* self, PyObject* args, PyObject* kwargs) {
 
 Ref run(PyObject* self, FunctionCore& core, PyObject* const* arguments) {
   try {
+    const DeviceVisit visit(core.loaded.program.backend);
     std::unique_ptr<Caller> caller = core.take_caller();
     Ref result;
     Profile* const profile = core.profile.load(std::memory_order_acquire);
@@ -142,6 +144,7 @@ PyObject* function_run_hooked(PyObject* self, PyObject* args) {
     return nullptr;
   }
   try {
+    const DeviceVisit visit(core->loaded.program.backend);
     std::unique_ptr<Caller> caller = core->take_caller();
     Hooks hooks(before, after);
     Ref result = caller->call(self, PySequence_Fast_ITEMS(arguments), &hooks, true);
@@ -169,6 +172,7 @@ PyObject* function_loop(PyObject* self, PyObject* args) {
     return nullptr;
   }
   try {
+    const DeviceVisit visit(core->loaded.program.backend);
     std::unique_ptr<Caller> caller = core->take_caller();
     Ref result =
         caller->loop(self, PySequence_Fast_ITEMS(arguments), PySequence_Fast_ITEMS(stacked), count,
@@ -286,6 +290,7 @@ PyObject* function_row_blocks(PyObject* self, PyObject*) {
   FunctionCore* core = core_of(self);
   if (core == nullptr) return nullptr;
   try {
+    const DeviceVisit visit(core->loaded.program.backend);
     std::unique_ptr<Caller> caller = core->take_caller();
     Ref found = row_blocks_of(caller->context());
     core->give_back(std::move(caller));

@@ -105,6 +105,11 @@ class Backend {
   // is no memory.
   virtual std::unique_ptr<Kernel> row_block(const StepSpec& step, const Program& body) noexcept = 0;
 
+  // Makes the device the calling thread's, and returns which one was: leave() makes it that again.
+  // Allocating and releasing see to it by themselves.
+  virtual int visit() noexcept = 0;
+  virtual void leave(int before) noexcept = 0;
+
   // Aligned as the host's buffers are; null when there is no memory. May be called by any thread.
   virtual std::byte* allocate(std::size_t bytes) noexcept = 0;
   // Nothing may be at work on the memory any more.

@@ -24,6 +24,8 @@ struct Properties {
 
 struct Api {
   int (*count_devices)(int* count);
+  // Of the calling thread.
+  int (*current_device)(int* number);
   int (*use_device)(int number);
   int (*properties)(int number, Properties* properties);
   // What a block may have of shared memory if it asks for it.

@@ -44,6 +44,7 @@ int taken(cudaError_t error) {
 const Api& api() {
   static const Api table{
       .count_devices = [](int* count) { return taken(cudaGetDeviceCount(count)); },
+      .current_device = [](int* number) { return taken(cudaGetDevice(number)); },
       .use_device = [](int number) { return taken(cudaSetDevice(number)); },
       .properties = get_properties,
       .shared_bytes =

@@ -6,6 +6,7 @@
 #include "backend/row_block.hpp"
 #include "backend/session.hpp"
 #include "backend/table.hpp"
+#include "runtime/device_visit.hpp"
 
 namespace arignote::device {
 namespace {
@@ -77,8 +78,15 @@ std::unique_ptr<Kernel> Device::row_block(const StepSpec& step, const Program& b
   }
 }
 
-std::byte* Device::allocate(std::size_t bytes) noexcept {
+int Device::visit() noexcept {
+  int before = number_;
+  static_cast<void>(api().current_device(&before));
   enter();
+  return before;
+}
+
+std::byte* Device::allocate(std::size_t bytes) noexcept {
+  const DeviceVisit visit(this);
   try {
     return memory_.allocate(bytes);
   } catch (...) {
@@ -88,7 +96,7 @@ std::byte* Device::allocate(std::size_t bytes) noexcept {
 
 // Keeping it may take memory of the host's, of which there is none: then it stays lost.
 void Device::release(std::byte* memory) noexcept {
-  enter();
+  const DeviceVisit visit(this);
   try {
     memory_.release(memory);
   } catch (...) {

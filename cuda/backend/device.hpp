@@ -31,6 +31,8 @@ class Device final : public Backend {
 
   const KernelEntry* find(std::string_view kernel) const noexcept override;
   std::unique_ptr<Kernel> row_block(const StepSpec& step, const Program& body) noexcept override;
+  int visit() noexcept override;
+  void leave(int before) noexcept override { static_cast<void>(api().use_device(before)); }
   std::byte* allocate(std::size_t bytes) noexcept override;
   void release(std::byte* memory) noexcept override;
   std::int64_t block_bytes() const noexcept override { return most_block_bytes; }

@@ -19,6 +19,7 @@
 #include "backend/session.hpp"
 #include "backend/table.hpp"
 #include "runtime/device_memory.hpp"
+#include "runtime/device_visit.hpp"
 
 namespace py = pybind11;
 
@@ -51,10 +52,11 @@ std::vector<std::string> kernels() {
 // Null, with why in words, where it is not used.
 const BlasLt* find_blas(int number, std::string& why) {
   Refusal refusal;
-  const Device* const device = Device::open(number, refusal);
+  Device* const device = Device::open(number, refusal);
   why = refusal.text;
   if (device == nullptr) return nullptr;
   Status status;
+  const DeviceVisit visit(device);
   const BlasLt* const blas = BlasLt::of(*device, status);
   if (status.ok()) {
     why = "not found";

@@ -13,6 +13,7 @@
 #include "backend/api.hpp"
 #include "backend/device.hpp"
 #include "kernels/copy.hpp"
+#include "runtime/device_visit.hpp"
 
 namespace arignote::device {
 namespace {
@@ -24,7 +25,7 @@ class Graph final : public Recording {
   Graph(Device& device, void* graph, bool may_fail)
       : device_(device), graph_(graph), may_fail_(may_fail) {}
   ~Graph() override {
-    device_.enter();
+    const DeviceVisit visit(&device_);
     static_cast<void>(api().release_graph(graph_));
   }
   void* graph() const { return graph_; }
@@ -103,7 +104,7 @@ Status DeviceSession::open(Device& device, std::unique_ptr<Session>& session) no
 }
 
 DeviceSession::~DeviceSession() {
-  device_.enter();
+  const DeviceVisit visit(&device_);
   if (stream_ != nullptr) {
     static_cast<void>(api().synchronise(stream_));
     static_cast<void>(api().destroy_stream(stream_));

@@ -14,6 +14,7 @@ import pytest
 import arignote as theano
 import arignote.tensor as T
 from arignote import _core
+from arignote.errors import DeviceError
 from helpers.emulated import emulated, function_on
 from helpers.spec import SpecBuilder
 from helpers.values import Array
@@ -418,3 +419,32 @@ def test_the_memory_in_use_and_the_most_of_it(driver: ModuleType) -> None:
     assert 0 < driver.time_copy(0, MEGABYTE) < 1
     with pytest.raises(ValueError, match="there are 2 devices"):
         driver.memory(7)
+
+
+# --- the caller's device
+
+
+def test_the_calling_thread_keeps_its_own_device(driver: ModuleType, on_device: None) -> None:
+    driver.use_device(1)
+    try:
+        w = theano.shared(np.zeros(3), name="w")
+        x, rows = T.dvector("x"), T.lvector("rows")
+        f = theano.function([x, rows], T.dot(x, w) + x[rows].sum(), updates=[(w, w + x)])
+        f(np.ones(3), [0])
+        with pytest.raises(IndexError):
+            f(np.ones(3), [7])
+        f.map(np.ones((4, 3)), np.zeros((4, 1), "int64"))
+        with pytest.raises(IndexError):
+            f.map(np.ones((4, 3)), np.array([[0], [0], [9], [0]]))
+        w.set_value(w.get_value() + 1)
+        theano.explain(f)
+        driver.let_fail("synchronise")
+        with pytest.raises(DeviceError):
+            f(np.ones(3), [0])
+        driver.mend()
+        del f, w, x, rows
+        gc.collect()
+        driver.trim(0)
+        assert driver.current_device() == 1
+    finally:
+        driver.use_device(0)

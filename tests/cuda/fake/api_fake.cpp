@@ -197,6 +197,9 @@ class Driver {
   bool is_broken_ = false;
 };
 
+// Of each thread.
+thread_local int current_device = 0;
+
 // Calls work(driver) as a call of that name.
 template <class Work>
 int as_call(const char* name, Work&& work) {
@@ -241,10 +244,19 @@ const Api& api() {
               return driver.count > 0 ? kNoError : kErrorNoDevice;
             });
           },
+      .current_device =
+          [](int* number) {
+            return as_call("current_device", [&](Driver&) {
+              *number = current_device;
+              return kNoError;
+            });
+          },
       .use_device =
           [](int number) {
             return as_call("use_device", [&](Driver& driver) {
-              return number < driver.count ? kNoError : kErrorNumber;
+              if (number >= driver.count) return kErrorNumber;
+              current_device = number;
+              return kNoError;
             });
           },
       .properties =
@@ -391,6 +403,8 @@ void add_test_functions(py::module_& module) {
         Driver::get().capability = capability;
       },
       py::arg("count"), py::arg("driver_version"), py::arg("capability") = 90);
+  module.def("current_device", [] { return current_device; });
+  module.def("use_device", [](int number) { api().use_device(number); });
   module.def("set_limit", [](std::size_t bytes) { Driver::get().limit = bytes; });
   module.def("set_shared_bytes", [](int bytes) { Driver::get().shared_bytes = bytes; });
   module.def("launches", &emulation::launches);
