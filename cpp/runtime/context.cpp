@@ -350,9 +350,8 @@ Status Context::run_steps(const Segment& segment, Host& host, Observer* observer
       if (const Status status = step.kernel->run(step.args); !status.ok()) return of_kernel(status);
       continue;
     }
-    const Status status = observer != nullptr ? run_observed(id, host, *observer)
-                          : step.on_device    ? of_kernel(run_device_steps(id, segment.end))
-                                              : run_step(id, host);
+    const Status status =
+        observer == nullptr ? run_step(id, segment.end, host) : run_observed(id, host, *observer);
     if (!status.ok()) return status;
   }
   step_ = kNone;
@@ -366,21 +365,22 @@ bool Context::wanted(const BoundStep& step) {
   return true;
 }
 
-Status Context::run_step(int id, Host& host) {
+// And those behind it, before `end`, that its kernel has done as well: leaves the last of them.
+Status Context::run_step(int& id, int end, Host& host) {
   const BoundStep& step = steps_[id];
   if (session_ != nullptr) {
     if (const Status status = enter_step(id); !status.ok()) return status;
   }
-  if (step.kernel != nullptr) {
-    const Status status = of_kernel(step.kernel->run(step.args));
-    return status.ok() && session_ != nullptr ? session_->finish_step() : status;
-  }
-  return step.is_host ? host.call(*this, id) : Status{};
+  if (step.kernel == nullptr) return step.is_host ? host.call(*this, id) : Status{};
+  std::size_t taken = 0;
+  const Status status = of_kernel(step.kernel->run_with(step.args, behind(id, end), taken));
+  id += static_cast<int>(taken);
+  return status.ok() && session_ != nullptr ? session_->finish_step() : status;
 }
 
 Status Context::run_observed(int id, Host& host, Observer& observer) {
   Status status = observer.before(*this, id);
-  if (status.ok()) status = run_step(id, host);
+  if (status.ok()) status = run_step(id, id + 1, host);
   if (status.ok() && steps_[id].on_device) status = wait_for_device();
   if (status.ok()) status = observer.after(*this, id);
   return status;

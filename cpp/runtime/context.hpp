@@ -143,7 +143,7 @@ class Context {
   // Has outputs left to those who read them, or written.
   void let_leave(int segment, bool leaves);
   Status run_steps(const Segment& segment, Host& host, Observer* observer);
-  Status run_step(int id, Host& host);
+  Status run_step(int& id, int end, Host& host);
   Status run_observed(int id, Host& host, Observer& observer);
 
   // With a device, in context_device.cpp.
@@ -151,9 +151,8 @@ class Context {
   Status load_on_device(int segment, const Binding& binding);
   Status upload_scalars();
   Status enter_step(int id);
-  // What runs on the device directly behind a step of a segment.
+  // What runs on the device directly behind one of its steps.
   std::span<const Work> behind(int id, int end);
-  Status run_device_steps(int& id, int end);
   Status wait_for_device();
   Status commit_on_device();
   Status leave_device(Status status);

@@ -55,23 +55,13 @@ Status Context::upload_scalars() {
 
 std::span<const Work> Context::behind(int id, int end) {
   std::size_t count = 0;
+  if (!steps_[id].on_device) end = id;
   for (++id; id < end && count < behind_.size(); ++id) {
     const BoundStep& step = steps_[id];
     if (!step.on_device || step.kernel == nullptr || !step.guards.empty()) break;
     behind_[count++] = {step.kernel, &step.args};
   }
   return std::span(behind_).first(count);
-}
-
-// A step, and those behind it that its kernel has done as well. Leaves the last of them.
-Status Context::run_device_steps(int& id, int end) {
-  const BoundStep& step = steps_[id];
-  if (step.kernel == nullptr) return {};
-  if (const Status status = enter_step(id); !status.ok()) return status;
-  std::size_t taken = 0;
-  const Status status = step.kernel->run_with(step.args, behind(id, end), taken);
-  id += static_cast<int>(taken);
-  return status.ok() ? session_->finish_step() : status;
 }
 
 // What the device is still at may fail, so a step on the host waits before it writes a state. The
