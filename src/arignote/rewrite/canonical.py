@@ -143,6 +143,15 @@ def divide_by_one(node: Apply) -> Replacement:
     return None
 
 
+@rule(ops.floor_div)
+def floor_divide_by_one(node: Apply) -> Replacement:
+    """x // 1 -> x for integers"""
+    x, other = node.inputs
+    output = node.outputs[0]
+    is_integer = x.dtype == output.dtype and x.dtype in dtypes.INTEGERS
+    return x if is_integer and is_number(other, 1) and same_shape(x, output) else None
+
+
 @rule(ops.neg)
 def negate_twice(node: Apply) -> Replacement:
     """-(-x) -> x, -(x - y) -> y - x"""
@@ -337,6 +346,18 @@ def drop_rebroadcast(node: Apply) -> Replacement:
     return x if x.broadcastable == node.params["broadcastable"] else None
 
 
+@rule(ops.specify_shape_op)
+def drop_own_shape(node: Apply) -> Replacement:
+    """specify_shape(x, x.shape) -> x"""
+    x, *dims = node.inputs
+    for axis, dim in enumerate(dims):
+        owner = dim.owner
+        is_own = owner is not None and owner.op is ops.shape_i and owner.inputs[0] is x
+        if owner is None or not is_own or owner.params["axis"] != axis:
+            return None
+    return x if x.type == node.outputs[0].type else None
+
+
 RULES: tuple[Rule, ...] = (
     fold_constants,
     cast_constants,
@@ -349,6 +370,7 @@ RULES: tuple[Rule, ...] = (
     element_of_broadcast,
     merge_broadcasts,
     drop_rebroadcast,
+    drop_own_shape,
     decided_switch,
     decided_ifelse,
     add_zero,
@@ -356,6 +378,7 @@ RULES: tuple[Rule, ...] = (
     multiply_by_one,
     merge_doubling,
     divide_by_one,
+    floor_divide_by_one,
     negate_twice,
     add_negated,
     pull_out_negation,
