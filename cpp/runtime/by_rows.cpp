@@ -323,16 +323,8 @@ class ByRows final : public Kernel {
   }
 
   Status add_block(const Targets& total, const Targets& block) const {
-    if (session_ == nullptr) {
-      sums_.add_block(total, block);
-      return {};
-    }
-    for (std::size_t i = 0; i < outputs_.size(); ++i) {
-      if (is_sum_[i] == 0) continue;
-      const Layout& sum = outputs_[i];
-      const Status status = session_->add(block[i], total[i], sum.dtype, sum.size());
-      if (!status.ok()) return status;
-    }
+    if (session_ != nullptr) return sums_.add_block(total, block, *session_);
+    sums_.add_block(total, block);
     return {};
   }
 

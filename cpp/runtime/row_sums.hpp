@@ -11,6 +11,7 @@
 #include "core/buffer.hpp"
 #include "core/view.hpp"
 #include "kernels/block.hpp"
+#include "runtime/backend.hpp"
 
 namespace arignote {
 
@@ -41,12 +42,9 @@ class Sums {
  public:
   void clear() { parts_.clear(); }
   void append(std::size_t output, const Layout& layout, const Adder* adder) {
-    const std::size_t item = size_of(layout.dtype);
     const bool is_own = adder != nullptr && adder->bytes != 0;
-    const std::size_t bytes =
-        is_own ? adder->bytes : static_cast<std::size_t>(layout.size()) * item;
-    parts_.push_back({output, static_cast<std::int64_t>(bytes / item),
-                      static_cast<std::int64_t>(item), adder != nullptr, is_own,
+    const auto own = static_cast<std::int64_t>(is_own ? adder->bytes / size_of(layout.dtype) : 0);
+    parts_.push_back({output, is_own ? own : layout.size(), layout.dtype, adder != nullptr, is_own,
                       add_of(layout.dtype)});
   }
   std::size_t bytes(Together together) const {
@@ -74,7 +72,7 @@ class Sums {
   // Makes a block's targets ready: kernels that add do so to the sums.
   void start(const Targets& sums) const {
     for (const Part& part : parts_) {
-      if (part.is_own) std::fill_n(sums[part.output], part.count * part.item, std::byte{0});
+      if (part.is_own) std::fill_n(sums[part.output], part.bytes(), std::byte{0});
     }
   }
   void share(Targets& targets, const Targets& sums) const {
@@ -87,6 +85,16 @@ class Sums {
       if (!part.adds) add(part, sums, block);
     }
   }
+  // The same on a device, where such sums lie as outputs do.
+  Status add_block(const Targets& sums, const Targets& block, Session& session) const {
+    for (const Part& part : parts_) {
+      if (part.adds) continue;
+      const Status status =
+          session.add(block[part.output], sums[part.output], part.dtype, part.count);
+      if (!status.ok()) return status;
+    }
+    return {};
+  }
   void add(const Targets& to, const Targets& from) const {
     for (const Part& part : parts_) add(part, to, from);
   }
@@ -95,7 +103,7 @@ class Sums {
   struct Part {
     std::size_t output;
     std::int64_t count;
-    std::int64_t item;
+    DType dtype;
     bool adds;    // its kernel does
     bool is_own;  // in a form of its own
     BlockFn add;
@@ -107,7 +115,7 @@ class Sums {
         default: return true;
       }
     }
-    std::size_t bytes() const { return align_up(static_cast<std::size_t>(count * item)); }
+    std::size_t bytes() const { return align_up(static_cast<std::size_t>(count) * size_of(dtype)); }
   };
   static void add(const Part& part, const Targets& to, const Targets& from) {
     const std::array<const void*, 2> terms = {to[part.output], from[part.output]};
