@@ -15,19 +15,16 @@ import arignote.tensor as T
 from arignote.plan.by_rows import body_of
 from arignote.run import compiled, devices
 from arignote.run.function import Function
-from helpers.emulated import emulated
+from helpers.emulated import block_bytes, emulated
 from helpers.row_models import ROW_MODELS, Setting
 from helpers.tolerance import assert_reordered
-
-BLOCK_BYTES = 512 << 20
 
 
 @pytest.fixture
 def small_blocks(on_device: None) -> Iterator[None]:
     """Let a block's temporaries take little memory, so that there are many blocks."""
-    emulated().set_block_bytes(1 << 10)
-    yield
-    emulated().set_block_bytes(BLOCK_BYTES)
+    with block_bytes(1 << 10):
+        yield
 
 
 def results(name: str, rows: int) -> tuple[Function, list[Any]]:

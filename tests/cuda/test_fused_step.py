@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,9 @@ import arignote as theano
 import arignote.tensor as T
 from arignote.graph.type import TensorType
 from arignote.run.function import Function
-from helpers.emulated import emulated
-from helpers.launches import launches
+from helpers.emulated import emulated, launches, shared_memory
 from helpers.row_models import ROW_MODELS, Setting
 from helpers.tolerance import assert_reordered
-
-SHARED_BYTES = 99 << 10
 
 Made = tuple[Function, list[Any], list[Any]]
 
@@ -30,16 +26,6 @@ def few_chunks(on_device: None) -> Iterator[None]:
     emulated().set_row_chunks(2)
     yield
     emulated().set_row_chunks(512)
-
-
-@contextmanager
-def shared_memory(bytes_: int) -> Iterator[None]:
-    """Set what a block may have of shared memory, for functions that meet new shapes."""
-    emulated().set_shared_bytes(bytes_)
-    try:
-        yield
-    finally:
-        emulated().set_shared_bytes(SHARED_BYTES)
 
 
 def softmax(

@@ -12,8 +12,7 @@ import arignote.tensor as T
 from arignote.graph.variable import SharedVariable
 from arignote.run.function import Function
 from helpers.backend import set_order
-from helpers.emulated import ORDERS, emulated
-from helpers.launches import launches
+from helpers.emulated import ORDERS, emulated, launches
 
 Model = tuple[Function, list[Any], list[SharedVariable]]
 

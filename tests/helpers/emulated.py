@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -38,6 +40,33 @@ def emulated() -> ModuleType:
         return importlib.import_module("arignote._cuda_emulated")
     except ModuleNotFoundError:
         pytest.skip("arignote._cuda_emulated is not built: see ARIGNOTE_CUDA_EMULATED")
+
+
+@contextmanager
+def block_bytes(bytes_: int) -> Iterator[None]:
+    """Set what the temporaries of a block of rows may take, for functions that meet new shapes."""
+    emulated().set_block_bytes(bytes_)
+    try:
+        yield
+    finally:
+        emulated().set_block_bytes(512 << 20)
+
+
+@contextmanager
+def shared_memory(bytes_: int) -> Iterator[None]:
+    """Set what a thread block may have of shared memory, for functions that meet new shapes."""
+    emulated().set_shared_bytes(bytes_)
+    try:
+        yield
+    finally:
+        emulated().set_shared_bytes(99 << 10)
+
+
+def launches(work: Callable[[], Any]) -> int:
+    """Return how many kernels some work has queued."""
+    before = emulated().launches()
+    work()
+    return int(emulated().launches() - before)
 
 
 def moved(spec: Spec) -> Spec:
