@@ -216,9 +216,9 @@ Status BlasProduct::run(const RunArgs& args, void* stream) const {
   std::align(blas_lt::kWorkspaceAlignment, most_workspace(), workspace, room);
   return blas_->status_of(blas_->api().multiply(
       blas_->handle(), product_.get(), factors.one, args.inputs[1], left_matrix_.get(),
-      args.inputs[0], right_matrix_.get(), factors.zero, args.outputs[0], result_matrix_.get(),
-      args.outputs[0], result_matrix_.get(), &choice.algorithm, workspace, choice.workspace,
-      stream));
+      args.inputs[0], right_matrix_.get(), args.adds ? factors.one : factors.zero, args.outputs[0],
+      result_matrix_.get(), args.outputs[0], result_matrix_.get(), &choice.algorithm, workspace,
+      choice.workspace, stream));
 }
 
 }  // namespace arignote::device

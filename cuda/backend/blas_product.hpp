@@ -25,7 +25,8 @@ class BlasProduct {
   Status choose(const Device& device);
   // Whether it knows how, with operands and a result at such addresses.
   bool can_run(const RunArgs& args) const { return choice_for(args).has_value(); }
-  // Queues the product. That knows nothing of faults, and writes its result in any case.
+  // Queues the product, which is added to the result if args says so. That knows nothing of faults,
+  // and writes its result in any case.
   Status run(const RunArgs& args, void* stream) const;
 
  private:

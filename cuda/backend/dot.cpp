@@ -104,8 +104,10 @@ class Dot final : public Kernel {
     args_.out = args.outputs[0];
     args_.partial = args.workspace;
     args_.fault = session.fault();
+    args_.adds = args.adds;
     return status_of(launch_dot(args_, types_, session.stream()));
   }
+  bool adds_to_output() const override { return true; }
 
  private:
   DotArgs args_{};

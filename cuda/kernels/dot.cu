@@ -131,6 +131,19 @@ ARN_DEVICE void fetch(const T* from, T (&to)[kCount]) {
   }
 }
 
+// Rounds a result once, after it has been added to what is there.
+template <class Numbers, class Number>
+ARN_DEVICE void put(const DotArgs& d, std::int64_t at, Number result) {
+  using Result = typename Numbers::Result;
+  Result& out = reinterpret_cast<Result*>(d.out)[at];
+  out = static_cast<Result>(d.adds ? Numbers::add(static_cast<Number>(out), result) : result);
+}
+
+template <class T>
+ARN_DEVICE T* partial_of(const DotArgs& d, std::int64_t chunk) {
+  return reinterpret_cast<T*>(d.partial) + chunk * d.a.lines * d.b.lines;
+}
+
 // What a thread makes of a tile.
 template <class Numbers, DotForm kForm>
 class Sums {
@@ -160,14 +173,15 @@ class Sums {
       run_[i][j] = 0;
     });
   }
-  template <class To>
-  ARN_DEVICE void store(const DotArgs& d, std::int64_t first_row, std::int64_t first_column,
-                        To* out) const {
+  // Calls work(position of a result, its sum).
+  template <class Work>
+  ARN_DEVICE void for_each_result(const DotArgs& d, std::int64_t first_row,
+                                  std::int64_t first_column, Work&& work) const {
     for_each([&](int i, int j) {
       const std::int64_t at_row = first_row + row() + i;
       const std::int64_t at_column = first_column + column() + j;
       if (at_row < d.a.lines && at_column < d.b.lines) {
-        out[at_row * d.b.lines + at_column] = static_cast<To>(total_[i][j]);
+        work(at_row * d.b.lines + at_column, total_[i][j]);
       }
     });
   }
@@ -185,11 +199,6 @@ class Sums {
   Number run_[kTile.rows_each][kTile.columns_each] = {};
   Number total_[kTile.rows_each][kTile.columns_each] = {};
 };
-
-template <class T>
-ARN_DEVICE T* partial_of(const DotArgs& d, std::int64_t chunk) {
-  return reinterpret_cast<T*>(d.partial) + chunk * d.a.lines * d.b.lines;
-}
 
 template <class Numbers, DotForm kForm>
 ARN_KERNEL_SHARING(sizeof(typename Numbers::Number) == 8 ? 1 : 2)
@@ -228,11 +237,13 @@ multiply_tiles(DotArgs d) {
     if ((depth - first + kDepth) % kDotRun == 0) sums.end_run();
   }
   sums.end_run();
-  if (d.chunks == 1) {
-    sums.store(d, row, column, reinterpret_cast<typename Numbers::Result*>(d.out));
-  } else {
-    sums.store(d, row, column, partial_of<Number>(d, chunk));
-  }
+  sums.for_each_result(d, row, column, [&](std::int64_t at, Number sum) {
+    if (d.chunks == 1) {
+      put<Numbers>(d, at, sum);
+    } else {
+      partial_of<Number>(d, chunk)[at] = sum;
+    }
+  });
 }
 
 template <class Element>
@@ -246,7 +257,6 @@ ARN_DEVICE Element element_of(const DotOperand& o, std::int64_t line, std::int64
 template <class Numbers>
 ARN_KERNEL multiply_lines(DotArgs d) {
   using Wide = typename Numbers::Wide;
-  using Result = typename Numbers::Result;
   ARN_SHARED(Wide, shared, kBlockThreads);
   if (d.fault->step >= 0) return;
   const std::int64_t chunk = block_index() % d.chunks;
@@ -270,7 +280,7 @@ ARN_KERNEL multiply_lines(DotArgs d) {
   }
   if (thread_index() != 0) return;
   if (d.chunks == 1) {
-    reinterpret_cast<Result*>(d.out)[result] = static_cast<Result>(shared[0]);
+    put<Numbers>(d, result, shared[0]);
   } else {
     partial_of<Wide>(d, chunk)[result] = shared[0];
   }
@@ -297,8 +307,7 @@ ARN_KERNEL join_chunks(DotArgs d, int lanes) {
   const int first =
       join_lanes(at, [&](int a, int b) { shared[a] = Numbers::add(shared[a], shared[b]); });
   if (!is_result || at.lane != 0) return;
-  using Result = typename Numbers::Result;
-  reinterpret_cast<Result*>(d.out)[at.row] = static_cast<Result>(shared[first]);
+  put<Numbers>(d, at.row, shared[first]);
 }
 
 std::int64_t blocks_for(std::int64_t count, int of_each) { return (count - 1) / of_each + 1; }

@@ -44,7 +44,8 @@ struct DotOperand {
 };
 
 // The depth is cut into chunks, each of `chunk` products but the last. If there are several, their
-// sums go to `partial`, which join_chunks then adds up.
+// sums go to `partial`, which join_chunks then adds up. If it adds, results are added to what is at
+// `out`.
 struct DotArgs {
   DotOperand a;
   DotOperand b;
@@ -55,6 +56,7 @@ struct DotArgs {
   std::int64_t chunk;
   std::int64_t chunks;
   DotForm form;
+  bool adds;
 };
 
 // What is multiplied, and what comes of it, as in cpp/kernels/dot_shape.hpp.

@@ -19,13 +19,14 @@ from arignote.config import config
 from arignote.cuda.__main__ import main
 from arignote.run import devices
 from arignote.run.function import Function
-from helpers.emulated import emulated, function_on
+from helpers.emulated import block_bytes, emulated, function_on, launches
 from helpers.products import (
     FLOATS,
     HALVES,
     assert_product,
     dot,
     draw,
+    product_by_blocks,
     product_of_windows,
     product_on,
 )
@@ -197,6 +198,27 @@ def test_what_no_algorithm_is_for_is_for_kernels_of_our_own(
     before = count(blas)
     assert_product(product_on(device, a, b), a, b)
     assert count(blas) == before
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, *HALVES])
+def test_blocks_add_to_a_sum(blas: ModuleType, device: object, dtype: str) -> None:
+    out = "float32" if dtype in HALVES else dtype
+    a, b = draw(dtype, 300, 363), draw(dtype, 363, 520)
+    parts = [product_on(device, a[:, i : i + 122], b[i : i + 122], out) for i in (0, 122, 244)]
+    before, found = count(blas), []
+    kernels = launches(lambda: found.append(product_by_blocks(device, 122, a, b, out)))
+    assert (kernels, count(blas)) == (0, before + 3)
+    np.testing.assert_array_equal(found[0], parts[0] + parts[1] + parts[2])
+
+
+def test_kernels_of_our_own_add_to_the_same_sum(blas: ModuleType, device: object) -> None:
+    # The second of three blocks begins at no multiple of 16 bytes.
+    a, b = draw("float32", 300, 364), draw("float32", 364, 520)
+    blas.set_libraries({LIBRARY: []}, least_alignment=16)
+    before, found = count(blas), []
+    kernels = launches(lambda: found.append(product_by_blocks(device, 122, a, b)))
+    assert (kernels, count(blas)) == (2, before + 2)
+    assert_product(found[0], a, b)
 
 
 def test_a_function_chooses_once(blas: ModuleType, device: object) -> None:
@@ -376,14 +398,14 @@ def test_libraries_of_packages_are_found(
 # --- whole programs
 
 
-def layer() -> tuple[Function, Any]:
+def layer(rows: int = 256) -> tuple[Function, Any]:
     """Return a training step on minibatches of a shared matrix, and its weights."""
     x, index = T.fmatrix("x"), T.lscalar("index")
     images = theano.shared(draw("float32", 1024, 300) / 100)
     w = theano.shared(draw("float32", 300, 300) / 100)
     cost = T.sqr(T.tanh(T.dot(x, w)) - 0.1).mean()
     updates = [(w, w - np.float32(100) * T.grad(cost, w))]
-    part = slice(index * 256, (index + 1) * 256)
+    part = slice(index * rows, (index + 1) * rows)
     return theano.function([index], cost, updates=updates, givens={x: images[part]}), w
 
 
@@ -415,3 +437,19 @@ def test_products_may_be_kept_in_a_graph(
     np.testing.assert_array_equal(v.get_value(), w.get_value())
     # Those of the first turn, and those that all others replay.
     assert count(blas) == before + 4
+
+
+def test_sums_over_blocks_may_be_kept_in_a_graph(
+    blas: ModuleType, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "module", blas.__name__)
+    with config.changed(device=f"cuda{number}"):
+        (one, w), (many, v) = layer(512), layer(512)
+    with block_bytes(256 * 300 * 4):
+        before = count(blas)
+        costs = [one(i) for i in (0, 1, 0)]
+        # Two blocks, and two products of each.
+        assert count(blas) == before + 3 * 4
+        np.testing.assert_array_equal(many.map(np.array([0, 1, 0])), costs)
+    np.testing.assert_array_equal(v.get_value(), w.get_value())
+    assert count(blas) == before + 3 * 4 + 2 * 4

@@ -15,9 +15,10 @@ import arignote.tensor as T
 from arignote.plan.by_rows import body_of
 from arignote.run import compiled, devices
 from arignote.run.function import Function
-from helpers.emulated import block_bytes, emulated
+from helpers.emulated import block_bytes, emulated, launches
 from helpers.row_models import ROW_MODELS, Setting
 from helpers.tolerance import assert_reordered
+from helpers.values import Array
 
 
 @pytest.fixture
@@ -95,6 +96,32 @@ def test_sums_of_halves_over_many_blocks_are_rounded_once(small_blocks: None) ->
     wanted = data.T @ (2 * (data @ w.get_value().astype("int64")))
     assert np.max(np.abs(wanted)) > 2048
     np.testing.assert_array_equal(kept.get_value(), wanted.astype(dtype))
+
+
+def gradient(rows: int, width: int) -> tuple[Function, Any, Array]:
+    """Return a function that puts a gradient by many weights into a state, and what comes there."""
+    rng = np.random.default_rng(3)
+    x, w = rng.normal(size=(rows, width)), rng.normal(size=(width, width))
+    data, weights = theano.shared(x, "x"), theano.shared(w, "w")
+    kept = theano.shared(np.zeros((width, width)), "kept")
+    cost = T.sqr(T.dot(data, weights)).sum()
+    f = theano.function([], updates=[(kept, T.grad(cost, weights))])
+    return f, kept, x.T @ (2 * (x @ w))
+
+
+def test_products_add_to_the_sums_of_blocks_themselves(small_blocks: None) -> None:
+    device, width = emulated(), 120
+    one, *_ = gradient(16, width)
+    f, kept, wanted = gradient(64, width)
+    gc.collect()
+    device.memory(0, reset=True)
+    now = device.memory(0)[0]
+    f()
+    # The sum and a block's temporaries, but no other array of the sum's size.
+    assert device.memory(0)[1] - now < 1.5 * wanted.nbytes
+    one()
+    assert launches(f) == 4 * launches(one)
+    np.testing.assert_allclose(kept.get_value(), wanted, rtol=1e-10, atol=1e-10)
 
 
 def test_a_label_out_of_range_is_told_by_its_row(small_blocks: None) -> None:

@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 
 from helpers.backend import backend_module
-from helpers.emulated import emulated, function_on
+from helpers.emulated import emulated, function_on, launches
 from helpers.products import (
     FLOATS,
     HALVES,
     assert_product,
     dot,
     draw,
+    product_by_blocks,
     product_of_windows,
     product_on,
 )
 from helpers.spec import SpecBuilder
-from helpers.values import lay_out
+from helpers.values import Array, lay_out
 
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 BYTES = ["bool", "int8", "uint8"]
@@ -145,6 +146,50 @@ def test_what_is_not_a_number_stays_in_its_row_and_column(dtype: str) -> None:
         assert not rest[m - 1].any()
         assert not rest[:, n - 1].any()
         assert rest[: m - 1, : n - 1].all()
+
+
+# As above, of a block: the depth is that of two of them and a shorter third.
+BLOCKS = [
+    *[(4, 22, 8), (2, 18_000, 3)],
+    *[(40, 22, 10), (20, 330, 3), (16, 22, 40), (9, 270, 40), (33, 22, 66), (20, 330, 30)],
+]
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, *HALVES, "int8", "int64"])
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_blocks_add_to_a_sum(dtype: str, block: tuple[int, int, int]) -> None:
+    device = emulated().open(0)
+    (m, rows, n), out = block, "float32" if dtype in HALVES else dtype
+    a, b = draw(dtype, m, 3 * rows - 3), draw(dtype, 3 * rows - 3, n)
+    parts: list[Array] = []
+    apart = launches(
+        lambda: parts.extend(
+            product_on(device, a[:, first : first + rows], b[first : first + rows], out)
+            for first in range(0, len(b), rows)
+        )
+    )
+    # Nothing but the products is launched.
+    assert launches(lambda: parts.append(product_by_blocks(device, rows, a, b, out))) == apart
+    *parts, found = parts
+    assert len(parts) == 3
+    if dtype == "float32" and m * n <= 32:
+        # Added up in float64, also with what is there.
+        assert_product(found, a, b)
+    else:
+        np.testing.assert_array_equal(found, parts[0] + parts[1] + parts[2])
+
+
+def test_sums_of_blocks_have_the_same_bits_in_any_order_of_threads() -> None:
+    module = emulated()
+    device = module.open(0)
+    for m, rows, n in [(2, 18_000, 3), (20, 330, 30)]:
+        a, b = draw("float32", m, 3 * rows - 3), draw("float32", 3 * rows - 3, n)
+        found = []
+        for order in ("forward", "backward", "shuffled"):
+            module.set_order(order)
+            found.append(product_by_blocks(device, rows, a, b).tobytes())
+        module.set_order("forward")
+        assert found[1:] == found[:1] * 2
 
 
 def test_operands_that_do_not_fit_are_found_when_they_are_bound() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from arignote.graph import dtypes
-from helpers.emulated import function_on, window
+from helpers.emulated import block_bytes, function_on, shared_memory, window
 from helpers.spec import SpecBuilder
 from helpers.tolerance import product_bound
 from helpers.values import Array
@@ -29,6 +29,22 @@ def product_on(device: object, a: Array, b: Array, dtype: str = "", tf32: bool =
     inputs = [builder.input(item.dtype.name, item.ndim) for item in (a, b)]
     builder.output(dot(builder, *inputs, dtype, tf32))
     (found,) = function_on(device, builder)(a, b)
+    return np.asarray(found)
+
+
+def product_by_blocks(device: object, rows: int, a: Array, b: Array, dtype: str = "") -> Array:
+    """Multiply two arrays in blocks of so many rows of b at most, each by a kernel of its own."""
+    body, builder = SpecBuilder(), SpecBuilder()
+    for each in (body, builder):
+        for item in (a, b):
+            each.input(item.dtype.name, item.ndim)
+    body.output(dot(body, 0, 1, dtype))
+    sums = builder.temp(dtype or b.dtype.name, builder.shape_of(0)[:-1] + builder.shape_of(1)[1:])
+    builder.step("by_rows", [0, 1], [sums], ints=[1, 0, 1], body=body.spec)
+    builder.output(sums)
+    # A block has no temporaries, which counts as a byte for each row.
+    with block_bytes(rows), shared_memory(0):
+        (found,) = function_on(device, builder)(a, b)
     return np.asarray(found)
 
 

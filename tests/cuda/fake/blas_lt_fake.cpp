@@ -278,10 +278,7 @@ struct Factor {
 };
 
 template <class T, class Out, class Sum>
-void multiply_as(const Operands& o, const void* alpha, const void* a, const void* b,
-                 const void* beta, void* out) {
-  const Sum scale = *static_cast<const Sum*>(alpha);
-  const Sum kept = *static_cast<const Sum*>(beta);
+void multiply_as(const Operands& o, const void* a, const void* b, bool adds, void* out) {
   const bool is_tf32 = o.product->compute_type == blas_lt::kComputeTf32;
   const auto [turns_a, turns_b] = o.product->is_transposed;
   const Factor<T> left{static_cast<const T*>(a), o.a->step, turns_a, is_tf32};
@@ -297,15 +294,14 @@ void multiply_as(const Operands& o, const void* alpha, const void* a, const void
     }
     Out* const column = static_cast<Out*>(out) + j * o.out->step;
     for (std::int64_t i = 0; i < o.out->rows; ++i) {
-      const Sum sum = scale * static_cast<Sum>(sums[static_cast<std::size_t>(i)]);
-      column[i] = Out(kept == 0 ? sum : sum + kept * static_cast<Sum>(column[i]));
+      const Sum sum = static_cast<Sum>(sums[static_cast<std::size_t>(i)]);
+      column[i] = Out(adds ? sum + static_cast<Sum>(column[i]) : sum);
     }
   }
 }
 
-void multiply_any(const Operands& o, const void* alpha, const void* a, const void* b,
-                  const void* beta, void* out) {
-  const auto with = [&](auto multiply) { multiply(o, alpha, a, b, beta, out); };
+void multiply_any(const Operands& o, const void* a, const void* b, bool adds, void* out) {
+  const auto with = [&](auto multiply) { multiply(o, a, b, adds, out); };
   switch (o.a->type) {
     case blas_lt::kFloat64: return with(multiply_as<double, double, double>);
     case blas_lt::kFloat32: return with(multiply_as<float, float, float>);
@@ -316,6 +312,12 @@ void multiply_any(const Operands& o, const void* alpha, const void* a, const voi
       return o.out->type == blas_lt::kFloat32 ? with(multiply_as<BFloat, float, float>)
                                               : with(multiply_as<BFloat, BFloat, float>);
   }
+}
+
+// A factor of a product, in the type of its sums.
+double factor_of(const Object& product, const void* factor) {
+  if (product.type == blas_lt::kFloat64) return *static_cast<const double*>(factor);
+  return static_cast<double>(*static_cast<const float*>(factor));
 }
 
 bool holds(const void* data, const Object& matrix, std::uint64_t alignment) {
@@ -340,12 +342,15 @@ int multiply(void* handle, void* product, const void* alpha, const void* a, void
         reinterpret_cast<std::uintptr_t>(workspace) % blas_lt::kWorkspaceAlignment == 0 &&
         is_on_device(workspace, workspace_bytes);
     if (!lies_well) return kInvalidValue;
+    // A product is left as it is, or added to what is there.
+    const double kept = factor_of(*operands.product, beta);
+    if (factor_of(*operands.product, alpha) != 1 || (kept != 0 && kept != 1)) return kInvalidValue;
     // What describes it is as it is now, also if the product is kept for later.
     const auto work =
         [=, copies = std::array{*operands.product, *operands.a, *operands.b, *operands.out}] {
           const Operands own{&copies[0], &copies[1], &copies[2], &copies[3]};
           std::memset(workspace, 0xA5, workspace_bytes);
-          multiply_any(own, alpha, a, b, beta, d);
+          multiply_any(own, a, b, kept == 1, d);
           return blas_lt::kSuccess;
         };
     if (!emulation::keeps(stream)) return work();
