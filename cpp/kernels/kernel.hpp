@@ -46,6 +46,13 @@ class RowSource {
   ~RowSource() = default;
 };
 
+// Where an input of a device's kernel lies in each turn of a loop that the device runs by itself.
+struct WindowOffsets {
+  // Bytes from its pointer on, by turn, on the device; null if it lies there in all of them.
+  const std::int64_t* by_turn = nullptr;
+  std::size_t item = 1;  // a power of two, 16 at most, that divides all of them
+};
+
 struct RunArgs {
   std::span<std::byte* const> inputs;
   std::span<std::byte* const> outputs;
@@ -54,6 +61,10 @@ struct RunArgs {
   // Another number than in the last run if one of the pointers is another.
   std::int64_t moves = 0;
   Session* session = nullptr;  // of a kernel of a device: where to queue its work
+  // In such a turn, if it differs from turn to turn where the inputs lie: the turn's number, on the
+  // device, and where each input lies. Else null and empty.
+  const std::int64_t* turn = nullptr;
+  std::span<const WindowOffsets> windows = {};
   // Of a kernel that runs on one block of rows after another, else null and false:
   const std::byte* prepared = nullptr;  // what prepare() returned
   bool adds = false;  // outputs[0] is a sum, to which to add
@@ -96,6 +107,8 @@ class Kernel {
   // Of a device's kernel, once after bind(): brings what it needs beside its operands to the
   // device, so that no run has to ask for memory.
   virtual Status enter(Session& /*session*/) noexcept { return {}; }
+  // Of a device's kernel, after bind(): whether a run finds an input by RunArgs::windows.
+  virtual bool reads_windows(std::size_t /*input*/) const { return false; }
   // Of a device's kernel: as run(), with what comes next on the device. A kernel that can do some
   // of that in the same breath does so, from the first on, and tells how many runs it has taken.
   virtual Status run_with(const RunArgs& args, std::span<const Work> /*next*/,

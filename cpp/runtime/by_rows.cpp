@@ -94,6 +94,10 @@ class ByRows final : public Kernel {
     return together_ != nullptr ? together_->enter(session) : Status{};
   }
 
+  bool reads_windows(std::size_t input) const override {
+    return together_ != nullptr && together_->reads_windows(input);
+  }
+
   // If there is but one block, what the body's step leaves may be left by this one. A body with
   // sizes that it reads from memory may be laid out anew in a run.
   const RowSource* row_source(std::size_t output) override {

@@ -29,6 +29,7 @@ struct Operand {
 
 class Context;
 class Turns;
+class TurnWindows;
 
 // What the executor asks of the side that owns the arrays.
 class Host {
@@ -107,6 +108,7 @@ class Context {
 
  private:
   friend class Turns;
+  friend class TurnWindows;
 
   // An address as a position in roots_ and a distance from there.
   struct Place {
@@ -204,7 +206,7 @@ class Context {
   DeviceMemory device_scalars_;
   std::vector<DeviceMemory> device_arenas_;
   std::vector<std::byte> uploaded_;  // the scalars as the device has them
-  std::map<int, Place> staged_;  // views that are copied to one place in each turn of a loop
+  std::map<int, Place> staged_;  // views that lie elsewhere in each turn of a loop: see TurnWindows
 };
 
 }  // namespace arignote

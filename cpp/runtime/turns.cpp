@@ -12,15 +12,6 @@ namespace {
 // Tables, stacks and results are for so many turns at most, and not larger than that.
 constexpr std::int64_t kMostTurns = 1024;
 constexpr std::int64_t kMostBytes = 256 << 20;
-// To copy a larger window takes longer than to queue a turn's work anew.
-constexpr std::size_t kMostWindowBytes = 16 << 20;
-constexpr std::size_t kMostItem = 16;
-
-// The largest power of two, kMostItem at most, that divides a number and `item`.
-std::size_t common(std::size_t item, std::uint64_t number) {
-  while (number % item != 0) item /= 2;
-  return item;
-}
 
 std::uint64_t address(const void* data) { return reinterpret_cast<std::uint64_t>(data); }
 
@@ -43,7 +34,7 @@ std::vector<bool> varying(const Plan& plan, std::span<const TurnStack> stacks) {
 
 Turns::Turns(Context& context, std::span<const TurnStack> stacks,
              std::span<const TurnResults> results, std::int64_t count)
-    : context_(context), stacks_(stacks), results_(results), count_(count) {
+    : context_(context), stacks_(stacks), results_(results), windows_(context), count_(count) {
   suits_ = plan();
 }
 
@@ -90,7 +81,7 @@ bool Turns::plan() {
       return false;
     }
   }
-  return plan_windows(varies);
+  return windows_.plan(varies);
 }
 
 bool Turns::plan_upload(int step) {
@@ -108,52 +99,6 @@ bool Turns::plan_upload(int step) {
     }
   }
   uploads_[step] = upload;
-  return true;
-}
-
-bool Turns::plan_windows(const std::vector<bool>& varies) {
-  const Plan& plan = context_.program().plan;
-  for (int id = 0; id < plan.n_buffers(); ++id) {
-    const BufferSpec& spec = plan.buffer(id);
-    const int parent = plan.parent(id);
-    const bool is_on_window = parent != kNone && copy_of_.contains(parent);
-    // A temp in a window's memory would be written to the copy. A window on a window must not reach
-    // out of it: only one that shows it whole is sure not to.
-    if (is_on_window && (spec.kind == BufferKind::kTemp || context_.frame_.offset(id) != 0 ||
-                         context_.layout(id).size() > context_.layout(parent).size())) {
-      return false;
-    }
-    if (spec.kind != BufferKind::kView || !varies[spec.offset] || !spec.on_device) continue;
-    if (is_on_window || !plan.buffer(parent).is_source() || !plan_window(id)) return false;
-  }
-  return true;
-}
-
-// The elements of a window must have no gaps, in whatever order of the axes. Windows on the same
-// elements share a copy.
-bool Turns::plan_window(int view) {
-  const Plan& plan = context_.program().plan;
-  const Layout& layout = context_.layout(view);
-  const std::size_t bytes = bytes_of(layout);
-  auto reach = static_cast<std::int64_t>(size_of(layout.dtype));
-  for (int axis = 0; axis < layout.ndim; ++axis) {
-    if (layout.strides[axis] < 0) return false;
-    reach += (layout.shape[axis] - 1) * layout.strides[axis];
-  }
-  if (bytes == 0 || reach != static_cast<std::int64_t>(bytes) || bytes > kMostWindowBytes) {
-    return false;
-  }
-  const auto shows_the_same = [&](const Window& other) {
-    const BufferSpec& spec = plan.buffer(other.view);
-    return spec.base == plan.buffer(view).base && spec.offset == plan.buffer(view).offset &&
-           other.bytes == bytes;
-  };
-  const auto shared = std::ranges::find_if(windows_, shows_the_same);
-  copy_of_.emplace(view, shared - windows_.begin());
-  if (shared == windows_.end()) {
-    const std::byte* const base = context_.operand(plan.buffer(view).base).data;
-    windows_.push_back({.view = view, .base = base, .bytes = bytes});
-  }
   return true;
 }
 
@@ -198,10 +143,7 @@ bool Turns::allocate() {
   };
   take(turn_, sizeof(std::int64_t));
   if (scalars_vary_) take(device_scalars_, turns * scalar_bytes);
-  for (Window& window : windows_) {
-    take(window.copy, window.bytes);
-    take(window.device_offsets, turns * sizeof(std::int64_t));
-  }
+  windows_.allocate(turns, take);
   for (Upload& upload : uploads_) take(upload.to, upload.bytes * (upload.is_stack ? turns : 1));
   for (std::size_t i = 0; i < results_.size(); ++i) {
     take(device_results_[i], turns * static_cast<std::size_t>(results_[i].bytes));
@@ -210,9 +152,6 @@ bool Turns::allocate() {
   if (!memory_.reserve(bytes)) return false;
   for (const auto& [place, offset] : parts) *place = memory_.data() + offset;
   context_.roots_[context_.turns_root()] = memory_.data();
-  for (const auto& [view, number] : copy_of_) {
-    context_.staged_[view] = {context_.turns_root(), windows_[number].copy - memory_.data()};
-  }
   return true;
 }
 
@@ -220,7 +159,7 @@ bool Turns::allocate() {
 std::int64_t Turns::tabulate(std::int64_t first, std::int64_t count) {
   const Segment& segment = context_.program().schedule.segments[0];
   scalars_.clear();
-  for (Window& window : windows_) window.offsets.clear();
+  windows_.clear();
   for (std::int64_t turn = 0; turn < count; ++turn) {
     for (const TurnStack& stack : stacks_) {
       context_.move(stack.input, stack.data + (first + turn) * stack.stride);
@@ -228,9 +167,7 @@ std::int64_t Turns::tabulate(std::int64_t first, std::int64_t count) {
     static_cast<void>(context_.take_values(segment));
     // What is wrong with a turn is found again when it is run as a call.
     if (!context_.frame_.settle(segment).ok() || !is_alike()) return turn;
-    for (Window& window : windows_) {
-      window.offsets.push_back(context_.frame_.offset(window.view));
-    }
+    windows_.add_turn();
     if (!scalars_vary_) continue;
     const std::byte* const scalars = context_.frame_.scalars();
     scalars_.insert(scalars_.end(), scalars,
@@ -253,23 +190,15 @@ bool Turns::is_alike() {
 
 // Again only if windows begin at other fractions of an item than those before.
 bool Turns::record() {
-  bool is_recorded = recording_ != nullptr;
-  for (Window& window : windows_) {
-    std::size_t item = common(kMostItem, address(window.base) | window.bytes);
-    for (const std::int64_t offset : window.offsets) {
-      item = common(item, static_cast<std::uint64_t>(offset));
-    }
-    if (is_recorded && item >= window.item) continue;
-    is_recorded = false;
-    window.item = item;
-  }
-  if (is_recorded) return true;
+  const bool fits = windows_.fit();
+  if (recording_ && fits) return true;
   recording_.reset();
+  windows_.place(memory_.data(), turn_);
   context_.place(0);
   context_.point(0);
   Session& session = *context_.session_;
   // Nothing may throw until the recording has ended.
-  copies_.reserve(windows_.size() + 1 + uploads_.size() + context_.copies_.size());
+  copies_.reserve(windows_.count() + 1 + uploads_.size() + context_.copies_.size());
   if (!session.begin_recording().ok()) return false;
   const bool is_queued = queue_turn().ok();
   return session.end_recording(recording_).ok() && is_queued;
@@ -280,13 +209,7 @@ Status Turns::queue_turn() {
   const Plan& plan = context_.program().plan;
   session.at(0);
   copies_.clear();
-  for (const Window& window : windows_) {
-    copies_.push_back({.to = window.copy,
-                       .from = window.base,
-                       .bytes = window.bytes,
-                       .from_offsets = window.device_offsets,
-                       .item = window.item});
-  }
+  windows_.append_copies(copies_);
   if (scalars_vary_) {
     const std::int64_t bytes = Frame::scalar_offset(plan.n_buffers());
     copies_.push_back({.to = context_.device_scalars_.data(),
@@ -375,10 +298,7 @@ Status Turns::send(std::int64_t first, std::int64_t count) {
   const std::int64_t none = 0;
   upload(&none, turn_, sizeof(none));
   upload(scalars_.data(), device_scalars_, scalars_.size());
-  for (const Window& window : windows_) {
-    upload(window.offsets.data(), window.device_offsets,
-           window.offsets.size() * sizeof(std::int64_t));
-  }
+  if (status.ok()) status = windows_.send(session);
   for (const Upload& part : uploads_) {
     const auto skipped = static_cast<std::size_t>(part.is_stack ? first : 0) * part.bytes;
     upload(part.from + skipped, part.to,
@@ -406,7 +326,7 @@ Status Turns::finish(std::int64_t first, std::int64_t count, std::int64_t& done)
 
 // The next call lays everything out anew.
 void Turns::restore() {
-  context_.staged_.clear();
+  windows_.restore();
   context_.uploaded_.clear();
   context_.settled_ = 0;
   context_.pointed_ = 0;

@@ -1,19 +1,19 @@
 // A loop of calls that the device runs by itself: the host sees to it beforehand that all turns are
 // laid out alike, tells the device in tables what differs between them, and waits once for many.
 //
-// What differs are windows on variables, single numbers, and where arguments and results lie. Each
-// turn begins by copying its windows and numbers to where they are in every turn, so that all other
-// work is the same, and is recorded once.
+// What differs are windows on variables, single numbers, and where arguments and results lie. Steps
+// find these by the number of the turn, which lies on the device, or where each turn begins by
+// copying them to, so that all work is the same, and is recorded once.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "runtime/context.hpp"
+#include "runtime/turn_windows.hpp"
 
 namespace arignote {
 
@@ -49,16 +49,6 @@ class Turns {
   std::int64_t run(std::int64_t first, std::int64_t count, Status& status);
 
  private:
-  // Elements that lie elsewhere in each turn, and are copied to one place.
-  struct Window {
-    int view = 0;  // one of those that show them
-    const std::byte* base = nullptr;
-    std::size_t bytes = 0;
-    std::byte* copy = nullptr;
-    std::vector<std::int64_t> offsets = {};  // by turn
-    std::int64_t* device_offsets = nullptr;
-    std::size_t item = 1;
-  };
   // An array of the host's, of all turns together if it is a stack, and of the device's.
   struct Upload {
     const std::byte* from = nullptr;
@@ -68,8 +58,6 @@ class Turns {
   };
 
   bool plan();
-  bool plan_windows(const std::vector<bool>& varies);
-  bool plan_window(int view);
   bool plan_upload(int step);
   bool allocate();
   std::int64_t tabulate(std::int64_t first, std::int64_t count);
@@ -89,8 +77,7 @@ class Turns {
   bool suits_ = false;
   std::vector<std::int64_t> key_;
   std::vector<std::int64_t> dim_values_;
-  std::vector<Window> windows_;
-  std::map<int, std::ptrdiff_t> copy_of_;  // the number of a view's window
+  TurnWindows windows_;
   std::vector<Upload> uploads_;  // by step
   std::vector<std::byte*> device_results_;  // by output
   bool scalars_vary_ = false;

@@ -48,6 +48,9 @@ class RowBlock final : public Kernel {
     return status;
   }
 
+  // Whatever lies in memory is found in one way.
+  bool reads_windows(std::size_t /*input*/) const override { return true; }
+
   Status run(const RunArgs& args) noexcept override {
     std::size_t taken = 0;
     return run_with(args, {}, taken);
@@ -60,7 +63,12 @@ class RowBlock final : public Kernel {
     std::byte** pointer = std::ranges::copy(args.inputs, own.pointers).out;
     pointer = std::ranges::copy(args.outputs, pointer).out;
     for (const DeviceMemory& constant : body_.constants) *pointer++ = constant.data();
-    for (std::size_t i = 0; i < plan_.streams.size(); ++i) own.pieces[i] = piece_of(i);
+    own.turn = args.turn;
+    std::ranges::fill(own.offsets, nullptr);
+    std::ranges::transform(args.windows, own.offsets, &WindowOffsets::by_turn);
+    for (std::size_t i = 0; i < plan_.streams.size(); ++i) {
+      own.pieces[i] = piece_of(plan_.streams[i], args.windows);
+    }
     own.partial = args.workspace;
     own.fault = session.fault();
     own.origin = session.origin();
@@ -107,14 +115,15 @@ class RowBlock final : public Kernel {
   }
 
   // What all rows of a stream begin at a multiple of, and consist of.
-  int piece_of(std::size_t number) const {
-    const RowStream& s = plan_.streams[number];
+  int piece_of(const RowStream& s, std::span<const WindowOffsets> windows) const {
     if (s.columns > 1 && s.column_step != s.item) return 0;
     const auto first = static_cast<std::uint64_t>(
         reinterpret_cast<std::uintptr_t>(plan_.args.pointers[s.pointer]) +
         static_cast<std::uint64_t>(s.offset));
-    const auto bits = first | static_cast<std::uint64_t>(s.row_step) |
-                      static_cast<std::uint64_t>(s.columns * s.item);
+    auto bits = first | static_cast<std::uint64_t>(s.row_step) |
+                static_cast<std::uint64_t>(s.columns * s.item);
+    const auto number = static_cast<std::size_t>(s.pointer);
+    if (number < windows.size() && windows[number].by_turn != nullptr) bits |= windows[number].item;
     for (const int piece : {16, 8, 4}) {
       if (bits % static_cast<std::uint64_t>(piece) == 0) return piece;
     }

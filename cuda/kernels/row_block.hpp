@@ -178,6 +178,9 @@ struct RowBlockArgs {
   Origin origin;
   int pieces[kMostStreams];  // bytes that are copied at a time: 16, 8, 4, or 0 for single elements
   std::byte* pointers[kMostPointers];
+  // What is to be added to a pointer in each turn of a loop; null if it is the same in all of them.
+  const std::int64_t* offsets[kMostPointers];
+  const std::int64_t* turn;
 };
 
 // What follows from sums element by element, such as parameters that a training step updates: done

@@ -19,7 +19,7 @@ ARN_DEVICE int groups_for(int count, int each) { return (count + each - 1) / eac
 // Begins to bring it there. Neighbouring threads read neighbours in memory.
 template <class T>
 ARN_DEVICE void hold_factor(const RowTile& tile, const HeldFactor& f) {
-  const std::byte* const from = tile.args().pointers[f.pointer] + f.offset;
+  const std::byte* const from = tile.memory(f.pointer) + f.offset;
   std::byte* const to = reinterpret_cast<std::byte*>(tile.held<T>(f.held));
   constexpr int kItem = sizeof(T);
   const bool by_columns = f.column_step < f.depth_step;

@@ -15,7 +15,10 @@ ARN_DEVICE RowFault no_fault() { return {0x7fffffff, true, kNowhere, 0, 0}; }
 class RowTile {
  public:
   ARN_DEVICE explicit RowTile(const RowBlockArgs& args)
-      : args_(args), shared_(shared_memory()), chunk_(block_index() * args.chunk) {}
+      : args_(args),
+        shared_(shared_memory()),
+        chunk_(block_index() * args.chunk),
+        turn_(args.turn == nullptr ? 0 : *args.turn) {}
 
   ARN_DEVICE const RowBlockArgs& args() const { return args_; }
   ARN_DEVICE std::int64_t first() const { return first_; }
@@ -42,11 +45,18 @@ class RowTile {
   ARN_DEVICE const RowOperand& operand(const RowStep& step, int number) const {
     return args_.operands[step.first_operand + number];
   }
+  // Bytes from a pointer to where it leads in this turn.
+  ARN_DEVICE std::int64_t shift(int pointer) const {
+    const std::int64_t* const offsets = args_.offsets[pointer];
+    return offsets == nullptr ? 0 : offsets[turn_];
+  }
+  ARN_DEVICE std::byte* memory(int pointer) const {
+    return args_.pointers[pointer] + shift(pointer);
+  }
   // Of the first of the rows at work.
   ARN_DEVICE std::byte* at(const RowOperand& o) const {
     switch (o.place) {
-      case RowOperand::Place::kMemory:
-        return args_.pointers[o.pointer] + o.offset + first_ * o.row_step;
+      case RowOperand::Place::kMemory: return memory(o.pointer) + o.offset + first_ * o.row_step;
       case RowOperand::Place::kTile: return shared_ + o.offset;
       default: return stage_ + o.offset;
     }
@@ -86,6 +96,7 @@ class RowTile {
   std::byte* shared_;
   std::byte* stage_ = nullptr;  // of the rows at work
   std::int64_t chunk_;
+  std::int64_t turn_;
   std::int64_t first_ = 0;
   int rows_ = 0;
   RowFault fault_ = no_fault();  // of what this thread has seen
@@ -150,7 +161,9 @@ ARN_DEVICE void gather_elements(RowTile& tile, const RowStream& s, std::byte* st
 // Begins to.
 ARN_DEVICE void bring_rows(RowTile& tile, std::int64_t first) {
   for (int number = 0; number < tile.args().n_streams; ++number) {
-    const RowStream s = tile.args().streams[number];
+    RowStream s = tile.args().streams[number];
+    s.offset += tile.shift(s.pointer);
+    if (s.is_chosen) s.index_offset += tile.shift(s.index_pointer);
     std::byte* const stage = tile.stage(tile.stage_of(first)) + s.place;
     switch (tile.args().pieces[number]) {
       case 16: copy_rows<16>(tile, s, stage, first); continue;

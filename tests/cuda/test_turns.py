@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from arignote.errors import DeviceError
 from arignote.graph.variable import SharedVariable
 from arignote.run.function import Function
 from helpers.backend import set_order
-from helpers.emulated import TESTED_DEVICE, emulated
+from helpers.emulated import calls, emulated
 
 Made = tuple[Function, list[SharedVariable]]
 
@@ -59,13 +58,6 @@ def swapped() -> Made:
     a, b = theano.shared(np.arange(5.0), name="a"), theano.shared(np.ones(5), name="b")
     c = theano.shared(np.zeros(5), name="c")
     return theano.function([], [a, c], updates=[(a, b), (b, a), (c, a)]), [a, b, c]
-
-
-def calls(work: Callable[[], Any]) -> dict[str, int]:
-    """Return how often work asked the driver for what; on a device that cannot tell, only do it."""
-    before = dict(emulated().calls()) if TESTED_DEVICE == "emulated" else {}
-    work()
-    return {name: count - before.get(name, 0) for name, count in emulated().calls().items()}
 
 
 def assert_same(one: Made, found: Any, wanted: Any, other: Made) -> None:

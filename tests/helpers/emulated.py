@@ -69,6 +69,13 @@ def launches(work: Callable[[], Any]) -> int:
     return int(emulated().launches() - before)
 
 
+def calls(work: Callable[[], Any]) -> dict[str, int]:
+    """Return how often work asked the driver for what; on a device that cannot tell, only do it."""
+    before = dict(emulated().calls()) if TESTED_DEVICE == "emulated" else {}
+    work()
+    return {name: count - before.get(name, 0) for name, count in emulated().calls().items()}
+
+
 def moved(spec: Spec) -> Spec:
     """Return a spec with all steps on the device, its inputs and outputs brought there and back."""
     buffers = [dict(buffer) for buffer in spec["buffers"]]
