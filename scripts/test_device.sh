@@ -73,7 +73,7 @@ sanitize() {
 
 [ -d "$environment" ] || python3 -m venv "$environment"
 share_packages
-packages=(numpy pybind11 scikit-build-core pytest pytest-xdist hypothesis)
+packages=(numpy ml_dtypes pybind11 scikit-build-core pytest pytest-xdist hypothesis)
 for program in cmake ninja; do command -v "$program" >/dev/null || packages+=("$program"); done
 part packages 30 "$python" -m pip install "${packages[@]}"
 part build 180 env PATH="$environment/bin:$PATH" \
