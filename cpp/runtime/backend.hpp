@@ -66,7 +66,8 @@ class Session {
   // behind a fault.
   virtual Status add(const std::byte* from, std::byte* to, DType dtype,
                      std::int64_t count) noexcept = 0;
-  // To the host's memory. Waits for all that is queued.
+  // To the host's memory. Waits for all that is queued, and fails behind a fault, of which
+  // synchronise() tells.
   virtual Status download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
 
   // Waits for all that is queued. A status that is not ok is the first fault since the last call,

@@ -162,20 +162,27 @@ Status DeviceSession::copy(const std::byte* from, std::byte* to, std::size_t byt
   return status_of(api().copy(to, from, bytes, CopyKind::kOnDevice, stream_));
 }
 
-// The record of faults comes along, so that who asks for it next need not wait again.
+// The record of faults comes along, so that who asks for it next need not wait again. Behind one
+// there is nothing to bring: the host is not to go on with what a step has not written.
 Status DeviceSession::download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept {
   device_.enter();
   if (bytes == 0) return status_of(wait());
+  Fault found;
   std::byte* const staged = staging_.take(bytes);
   std::byte* const record = may_fail_ ? staging_.take(sizeof(Fault)) : nullptr;
   int error = api().copy(staged != nullptr ? staged : to, from, bytes, CopyKind::kToHost, stream_);
-  if (error == kNoError && record != nullptr) {
-    error = api().copy(record, fault_, sizeof(Fault), CopyKind::kToHost, stream_);
+  if (error == kNoError && may_fail_) {
+    void* const place = record != nullptr ? static_cast<void*>(record) : &found;
+    error = api().copy(place, fault_, sizeof(Fault), CopyKind::kToHost, stream_);
   }
   if (error == kNoError) error = wait();
   if (error != kNoError) return status_of(error);
+  if (may_fail_) {
+    if (record != nullptr) std::memcpy(&found, record, sizeof(Fault));
+    record_ = found;
+    if (found.step >= 0) return status_of(found);
+  }
   if (staged != nullptr) std::memcpy(to, staged, bytes);
-  if (record != nullptr) std::memcpy(&record_.emplace(), record, sizeof(Fault));
   return {};
 }
 

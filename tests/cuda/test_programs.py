@@ -12,6 +12,7 @@ import arignote.tensor as T
 from arignote.config import config
 from arignote.run.function import Function
 from helpers.emulated import emulated
+from helpers.own_ops import Scaled
 from helpers.programs import PROGRAMS
 from helpers.tolerance import assert_close
 
@@ -104,6 +105,34 @@ def test_a_call_that_fails_on_the_device_changes_nothing(on_device: None) -> Non
     # What was wrong is forgotten.
     f([0])
     np.testing.assert_array_equal(w.get_value(), [4, 4, 4])
+
+
+class Looking(Scaled):
+    """As Scaled, and remembers what it was given."""
+
+    def perform(self, node: Any, inputs: Any, output_storage: Any) -> None:
+        seen.append(inputs[0])
+        super().perform(node, inputs, output_storage)
+
+
+seen: list[Any] = []
+
+
+@pytest.mark.parametrize("rows", [1, 2**16])
+def test_the_host_makes_nothing_of_what_a_failed_step_has_left(on_device: None, rows: int) -> None:
+    x = theano.shared(np.arange(12.0).reshape(4, 3), name="x")
+    w = theano.shared(np.ones(3), name="w")
+    i = T.ivector("i")
+    on_host = theano.function([i], Looking(2.0)(x[i] + 1).sum(), updates=[(w, w * 2)])
+    as_size = theano.function([i], T.arange(T.cast(x[i].sum(), "int64")), updates=[(w, w * 2)])
+    seen.clear()
+    for f in (on_host, as_size):
+        with pytest.raises(IndexError, match="index 7 is out of bounds for size 4"):
+            f([0] * rows + [7])
+    assert seen == []
+    np.testing.assert_array_equal(w.get_value(), [1, 1, 1])
+    assert on_host([0, 1]) == 2 * (x.get_value()[:2] + 1).sum()
+    assert as_size([0, 1]).size == 15
 
 
 def test_an_argument_is_not_kept_by_a_call_that_fails(on_device: None) -> None:
