@@ -230,6 +230,10 @@ PyObject* state_array(PyObject* self, void*) {
   return cell.backend != nullptr ? state_copy(self, nullptr) : cell.current().release();
 }
 
+PyObject* state_shape(PyObject* self, void*) {
+  return PyObject_GetAttrString(self_of(self).current().get(), "shape");
+}
+
 PyObject* state_version(PyObject* self, void*) {
   return PyLong_FromLongLong(self_of(self).version.load(std::memory_order_relaxed));
 }
@@ -254,6 +258,7 @@ PyGetSetDef state_getset[] = {
      "The array itself, the same object until a set or a resizing update replaces it; of a device, "
      "a copy.",
      nullptr},
+    {"shape", state_shape, nullptr, "The shape of the array.", nullptr},
     {"version", state_version, nullptr, "Counts the sets and the updates.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 

@@ -76,6 +76,9 @@ class State:
     def array(self) -> _Array:
         """The array itself, the same object until a set or a resizing update replaces it."""
     @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+    @property
     def version(self) -> int:
         """Counts the sets and the updates."""
     def set(self, array: _Array, borrow: bool = False) -> None:

@@ -135,6 +135,33 @@ def test_the_host_makes_nothing_of_what_a_failed_step_has_left(on_device: None, 
     assert as_size([0, 1]).size == 15
 
 
+def test_an_error_brings_variables_to_the_host_only_to_show_them(on_device: None) -> None:
+    x = theano.shared(np.arange(12.0).reshape(4, 3), name="x")
+    i = T.ivector("i")
+    f = theano.function([i], x[i])
+
+    def notes_and_copies() -> tuple[str, int]:
+        before = emulated().calls()["copy"]
+        with pytest.raises(IndexError) as caught:
+            f([7])
+        return "\n".join(caught.value.__notes__), emulated().calls()["copy"] - before
+
+    notes_and_copies()
+    notes, copies = notes_and_copies()
+    assert "shared x: float64 of shape (4, 3)" in notes
+    with config.changed(exception_verbosity="high"):
+        notes, more = notes_and_copies()
+    assert f"shared x: float64 of shape (4, 3) = {x.get_value()!r}" in notes
+    assert more == copies + 1
+
+
+def test_no_step_of_a_loop_brings_no_variables_to_the_host(on_device: None) -> None:
+    f, _ = descent()
+    before = emulated().calls().get("copy")
+    assert f.map([]).shape == (0,)
+    assert emulated().calls().get("copy") == before
+
+
 def test_an_argument_is_not_kept_by_a_call_that_fails(on_device: None) -> None:
     x = theano.shared(np.arange(12.0).reshape(4, 3), name="x")
     w = theano.shared(1.0, name="w")

@@ -12,6 +12,7 @@ from arignote.plan import reference
 from arignote.plan.by_rows import body_of
 from arignote.plan.plan import Input, Plan, State, Step
 from arignote.run import native
+from arignote.run.shared import Container
 
 
 def call_error(
@@ -21,7 +22,7 @@ def call_error(
     details: tuple[int, int, int],
     what: str,
     arguments: Sequence[Any],
-    states: Sequence[Array],
+    states: Sequence[Container],
 ) -> Exception:
     """Return the exception for a failure that the runtime reports.
 
@@ -97,9 +98,15 @@ def _index_error(step: Step, position: int, value: int, length: int) -> Exceptio
 
 
 def add_shapes(
-    error: Exception, plan: Plan, arguments: Sequence[Any], states: Sequence[Array]
+    error: Exception,
+    plan: Plan,
+    arguments: Sequence[Any],
+    states: Sequence[Array] | Sequence[Container],
 ) -> None:
-    """Note the types and shapes, and the values if asked for, of what a call was given."""
+    """Note the types and shapes, and the values if asked for, of what a call was given.
+
+    Only values that are asked for are brought from a device.
+    """
     lines = []
     buffers: list[Input | State] = [*plan.inputs, *plan.states]
     for buffer, array in zip(buffers, (*arguments, *states), strict=True):
@@ -107,6 +114,6 @@ def add_shapes(
         kind = "input" if isinstance(buffer, Input) else "shared"
         line = f"  {kind} {buffer.name}: {buffer.type.dtype} of shape {shape}"
         if config.exception_verbosity == "high":
-            line += f" = {array!r}"
+            line += f" = {array.data if isinstance(array, Container) else array!r}"
         lines.append(line)
     add_note(error, "\n".join(["The call was given:", *lines]))

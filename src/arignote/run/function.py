@@ -112,8 +112,7 @@ class Function(Loops, native.Function):
     ) -> NoReturn:
         if kind == "uneven":
             raise uneven_error(self.compiled.source, position, what)
-        # A device that has failed hands out no arrays.
-        states = [state.container.data for state in self.compiled.states if kind != "device"]
+        states = [state.container for state in self.compiled.states]
         details = (position, value, other)
         raise call_error(self.plan, kind, (step, inner), details, what, arguments, states)
 

@@ -159,7 +159,7 @@ class Loops:
             for k, (buffer, value) in enumerate(zip(plan.inputs, arguments, strict=True))
         }
         for buffer, state in zip(plan.states, self.compiled.states, strict=True):
-            shapes[buffer.name] = state.container.data.shape
+            shapes[buffer.name] = state.container.shape
 
         def source(expr: Expr) -> int:
             if expr.op != "shape":

@@ -47,6 +47,11 @@ class Container:
 
     value = data
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape, for which nothing is brought from a device."""
+        return self.storage.shape
+
     def copy(self) -> Array:
         """Return a copy of the array."""
         return self.storage.copy()
