@@ -16,6 +16,7 @@ from arignote.bench.result import (
     at_most_of_best_peer,
 )
 from arignote.bench.workload import OURS, Case, Setup, Work, Workload
+from arignote.graph import dtypes
 from arignote.graph.dtypes import Array
 from benchmarks import peers_jax, peers_pytensor, peers_torch
 
@@ -32,6 +33,8 @@ class Scored:
         Whether the gradient by the rows is computed, too.
     chunk
         Rows that NumPy and PyTorch by hand take at a time.
+    dtype
+        Of rows and weights.
     """
 
     rows: int
@@ -39,13 +42,22 @@ class Scored:
     classes: int
     for_x: bool = True
     chunk: int = 256
+    dtype: str = "float32"
 
     def draw(self) -> tuple[Array, Array, Array]:
         """Return rows, labels and weights."""
         rng = np.random.default_rng(4)
         x = rng.standard_normal((self.rows, self.features), np.float32)
         w = rng.standard_normal((self.features, self.classes), np.float32)
-        return x / np.float32(np.sqrt(self.features)), rng.integers(0, self.classes, self.rows), w
+        x /= np.float32(np.sqrt(self.features))
+        dtype = dtypes.normalize(self.dtype)
+        labels = rng.integers(0, self.classes, self.rows)
+        return x.astype(dtype, copy=False), labels, w.astype(dtype, copy=False)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number."""
+        return np.dtype(dtypes.normalize(self.dtype)).itemsize
 
     @property
     def work(self) -> Work:
@@ -53,14 +65,15 @@ class Scored:
         products = 3 if self.for_x else 2
         size = self.rows * self.features * self.classes
         weights = 2 * self.features * self.classes
-        return Work(4 * (weights + products * self.rows * self.features), 2 * products * size)
+        numbers = weights + products * self.rows * self.features
+        return Work(self.itemsize * numbers, 2 * products * size)
 
     @property
     def data(self) -> int:
         """Bytes of rows, labels, weights and gradients."""
         gradients = 2 if self.for_x else 1
         weights = 2 * self.features * self.classes
-        return 4 * (weights + gradients * self.rows * self.features) + 8 * self.rows
+        return self.itemsize * (weights + gradients * self.rows * self.features) + 8 * self.rows
 
     @property
     def few(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -118,12 +118,13 @@ def vocabulary(own: Dialect, scored: Scored) -> Case:
 def epochs(digits: Digits, title: str, share: float) -> Workload:
     """Return softmax regression over all minibatches in one call."""
     sizes = f"{digits.batches} × {digits.rows:,} × {digits.features:,} → {digits.classes:,}"
+    name = f"{title}, {digits.dtype}, {sizes}"
     setups: dict[str, Setup] = {
         OURS: partial(seeds.softmax_epoch, dialects()[OURS], digits),
         **device_torch.epochs(digits),
         "JAX": partial(device_jax.epoch, digits),
     }
-    return Workload(f"{title}, {sizes}", setups, goals=(at_most_of_best_peer(share),))
+    return Workload(name, setups, goals=(at_most_of_best_peer(share),))
 
 
 def large(scored: Scored, extra: int) -> Workload:
@@ -134,7 +135,7 @@ def large(scored: Scored, extra: int) -> Workload:
         "JAX": partial(device_jax.vocabulary, scored),
     }
     goals = (at_most_of(COMPILED, 1.0), at_most_beside(extra))
-    name = f"vocabulary, float32, {scored.sizes}"
+    name = f"vocabulary, {scored.dtype}, {scored.sizes}"
     return Workload(name, setups, goals=goals, data=scored.data)
 
 
@@ -152,18 +153,23 @@ def single(each: Pass) -> Workload:
 def catalogue(tiny: bool = False) -> dict[str, list[Workload]]:
     """Return all workloads by group; the tiny ones check the programs, not the speed."""
     if tiny:
-        steps = [epochs(Digits(batches=3, rows=7, features=11, classes=3), "softmax", 1 / 3)]
+        digits = Digits(batches=3, rows=7, features=11, classes=3)
         return {
-            "Training": steps,
-            "Many classes": [large(Scored(9, 5, 11), 10**6)],
+            "Training": [
+                epochs(digits, "softmax", 1 / 3),
+                epochs(replace(digits, dtype="bfloat16"), "softmax", 1 / 3),
+            ],
+            "Many classes": [large(Scored(9, 5, 11, dtype="bfloat16"), 10**6)],
             "Passes": [single(each) for each in passes(9)],
         }
+    probe = Digits(batches=1, rows=16_384, features=2048, classes=1000)
     return {
         "Training": [
             epochs(Digits(), "softmax regression, an epoch", 1 / 3),
-            epochs(Digits(batches=1, rows=16_384, features=2048, classes=1000), "linear probe", 1),
+            epochs(probe, "linear probe", 1),
+            epochs(replace(probe, dtype="bfloat16"), "linear probe", 1),
         ],
-        "Many classes": [large(Scored(8192, 2304, 256_000), 1_200_000_000)],
+        "Many classes": [large(Scored(8192, 2304, 256_000, dtype="bfloat16"), 1_200_000_000)],
         "Passes": [single(each) for each in passes(10_000)],
     }
 

@@ -27,7 +27,17 @@ def load() -> Any:
 
 
 def _placed(array: Array) -> Any:
-    return load().from_numpy(array).to(DEVICE)
+    torch = load()
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.view("int16")).view(torch.bfloat16).to(DEVICE)
+    return torch.from_numpy(array).to(DEVICE)
+
+
+def _taken(value: Any) -> Array:
+    torch, held = load(), value.detach()
+    held = held.float() if held.dtype == torch.bfloat16 else held
+    array: Array = held.cpu().numpy().copy()
+    return array
 
 
 def _wait() -> None:
@@ -61,7 +71,7 @@ def _case(call: Callable[[], Any], held: tuple[Any, ...] = (), data: int = 0) ->
         return results
 
     def values() -> list[Array]:
-        return [v.detach().cpu().numpy().copy() for v in (*waiting(), *held)]
+        return [_taken(value) for value in (*waiting(), *held)]
 
     return Measured(waiting, values, data)
 
@@ -128,8 +138,8 @@ def _by_hand(digits: Digits, w: Any, b: Any, x: Any, y: Any) -> Any:
 def _epoch(digits: Digits, step: Any, compiled: bool = False, graph: bool = False) -> Case:
     torch = load()
     images, labels = _placed(digits.images), _placed(digits.labels).long()
-    w = torch.zeros((digits.classes, digits.features), device=DEVICE)
-    b = torch.zeros(digits.classes, device=DEVICE)
+    w = images.new_zeros((digits.classes, digits.features))
+    b = images.new_zeros(digits.classes)
     views = list(zip(images.split(digits.rows), labels.split(digits.rows), strict=True))
     one = partial(step, digits, w, b)
     one = torch.compile(one) if compiled else one

@@ -12,6 +12,7 @@ import numpy as np
 
 from arignote.bench.dialect import Dialect, call_by_call, one_call, setups
 from arignote.bench.workload import Case, Work, Workload
+from arignote.graph import dtypes
 from arignote.graph.dtypes import Array
 
 Float = Literal["float32", "float64"]
@@ -39,7 +40,7 @@ class Digits:
     rows: int = 600
     features: int = 784
     classes: int = 10
-    dtype: Float = "float32"
+    dtype: Float | Literal["bfloat16"] = "float32"
     rate: float = 0.01
     in_bytes: bool = False
 
@@ -56,11 +57,12 @@ class Digits:
     @property
     def work(self) -> Work:
         """X once, W and its gradient; two products."""
-        item = np.dtype(self.dtype).itemsize
+        item = np.dtype(dtypes.normalize(self.dtype)).itemsize
         own = self.rows * self.features * (1 if self.in_bytes else item)
         weights = 2 * self.features * self.classes * item
         flops = 4 * self.rows * self.features * self.classes
-        return Work(own + weights, flops, self.dtype, self.batches * own)
+        arithmetic = "float32" if self.dtype == "bfloat16" else self.dtype
+        return Work(own + weights, flops, arithmetic, self.batches * own)
 
 
 @lru_cache(maxsize=1)
@@ -72,8 +74,8 @@ def _digits(digits: Digits) -> tuple[Array, Array]:
     return images if digits.in_bytes else _scaled(images, digits.dtype), labels
 
 
-def _scaled(pixels: Array, dtype: Float) -> Array:
-    scaled = pixels.astype(dtype)
+def _scaled(pixels: Array, dtype: str) -> Array:
+    scaled = pixels.astype(dtypes.normalize(dtype))
     scaled /= 255
     return scaled
 
