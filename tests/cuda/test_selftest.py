@@ -8,6 +8,8 @@ import pytest
 import arignote.tensor as T
 from arignote.cuda import selftest
 from arignote.cuda.__main__ import main
+from arignote.run.mode import Mode
+from helpers.backend import backend_module
 from helpers.emulated import emulated
 
 
@@ -22,6 +24,16 @@ def test_every_part_runs_on_the_device(on_device: None) -> None:
         assert outcome.steps > 0
         # An argument that comes back as it is is copied where it lies.
         assert outcome.host <= outcome.functions // 10, part.name
+
+
+def test_every_kernel_is_tried(on_device: None) -> None:
+    tried: set[str | None] = set()
+    for part in selftest.parts():
+        # Most parts try one kernel many times over.
+        for build in part.builds[:: 1 if part.name == "rows and positions" else 24]:
+            function, _ = build(Mode("check"))
+            tried.update(step.record.kernel for step in function.plan.steps if step.device)
+    assert tried >= set(backend_module().kernels())
 
 
 def test_what_fails_is_a_problem(on_device: None) -> None:

@@ -217,13 +217,33 @@ def _rows() -> Iterator[Build]:
         scores = _numbers(dtype, 300, 17)
         yield _calling(T.nnet.softmax, scores)
         yield _calling(T.nnet.logsoftmax, scores)
-        yield _calling(lambda x, y: T.log(T.nnet.softmax(x))[T.arange(300), y], scores, labels)
+        yield _calling(_likelihood, scores, labels)
         yield _calling(lambda x, y: x[y], scores, labels)
         yield _calling(lambda x, y: T.inc_subtensor(x[y], x), scores, labels)
         yield _calling(lambda x, y: T.set_subtensor(x[y], x), scores, labels)
         yield _calling(lambda x: x[(x > 0).nonzero()], scores)
         yield _calling(lambda x: T.set_subtensor(x[1:5, ::2], 0), scores)
         yield _calling(lambda x: T.concatenate([x, x[::-1]]), scores)
+        yield _calling(_of_labels, scores, labels)
+        yield _calling(lambda x, y: T.inc_subtensor(_of_labels(x, y), x[:, 0]), scores, labels)
+        yield _calling(lambda x, y: T.set_subtensor(_of_labels(x, y), x[:, 0]), scores, labels)
+        yield _calling(lambda x, y: T.Lop(_likelihood(x, y), x, x[:, 0]), scores, labels)
+        yield _calling(lambda x: T.arange(x[0, 0], x[0, 0] + 5, x[1, 0]), abs(scores) + 1)
+        yield _calling(lambda x: T.ifelse(T.gt(x[0, 0], x[0, 1]), x, x * 2), scores)
+        yield partial(_turning, scores[:17])
+
+
+def _of_labels(x: Any, y: Any) -> Any:
+    return x[T.arange(x.shape[0]), y]
+
+
+def _likelihood(x: Any, y: Any) -> Any:
+    return _of_labels(T.log(T.nnet.softmax(x)), y)
+
+
+def _turning(square: Array, mode: Any) -> tuple[Function, list[list[Array]]]:
+    x = arignote.shared(square)
+    return arignote.function([], x.sum(axis=0), updates=[(x, x.T)], mode=mode), [[]] * 3
 
 
 def _random() -> Iterator[Build]:
