@@ -10,7 +10,7 @@ namespace {
 
 cudaStream_t stream_of(void* stream) { return static_cast<cudaStream_t>(stream); }
 
-int get_properties(int number, Properties* properties) {
+cudaError_t get_properties(int number, Properties* properties) {
   cudaDeviceProp found;
   const cudaError_t error = cudaGetDeviceProperties(&found, number);
   if (error != cudaSuccess) return error;
@@ -46,7 +46,10 @@ const Api& api() {
       .count_devices = [](int* count) { return taken(cudaGetDeviceCount(count)); },
       .current_device = [](int* number) { return taken(cudaGetDevice(number)); },
       .use_device = [](int number) { return taken(cudaSetDevice(number)); },
-      .properties = get_properties,
+      .properties =
+          [](int number, Properties* properties) {
+            return taken(get_properties(number, properties));
+          },
       .shared_bytes =
           [](int number, int* bytes) {
             return taken(

@@ -39,7 +39,6 @@ def test_ops_equal_their_references(on_device: None, name: str, layout: str) -> 
 HOST_ONLY: set[str] = set()
 
 
-# Row blocks are made for the CPU only: their steps run one by one on a device.
 def test_the_device_has_every_other_kernel() -> None:
     assert set(native.kernel_table()) - set(backend_module().kernels()) == HOST_ONLY
     assert set(backend_module().kernels()) - set(native.kernel_table()) == {"to_device", "to_host"}
