@@ -39,7 +39,6 @@ _REASONS: Final = {
     "old driver": "the CUDA driver is too old",
     "device": "there is no CUDA device that works",
     "number": "there is no device of this number",
-    "memory": "the device has too little memory left",
 }
 
 
