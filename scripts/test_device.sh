@@ -60,13 +60,16 @@ share_packages() {
 }
 
 sanitize() {
-  local tool selftest tests
+  local tool selftest tests fused
   selftest=("$python" -m arignote.cuda selftest)
   tests=("$python" -m pytest -m 'not slow' tests/cuda/test_{dot,rows,index,turns,by_rows}.py)
-  for tool in memcheck racecheck initcheck; do
+  fused=("$python" -m pytest -m 'not slow'
+    tests/cuda/test_{fused_step,step_groups,turn_windows,standing_steps}.py)
+  for tool in memcheck racecheck initcheck synccheck; do
     local checked=(compute-sanitizer --tool "$tool" --error-exitcode 1)
     part "$tool-selftest" 110 "${checked[@]}" "${selftest[@]}" &
     part "$tool-tests" 110 "${checked[@]}" "${tests[@]}" &
+    part "$tool-fused" 110 "${checked[@]}" "${fused[@]}" &
   done
   wait
 }

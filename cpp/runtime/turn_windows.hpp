@@ -30,6 +30,8 @@ class TurnWindows {
   // each. False if there is one that can neither stay nor be copied.
   bool plan(const std::vector<bool>& varies);
   std::size_t count() const { return windows_.size(); }
+  // Whether a buffer shows one of them, or a part of it.
+  bool shows(int buffer) const { return window_of_[buffer] != kNone; }
 
   // Asks take(pointer, bytes) for the memory of the device that so many turns need.
   template <class Take>

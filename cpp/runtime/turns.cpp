@@ -68,9 +68,9 @@ bool Turns::plan() {
   for (const Context::Copy& copy : context_.copies_) {
     if (!same_shape(context_.layout(copy.state), context_.layout(copy.value))) return false;
   }
-  const std::vector<bool> varies = varying(plan, stacks_);
-  scalars_vary_ = std::ranges::any_of(plan.buffers, [&](const BufferSpec& spec) {
-    return spec.kind == BufferKind::kScalar && spec.on_device && varies[spec.value];
+  varies_ = varying(plan, stacks_);
+  scalars_may_vary_ = std::ranges::any_of(plan.buffers, [&](const BufferSpec& spec) {
+    return spec.kind == BufferKind::kScalar && spec.on_device && varies_[spec.value];
   });
   device_results_.resize(results_.size());
   uploads_.resize(plan.steps.size());
@@ -81,7 +81,7 @@ bool Turns::plan() {
       return false;
     }
   }
-  return windows_.plan(varies);
+  return windows_.plan(varies_);
 }
 
 bool Turns::plan_upload(int step) {
@@ -142,7 +142,7 @@ bool Turns::allocate() {
     bytes += align_up(size);
   };
   take(turn_, sizeof(std::int64_t));
-  if (scalars_vary_) take(device_scalars_, turns * scalar_bytes);
+  if (scalars_may_vary_) take(device_scalars_, turns * scalar_bytes);
   windows_.allocate(turns, take);
   for (Upload& upload : uploads_) take(upload.to, upload.bytes * (upload.is_stack ? turns : 1));
   for (std::size_t i = 0; i < results_.size(); ++i) {
@@ -155,7 +155,8 @@ bool Turns::allocate() {
   return true;
 }
 
-// Returns how many turns are like those before.
+// Returns how many turns are like those before. Numbers that follow from where a window begins are
+// mostly the same in all of them, such as how many rows it has.
 std::int64_t Turns::tabulate(std::int64_t first, std::int64_t count) {
   const Segment& segment = context_.program().schedule.segments[0];
   scalars_.clear();
@@ -168,10 +169,11 @@ std::int64_t Turns::tabulate(std::int64_t first, std::int64_t count) {
     // What is wrong with a turn is found again when it is run as a call.
     if (!context_.frame_.settle(segment).ok() || !is_alike()) return turn;
     windows_.add_turn();
-    if (!scalars_vary_) continue;
+    if (!scalars_may_vary_) continue;
+    const std::vector<std::byte>& before = context_.uploaded_;
     const std::byte* const scalars = context_.frame_.scalars();
-    scalars_.insert(scalars_.end(), scalars,
-                    scalars + Frame::scalar_offset(context_.program().plan.n_buffers()));
+    scalars_vary_ |= !std::equal(before.begin(), before.end(), scalars);
+    scalars_.insert(scalars_.end(), scalars, scalars + before.size());
   }
   return count;
 }
@@ -188,14 +190,17 @@ bool Turns::is_alike() {
   return context_.key_ == key_;
 }
 
-// Again only if windows begin at other fractions of an item than those before.
+// Again only if windows begin at other fractions of an item than those before, or numbers differ
+// that were the same.
 bool Turns::record() {
-  const bool fits = windows_.fit();
+  const bool fits = windows_.fit() && brings_scalars_ == scalars_vary_;
   if (recording_ && fits) return true;
   recording_.reset();
+  brings_scalars_ = scalars_vary_;
   windows_.place(memory_.data(), turn_);
   context_.place(0);
   context_.point(0);
+  find_standing();
   Session& session = *context_.session_;
   // Nothing may throw until the recording has ended.
   copies_.reserve(windows_.count() + 1 + uploads_.size() + context_.copies_.size());
@@ -221,6 +226,7 @@ Status Turns::queue_turn() {
   // Whatever windows show may be written to by those that follow.
   if (const Status status = queue_copies(); !status.ok()) return status;
   for (int id = 0; id < plan.n_steps(); ++id) {
+    if (standing_[id]) continue;
     session.at(id);
     if (const Status status = queue_step(id); !status.ok()) return status;
   }
@@ -263,10 +269,6 @@ Status Turns::queue_step(int& id) {
 // Of bytes whose steps, if any, are as long as they are. What steps is read or written by nobody
 // else, so it is enough to look at the first turn.
 Status Turns::queue_copy(const TurnCopy& copy) {
-  const auto meet = [](const std::byte* a, std::size_t a_bytes, const std::byte* b,
-                       std::size_t b_bytes) {
-    return address(a) < address(b) + b_bytes && address(b) < address(a) + a_bytes;
-  };
   const bool must_wait = std::ranges::any_of(copies_, [&](const TurnCopy& other) {
     return meet(copy.from, copy.bytes, other.to, other.bytes) ||
            meet(copy.to, copy.bytes, other.from, other.bytes) ||
@@ -297,7 +299,7 @@ Status Turns::send(std::int64_t first, std::int64_t count) {
   };
   const std::int64_t none = 0;
   upload(&none, turn_, sizeof(none));
-  upload(scalars_.data(), device_scalars_, scalars_.size());
+  if (scalars_vary_) upload(scalars_.data(), device_scalars_, scalars_.size());
   if (status.ok()) status = windows_.send(session);
   for (const Upload& part : uploads_) {
     const auto skipped = static_cast<std::size_t>(part.is_stack ? first : 0) * part.bytes;

@@ -17,6 +17,13 @@
 
 namespace arignote {
 
+// Whether some bytes are among others.
+inline bool meet(const std::byte* a, std::size_t a_bytes, const std::byte* b, std::size_t b_bytes) {
+  const auto first = reinterpret_cast<std::uint64_t>(a);
+  const auto second = reinterpret_cast<std::uint64_t>(b);
+  return first < second + b_bytes && second < first + a_bytes;
+}
+
 // An input of which each turn has the next slice, on the host.
 struct TurnStack {
   int input = 0;
@@ -63,6 +70,11 @@ class Turns {
   std::int64_t tabulate(std::int64_t first, std::int64_t count);
   bool is_alike();
   bool record();
+  // In turns_standing.cpp.
+  void find_standing();
+  bool is_standing(int buffer) const;
+  bool is_left_alone(int step) const;
+
   Status queue_turn();
   Status queue_step(int& step);
   Status queue_copy(const TurnCopy& copy);
@@ -80,7 +92,11 @@ class Turns {
   TurnWindows windows_;
   std::vector<Upload> uploads_;  // by step
   std::vector<std::byte*> device_results_;  // by output
-  bool scalars_vary_ = false;
+  std::vector<bool> varies_;  // by register
+  bool scalars_may_vary_ = false;
+  bool scalars_vary_ = false;  // in turns so far
+  bool brings_scalars_ = false;  // the recording does
+  std::vector<bool> standing_;  // by step
   std::vector<std::byte> scalars_;  // by turn
   std::int64_t count_;  // turns that there may be
   std::int64_t capacity_ = 0;  // those of them that there is memory for
