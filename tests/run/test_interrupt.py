@@ -86,7 +86,9 @@ def test_at_any_line(mode: str) -> None:
         assert b.get_value() == a.get_value() - 1
         if error is None:
             break
-        for note in getattr(error, "__notes__", []):
+        notes = getattr(error, "__notes__", [])
+        assert notes or done != 1
+        for note in notes:
             assert note.startswith(f"This was step {done} of map or repeat")
     assert done == 2
 

@@ -282,17 +282,21 @@ class _Interpreted(Function):
     def _run_steps(self, stacks: dict[int, Array], count: int) -> Any:
         results = Results(self.compiled.source, self.plan, count)
         stacks = self._out_of_reach(stacks)
-        for step in range(count):
-            versions = [storage.version for storage in self._updated]
-            slices = {position: stack[step, ...] for position, stack in stacks.items()}
-            try:
+        # Of the step at work: its number, and what it has found. An interrupt may come between any
+        # two lines, also when the updates of the step are written.
+        at = 0, self._versions()
+        try:
+            for at in enumerate(self._versions() for _ in range(count)):
+                slices = {position: stack[at[0], ...] for position, stack in stacks.items()}
                 results.add(self._call_once(self.arguments.complete(slices), results))
-            except BaseException as error:
-                # An interrupt may come after the step has written its updates.
-                written = versions != [storage.version for storage in self._updated]
-                self._note_step(error, step + written)
-                raise
-        return self.compiled.source.in_form(results.stacks)
+            return self.compiled.source.in_form(results.stacks)
+        except BaseException as error:
+            number, versions = at
+            self._note_step(error, number + (versions != self._versions()))
+            raise
+
+    def _versions(self) -> list[int]:
+        return [storage.version for storage in self._updated]
 
     def _out_of_reach(self, stacks: dict[int, Array]) -> dict[int, Array]:
         """Return arrays that no update changes while a loop runs."""
