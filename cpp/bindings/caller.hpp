@@ -52,6 +52,7 @@ class Caller final : public Host {
     Clock::time_point watched;  // when signals were last asked for
     int uneven = kNone;         // an output that was refused for its shape
     std::int64_t turns = 16;    // how many steps the device gets to do at a time
+    bool has_turns = false;     // turns_ are for this loop
   };
   // Where an output's results lie one behind the other.
   struct Results {
@@ -83,6 +84,7 @@ class Caller final : public Host {
   bool accept_stacks(PyObject* const* arguments, PyObject* const* stacked);
   Status run_loop(Profile* profile);
   bool run_turns(Status& status);
+  void set_turns();
   Status run_step(Observer* observer);
   Status settle_sources();
   void cut_stacks();
@@ -113,7 +115,7 @@ class Caller final : public Host {
   std::vector<TurnStack> stacks_;         // arguments of which each step gets the next slice
   std::vector<Results> results_;        // by output, while a loop runs
   std::vector<TurnResults> turn_results_;
-  std::unique_ptr<Turns> turns_;        // while a loop runs that the device may run by itself
+  std::unique_ptr<Turns> turns_;        // of the last loop that the device has run by itself
 };
 
 }  // namespace arignote

@@ -89,7 +89,7 @@ Status Caller::run_loop(Profile* profile) {
       break;
     }
   }
-  turns_.reset();
+  if (turns_ && !turns_->pause()) turns_.reset();
   hold_gil();
   if (loop_.uneven != kNone) return {.code = Code::kUneven, .position = loop_.uneven};
   return status;
@@ -103,11 +103,7 @@ bool Caller::run_turns(Status& status) {
   expect(kOfTurns);
   std::int64_t done = 0;
   try {
-    if (!turns_) {
-      turn_results_.clear();
-      for (const Results& result : results_) turn_results_.push_back({result.data, result.bytes});
-      turns_ = std::make_unique<Turns>(context_, stacks_, turn_results_, loop_.count - loop_.done);
-    }
+    if (!turns_ || !loop_.has_turns) set_turns();
     const std::int64_t wanted = std::min(loop_.turns, loop_.count - loop_.done);
     done = turns_->run(loop_.done, wanted, status);
   } catch (const std::bad_alloc&) {
@@ -117,6 +113,17 @@ bool Caller::run_turns(Status& status) {
   loop_.unwatched = kBetweenLooks;
   if (Clock::now() - begin < kPatience / 2) loop_.turns *= 2;
   return done > 0 || !status.ok();
+}
+
+// Those of an earlier loop if it was laid out alike.
+void Caller::set_turns() {
+  loop_.has_turns = true;
+  turn_results_.clear();
+  for (const Results& result : results_) turn_results_.push_back({result.data, result.bytes});
+  const std::int64_t left = loop_.count - loop_.done;
+  if (turns_ && turns_->resume(stacks_, turn_results_, left)) return;
+  turns_.reset();
+  turns_ = std::make_unique<Turns>(context_, stacks_, turn_results_, left);
 }
 
 Status Caller::run_step(Observer* observer) {

@@ -41,6 +41,7 @@ class DeviceMemory {
   }
 
   std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }
   std::byte* take() { return std::exchange(data_, nullptr); }
 
  private:

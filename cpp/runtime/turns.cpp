@@ -12,6 +12,8 @@ namespace {
 // Tables, stacks and results are for so many turns at most, and not larger than that.
 constexpr std::int64_t kMostTurns = 1024;
 constexpr std::int64_t kMostBytes = 256 << 20;
+// More memory than this is given back between two loops.
+constexpr std::size_t kMostKeptBytes = 1 << 20;
 
 std::uint64_t address(const void* data) { return reinterpret_cast<std::uint64_t>(data); }
 
@@ -38,7 +40,35 @@ Turns::Turns(Context& context, std::span<const TurnStack> stacks,
   suits_ = plan();
 }
 
-Turns::~Turns() { restore(); }
+Turns::~Turns() {
+  if (capacity_ > 0) restore();
+}
+
+bool Turns::pause() {
+  if (!suits_ || !recording_ || memory_.size() > kMostKeptBytes) return false;
+  restore();
+  return true;
+}
+
+bool Turns::resume(std::span<const TurnStack> stacks, std::span<const TurnResults> results,
+                   std::int64_t count) {
+  const Turns next(context_, stacks, results, count);
+  if (!next.suits_ || !is_like(next) || capacity_ < next.wanted_capacity()) return false;
+  stacks_ = stacks;
+  results_ = results;
+  count_ = count;
+  for (std::size_t i = 0; i < uploads_.size(); ++i) uploads_[i].from = next.uploads_[i].from;
+  return true;
+}
+
+// Whether a recording for the one would also be one for the other.
+bool Turns::is_like(const Turns& other) const {
+  const auto alike = [](const Upload& a, const Upload& b) { return a.is_like(b); };
+  return kernels_ == other.kernels_ && roots_ == other.roots_ && key_ == other.key_ &&
+         dim_values_ == other.dim_values_ && varies_ == other.varies_ &&
+         std::ranges::equal(uploads_, other.uploads_, alike) &&
+         std::ranges::equal(result_bytes_, other.result_bytes_);
+}
 
 bool Turns::suit(const Program& program) {
   if (program.backend == nullptr || program.schedule.segments.size() != 1) return false;
@@ -63,6 +93,13 @@ bool Turns::suit(const Program& program) {
 // What stays the same in all turns is what it was in the last one.
 bool Turns::plan() {
   const Plan& plan = context_.program().plan;
+  kernels_ = context_.bindings_[0]->serial();
+  for (int id = 0; id < plan.n_buffers(); ++id) {
+    if (plan.buffer(id).is_source() && plan.buffer(id).on_device) {
+      roots_.push_back(context_.roots_[context_.source_root(plan.buffer(id))]);
+    }
+  }
+  roots_.push_back(context_.roots_[context_.arena_root(0, true)]);
   context_.frame_.append_key(context_.program().schedule.segments[0], key_);
   dim_values_ = context_.dim_values_;
   for (const Context::Copy& copy : context_.copies_) {
@@ -73,6 +110,7 @@ bool Turns::plan() {
     return spec.kind == BufferKind::kScalar && spec.on_device && varies_[spec.value];
   });
   device_results_.resize(results_.size());
+  for (const TurnResults& result : results_) result_bytes_.push_back(result.bytes);
   uploads_.resize(plan.steps.size());
   for (int id = 0; id < plan.n_steps(); ++id) {
     const Step& step = plan.step(id);
@@ -121,16 +159,20 @@ std::int64_t Turns::run(std::int64_t first, std::int64_t count, Status& status) 
   return done;
 }
 
-// Once; false if there is no memory.
-bool Turns::allocate() {
-  if (capacity_ > 0) return true;
-  const Plan& plan = context_.program().plan;
+std::int64_t Turns::wanted_capacity() const {
   std::int64_t each = 0;
   for (const TurnResults& result : results_) each += result.bytes;
   for (const Upload& upload : uploads_) {
     if (upload.is_stack) each += static_cast<std::int64_t>(upload.bytes);
   }
-  capacity_ = std::min({count_, kMostTurns, kMostBytes / std::max<std::int64_t>(1, each)});
+  return std::min({count_, kMostTurns, kMostBytes / std::max<std::int64_t>(1, each)});
+}
+
+// Once; false if there is no memory.
+bool Turns::allocate() {
+  if (capacity_ > 0) return true;
+  const Plan& plan = context_.program().plan;
+  capacity_ = wanted_capacity();
   if (capacity_ == 0) return false;
   const auto turns = static_cast<std::size_t>(capacity_);
   const auto scalar_bytes = static_cast<std::size_t>(Frame::scalar_offset(plan.n_buffers()));
@@ -301,7 +343,9 @@ Status Turns::send(std::int64_t first, std::int64_t count) {
   upload(&none, turn_, sizeof(none));
   if (scalars_vary_) upload(scalars_.data(), device_scalars_, scalars_.size());
   if (status.ok()) status = windows_.send(session);
-  for (const Upload& part : uploads_) {
+  for (std::size_t step = 0; step < uploads_.size(); ++step) {
+    const Upload& part = uploads_[step];
+    if (standing_[step]) continue;
     const auto skipped = static_cast<std::size_t>(part.is_stack ? first : 0) * part.bytes;
     upload(part.from + skipped, part.to,
            part.bytes * static_cast<std::size_t>(part.is_stack ? count : 1));

@@ -50,6 +50,13 @@ class Turns {
   // Whether the device could run any turns of the program by itself.
   static bool suit(const Program& program);
 
+  // Between two loops: the memory and the recording are kept, if they are small, for one that is
+  // laid out alike. False if there is nothing to keep.
+  bool pause();
+  // For the next loop, under the same conditions as a new one. False if that is laid out otherwise.
+  bool resume(std::span<const TurnStack> stacks, std::span<const TurnResults> results,
+              std::int64_t count);
+
   // Runs turns from `first` on, `count` at most; returns how many have been finished. Where it is
   // none and the status is ok, the next turns must be run as calls. A status that is not ok is that
   // of the turn that follows those. May throw std::bad_alloc.
@@ -62,10 +69,16 @@ class Turns {
     std::size_t bytes = 0;  // of a turn
     bool is_stack = false;
     std::byte* to = nullptr;
+
+    bool is_like(const Upload& other) const {
+      return bytes == other.bytes && is_stack == other.is_stack;
+    }
   };
 
   bool plan();
   bool plan_upload(int step);
+  bool is_like(const Turns& other) const;
+  std::int64_t wanted_capacity() const;
   bool allocate();
   std::int64_t tabulate(std::int64_t first, std::int64_t count);
   bool is_alike();
@@ -87,11 +100,15 @@ class Turns {
   std::span<const TurnStack> stacks_;
   std::span<const TurnResults> results_;
   bool suits_ = false;
+  // What a recording hangs on: the kernels, which have a serial number, and where memory lies.
+  std::int64_t kernels_ = 0;
+  std::vector<std::byte*> roots_;
   std::vector<std::int64_t> key_;
   std::vector<std::int64_t> dim_values_;
   TurnWindows windows_;
   std::vector<Upload> uploads_;  // by step
-  std::vector<std::byte*> device_results_;  // by output
+  std::vector<std::int64_t> result_bytes_;  // by output
+  std::vector<std::byte*> device_results_;
   std::vector<bool> varies_;  // by register
   bool scalars_may_vary_ = false;
   bool scalars_vary_ = false;  // in turns so far

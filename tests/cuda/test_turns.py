@@ -217,11 +217,57 @@ def test_without_memory_for_many_turns_they_are_calls(on_device: None) -> None:
         emulated().set_limit(1 << 32)
 
 
+def test_a_loop_that_is_alike_is_not_recorded_again(on_device: None) -> None:
+    f, own = descent()
+    g, others = descent()
+    f.map(range(4))
+    used = emulated().used()
+
+    def again(start: int, stop: int) -> dict[str, int]:
+        return calls(lambda: f.map(range(start, stop)))
+
+    assert [again(*ends)["begin_capture"] for ends in ((0, 4), (1, 5), (2, 4))] == [0, 0, 0]
+    assert emulated().used() == used
+    assert emulated().graphs() == 1
+    for ends in ((0, 4), (0, 4), (1, 5), (2, 4)):
+        g.map(range(*ends))
+    np.testing.assert_array_equal(own[0].get_value(), others[0].get_value())
+
+
+@pytest.mark.parametrize("change", ["value", "shape", "longer", "call"])
+def test_a_loop_that_is_laid_out_otherwise_is(on_device: None, change: str) -> None:
+    def run(made: Made, single: bool) -> list[Any]:
+        f, (a, b) = made
+
+        def repeat(count: int) -> list[Any]:
+            return [f() for _ in range(count)] if single else list(f.repeat(count))
+
+        found = repeat(4)
+        if change in ("value", "shape"):
+            a.set_value(np.arange(5.0 if change == "value" else 8.0) - 2)
+            b.set_value(np.ones_like(a.get_value()))
+        elif change == "call":
+            found.append(f())
+        return [*found, *repeat(40 if change == "longer" else 4), a.get_value(), b.get_value()]
+
+    wanted = run(alone(), True)
+    for one, other in zip(run(alone(), False), wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_nothing_is_left_of_a_loop(on_device: None) -> None:
+    graphs, used = emulated().graphs(), emulated().used()
     f, _ = descent()
     f.map(range(3))
-    used = emulated().used()
-    for _ in range(3):
-        f.map(range(3))
+    del f, _
+    gc.collect()
+    emulated().trim(0)
+    assert emulated().graphs() == graphs
+    assert emulated().used() <= used
+
+
+def test_much_memory_is_not_kept_between_loops(on_device: None) -> None:
+    v = theano.shared(np.ones(100_000), name="v")
+    f = theano.function([], v * 2, updates=[(v, v + 1)])
+    f.repeat(3)
     assert emulated().graphs() == 0
-    assert emulated().used() == used
