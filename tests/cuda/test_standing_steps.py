@@ -79,30 +79,32 @@ def test_so_many_kernels_fall_away(make: Callable[[], Made], on_device: None) ->
     assert launches(lambda: f.repeat(3)) == 2 * call + 1 - LOOPS[make]
 
 
-def by_number(index: Any) -> Made:
-    w = vector("w")
-    cut = w[index // 1500 :]
-    updates = [(w, w + T.exp(-T.cast(index // 1500, "float64")))]
-    return theano.function([index], cut.shape[0] * w[0], updates=updates), [w]
+def by_length() -> Made:
+    """What follows from how many elements are left, a number that the device is told."""
+    data, w, index = vector("data", 2000), vector("w"), T.lscalar("index")
+    left = T.exp(-T.cast(data[index:].shape[0], "float64") / 1000)
+    return theano.function([index], w.sum(), updates=[(w, w + left)]), [w]
 
 
-def test_numbers_that_come_to_differ_are_brought(on_device: None) -> None:
-    """The device gets through 1,024 turns before the host looks at the next ones."""
-    f, own = by_number(T.lscalar("index"))
-    g, others = by_number(T.lscalar("index"))
-    numbers = np.r_[np.zeros(1100, "int64"), np.arange(3000, 3100, dtype="int64") % 2 + 1]
-    found = f.map(numbers)
-    np.testing.assert_array_equal(found, [g(number) for number in numbers])
-    np.testing.assert_array_equal(own[0].get_value(), others[0].get_value())
-
-
-def test_a_number_changes_in_a_later_batch_of_turns(on_device: None) -> None:
-    def make() -> Made:
-        x, w = T.lscalar("x"), vector("w", 3)
-        return theano.function([x], w.sum(), updates=[(w, w + x // 1050)]), [w]
-
-    f, own = make()
-    g, others = make()
-    numbers = np.arange(1200)
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        np.arange(40),
+        # The device gets through 1,024 turns before the host looks at the next ones.
+        np.r_[np.zeros(1100, "int64"), np.arange(100)],
+    ],
+    ids=["at once", "in later turns"],
+)
+def test_numbers_that_differ_are_brought(numbers: Any, on_device: None) -> None:
+    f, own = by_length()
+    g, others = by_length()
+    assert any(line.startswith("scalar") for line in str(f.plan).splitlines())
     np.testing.assert_array_equal(f.map(numbers), [g(number) for number in numbers])
     np.testing.assert_array_equal(own[0].get_value(), others[0].get_value())
+
+
+def test_numbers_that_are_the_same_leave_steps_standing(on_device: None) -> None:
+    f, _ = by_length()
+    call = launches(lambda: f(0))
+    # What follows from the number alone falls away, and is no longer brought.
+    assert launches(lambda: f.map(np.zeros(5, "int64"))) == 2 * call + 1 - 1
