@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -43,23 +43,22 @@ def emulated() -> ModuleType:
 
 
 @contextmanager
-def block_bytes(bytes_: int) -> Iterator[None]:
+def _set_while(set_to: Callable[[int], None], number: int, usual: int) -> Iterator[None]:
+    set_to(number)
+    try:
+        yield
+    finally:
+        set_to(usual)
+
+
+def block_bytes(bytes_: int) -> AbstractContextManager[None]:
     """Set what the temporaries of a block of rows may take, for functions that meet new shapes."""
-    emulated().set_block_bytes(bytes_)
-    try:
-        yield
-    finally:
-        emulated().set_block_bytes(512 << 20)
+    return _set_while(emulated().set_block_bytes, bytes_, 512 << 20)
 
 
-@contextmanager
-def shared_memory(bytes_: int) -> Iterator[None]:
+def shared_memory(bytes_: int) -> AbstractContextManager[None]:
     """Set what a thread block may have of shared memory, for functions that meet new shapes."""
-    emulated().set_shared_bytes(bytes_)
-    try:
-        yield
-    finally:
-        emulated().set_shared_bytes(99 << 10)
+    return _set_while(emulated().set_shared_bytes, bytes_, 99 << 10)
 
 
 def launches(work: Callable[[], Any]) -> int:
