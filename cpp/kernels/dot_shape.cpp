@@ -18,7 +18,7 @@ Layout as_matrix(Layout operand, bool left) {
 
 bool are_multiplied(DType a, DType b, DType out) {
   const bool is_single = out == DType::kFloat32;
-  if (is_half(a)) return a == b && (out == a || is_single);
+  if (is_half(a)) return a == b && out == a;
   return b == out && (a == b || (is_single && is_bytes(a))) && visit_num(out, [](auto) {});
 }
 

@@ -67,7 +67,8 @@ struct RunArgs {
   std::span<const WindowOffsets> windows = {};
   // Of a kernel that runs on one block of rows after another, else null and false:
   const std::byte* prepared = nullptr;  // what prepare() returned
-  bool adds = false;  // outputs[0] is a sum, to which to add
+  bool in_sum_form = false;  // outputs[0] is a sum as sum_form() says
+  bool adds = false;  // to outputs[0], rather than to write it
   // As many rows that this thread will read next as inputs[0], to be fetched meanwhile; inputs[0]
   // itself if there is nothing to fetch.
   const std::byte* next = nullptr;
@@ -76,6 +77,12 @@ struct RunArgs {
   // Where the rows of an input come from whose memory holds nothing, null if there is none.
   const RowSource* rows = nullptr;
   std::size_t rows_input = 0;
+};
+
+// What the sum of a kernel's outputs consists of, if that is not the output itself.
+struct SumForm {
+  std::size_t bytes = 0;
+  DType dtype = DType::kFloat32;
 };
 
 class Kernel;
@@ -129,10 +136,14 @@ class Kernel {
     return memory;
   }
 
-  // If not 0, a run can add its output to a sum of so many bytes: numbers of the output's dtype,
-  // zero at first, of which finish() makes the output. Sums of one form may be added up.
-  virtual std::size_t sum_bytes() const { return 0; }
-  virtual void finish(const std::byte* /*sum*/, std::byte* /*output*/) noexcept {}
+  // If it has any bytes, a run can write, or add, its output to a sum of that form, of which
+  // finish() makes the output. Zeros are a sum of nothing, and sums of one form may be added up.
+  virtual SumForm sum_form() const { return {}; }
+  // On a device's session if the kernel is a device's.
+  virtual Status finish(const std::byte* /*sum*/, std::byte* /*output*/,
+                        Session* /*session*/) noexcept {
+    return {};
+  }
   // Whether a run can add to its output as it is, in place of a sum in a form of its own.
   virtual bool adds_to_output() const { return false; }
 

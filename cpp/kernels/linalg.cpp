@@ -241,9 +241,13 @@ class Dot final : public Kernel {
                            std::byte* memory) noexcept override {
     return narrow_.prepare(input, rows, memory);
   }
-  std::size_t sum_bytes() const override { return is_narrow_ ? narrow_.sum_bytes() : 0; }
-  void finish(const std::byte* sum, std::byte* output) noexcept override {
+  SumForm sum_form() const override {
+    if (!is_narrow_) return {};
+    return {narrow_.sum_bytes(), std::is_same_v<T, double> ? DType::kFloat64 : DType::kFloat32};
+  }
+  Status finish(const std::byte* sum, std::byte* output, Session* /*session*/) noexcept override {
     narrow_.finish(sum, output);
+    return {};
   }
   bool adds_to_output() const override { return !is_narrow_ && product_.can_add(); }
   const RowSource* row_source(std::size_t) override {
@@ -296,9 +300,9 @@ class DotOfHalves final : public Kernel {
  public:
   explicit DotOfHalves(const StepSpec& spec)
       : a_(spec.input_dtypes[0]), b_(spec.input_dtypes[1]), product_(widened(spec)) {
-    const DType wide = DType::kFloat32;
-    const DType out = spec.output_dtypes[0];
-    if (out != wide) narrow_ = find_block_op("cast", {&wide, 1}, out)->fn;
+    const std::array terms = {DType::kFloat32, DType::kFloat32};
+    narrow_ = find_block_op("cast", std::span(terms).first(1), spec.output_dtypes[0])->fn;
+    add_ = find_block_op("add", terms, DType::kFloat32)->fn;
   }
 
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
@@ -318,8 +322,7 @@ class DotOfHalves final : public Kernel {
     return product_.bind(std::array{a_.floats(), b_.floats()}, {&out, 1});
   }
   std::size_t workspace_bytes() const override {
-    return a_.workspace_bytes() + b_.workspace_bytes() + sum_bytes_of_own() +
-           product_.workspace_bytes();
+    return a_.workspace_bytes() + b_.workspace_bytes() + sums_bytes() + product_.workspace_bytes();
   }
   double cost() const override { return product_.cost(); }
   Status run(const RunArgs& args) noexcept override {
@@ -329,11 +332,21 @@ class DotOfHalves final : public Kernel {
     a_.run(args.inputs[0], a);
     b_.run(args.inputs[1], b);
     const std::array<std::byte*, 2> inputs = {a, b};
-    const std::array<std::byte*, 1> outputs = {narrow_ == nullptr ? args.outputs[0] : sums};
-    const Status status = product_.run(
-        {.inputs = inputs, .outputs = outputs, .dims = {}, .workspace = sums + sum_bytes_of_own()});
-    if (status.ok() && narrow_ != nullptr) round(sums, args.outputs[0]);
-    return status;
+    const bool is_in_place = args.in_sum_form && (!args.adds || product_.adds_to_output());
+    const std::array<std::byte*, 1> outputs = {is_in_place ? args.outputs[0] : sums};
+    const Status status = product_.run({.inputs = inputs,
+                                        .outputs = outputs,
+                                        .dims = {},
+                                        .workspace = sums + sums_bytes(),
+                                        .adds = is_in_place && args.adds});
+    if (!status.ok() || is_in_place) return status;
+    args.in_sum_form ? add(sums, args.outputs[0]) : round(sums, args.outputs[0]);
+    return {};
+  }
+  SumForm sum_form() const override { return {sums_bytes(), DType::kFloat32}; }
+  Status finish(const std::byte* sum, std::byte* output, Session* /*session*/) noexcept override {
+    round(sum, output);
+    return {};
   }
 
  private:
@@ -344,15 +357,23 @@ class DotOfHalves final : public Kernel {
       narrow_(&in, out + i * kItem / 2, static_cast<std::size_t>(end - i));
     });
   }
+  void add(const std::byte* from, std::byte* to) const noexcept {
+    constexpr std::int64_t kItem = sizeof(float);
+    parallel_ranges(results_, items_per_task(kItem), [&](std::int64_t i, std::int64_t end) {
+      const std::array<const void*, 2> terms = {to + i * kItem, from + i * kItem};
+      add_(terms.data(), to + i * kItem, static_cast<std::size_t>(end - i));
+    });
+  }
   // Before they are rounded.
-  std::size_t sum_bytes_of_own() const {
-    return narrow_ == nullptr ? 0 : aligned(static_cast<std::size_t>(results_) * sizeof(float));
+  std::size_t sums_bytes() const {
+    return aligned(static_cast<std::size_t>(results_) * sizeof(float));
   }
 
   Widened a_;
   Widened b_;
   Dot<float> product_;
-  BlockFn narrow_ = nullptr;  // null for results that stay float32
+  BlockFn narrow_ = nullptr;
+  BlockFn add_ = nullptr;
   std::int64_t results_ = 0;
 };
 

@@ -137,12 +137,7 @@ class ByRows final : public Kernel {
     for (std::int64_t lane = 0; lane < lanes; ++lane) {
       if (!statuses[lane].ok()) return statuses[lane];
     }
-    for (const Adder& adder : adders_) {
-      if (adder.bytes == 0) continue;
-      const std::byte* sum = lanes_[0]->levels()[0][adder.output];
-      lanes_[0]->context().kernel(adder.step)->finish(sum, args.outputs[adder.output]);
-    }
-    return {};
+    return finish_sums(args);
   }
 
  private:
@@ -158,8 +153,14 @@ class ByRows final : public Kernel {
       const std::size_t levels = depth_of(ceil_div(blocks_, count), run_);
       lanes_.push_back(std::make_unique<Lane>(body_, inputs_, cut_, levels, session_));
       if (const Status status = prepare(*lanes_[lane], block_); !status.ok()) return status;
-      if (lane == 0 && blocks_ > 1) find_talents();
-      for (const Adder& adder : adders_) lanes_[lane]->context().let_add(adder.step, true);
+      if (lane == 0 && blocks_ > 1) {
+        find_talents();
+        if (!sums_.can_add())
+          return Status::bad_plan("[by_rows] sums must be of what can be added");
+      }
+      for (const Adder& adder : adders_) {
+        lanes_[lane]->context().let_sum(adder.step, adder.has_own_form(), true);
+      }
       if (lane > 0) continue;
       cost_ = lanes_[0]->context().cost() * static_cast<double>(blocks_);
       if (wants_lanes_) {
@@ -175,6 +176,17 @@ class ByRows final : public Kernel {
     return !status.ok() || has_talents(last)
                ? status
                : Status::bad_plan("[by_rows] blocks must be computed in one form");
+  }
+
+  Status finish_sums(const RunArgs& args) {
+    for (const Adder& adder : adders_) {
+      if (!adder.has_own_form()) continue;
+      const std::byte* sum = lanes_[0]->levels()[0][adder.output];
+      Kernel* const kernel = lanes_[0]->context().kernel(adder.step);
+      const Status status = kernel->finish(sum, args.outputs[adder.output], session_);
+      if (!status.ok()) return status;
+    }
+    return {};
   }
 
   void plan_sums() {
@@ -205,9 +217,9 @@ class ByRows final : public Kernel {
       const auto number = static_cast<std::size_t>(output - body_.plan.outputs.begin());
       const bool is_sum =
           output != body_.plan.outputs.end() && is_sum_[number] != 0 && !is_read(step.outputs[0]);
-      const std::size_t bytes = is_sum ? kernel->sum_bytes() : 0;
-      const bool adds = is_sum && kernel->adds_to_output();
-      if (bytes != 0 || adds) adders_.push_back({id, number, bytes});
+      if (!is_sum) continue;
+      const SumForm form = kernel->sum_form();
+      if (form.bytes != 0 || kernel->adds_to_output()) adders_.push_back({id, number, form});
     }
     plan_sums();
   }
@@ -224,7 +236,8 @@ class ByRows final : public Kernel {
     };
     const auto adds = [&](const Adder& adder) {
       const Kernel* kernel = context.kernel(adder.step);
-      return kernel->sum_bytes() == adder.bytes && kernel->adds_to_output() == (adder.bytes == 0);
+      return kernel->sum_form().bytes == adder.form.bytes &&
+             (adder.has_own_form() || kernel->adds_to_output());
     };
     return std::ranges::all_of(prepared_, prepares) && std::ranges::all_of(adders_, adds);
   }
@@ -306,12 +319,14 @@ class ByRows final : public Kernel {
       sums_.add(total, lane.levels()[level + 1]);
       return {};
     }
-    sums_.start(total);
+    if (session_ == nullptr) sums_.start(total);
     sums_.share(lane.scratch(), total);
     for (std::int64_t block = first; block < last; ++block) {
       Targets& targets = block == first ? total : lane.scratch();
       for (const Adder& adder : adders_) {
-        lane.context().let_add(adder.step, adder.bytes != 0 || block > first);
+        // The host's begin with zeros.
+        const bool has_begun = adder.has_own_form() && session_ == nullptr;
+        lane.context().let_sum(adder.step, adder.has_own_form(), has_begun || block > first);
       }
       if (wants_lanes_) rows_ahead_.let_fetch(lane.context(), number, block);
       const std::int64_t row = block * block_;

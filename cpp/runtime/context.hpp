@@ -92,7 +92,10 @@ class Context {
   // What the kernel of a step gets from now on, beside its operands.
   void hand(int step, const std::byte* prepared) { steps_[step].args.prepared = prepared; }
   void let_leave(int step, std::size_t output, bool leaves);
-  void let_add(int step, bool adds) { steps_[step].args.adds = adds; }
+  void let_sum(int step, bool in_sum_form, bool adds) {
+    steps_[step].args.in_sum_form = in_sum_form;
+    steps_[step].args.adds = adds;
+  }
   void let_fetch(int step, const std::byte* next) { steps_[step].args.next = next; }
 
   // Of a body on a device: the row of its step's operands at which the next run begins.

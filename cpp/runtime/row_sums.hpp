@@ -25,12 +25,14 @@ inline BlockFn add_of(DType dtype) {
   return op == nullptr ? nullptr : op->fn;
 }
 
-// A kernel of the body that adds to a sum: in a form of its own, or if bytes is 0, that of the
+// A kernel of the body that adds to a sum: in a form of its own, or if that has no bytes, to the
 // output.
 struct Adder {
   int step;
   std::size_t output;  // of the body
-  std::size_t bytes;
+  SumForm form;
+
+  bool has_own_form() const { return form.bytes != 0; }
 };
 
 // Sums that lie in memory together: those that the outputs cannot hold, one of each, or those of a
@@ -42,10 +44,15 @@ class Sums {
  public:
   void clear() { parts_.clear(); }
   void append(std::size_t output, const Layout& layout, const Adder* adder) {
-    const bool is_own = adder != nullptr && adder->bytes != 0;
-    const auto own = static_cast<std::int64_t>(is_own ? adder->bytes / size_of(layout.dtype) : 0);
-    parts_.push_back({output, is_own ? own : layout.size(), layout.dtype, adder != nullptr, is_own,
-                      add_of(layout.dtype)});
+    const bool is_own = adder != nullptr && adder->has_own_form();
+    const DType dtype = is_own ? adder->form.dtype : layout.dtype;
+    const std::size_t count = is_own ? adder->form.bytes / size_of(dtype) : 0;
+    parts_.push_back({output, is_own ? static_cast<std::int64_t>(count) : layout.size(), dtype,
+                      adder != nullptr, is_own, add_of(dtype)});
+  }
+  // Whether all of them can be added up: no sum of halves can, but in another form.
+  bool can_add() const {
+    return std::ranges::all_of(parts_, [](const Part& part) { return part.add != nullptr; });
   }
   std::size_t bytes(Together together) const {
     std::size_t bytes = 0;

@@ -2,10 +2,22 @@
 #include <algorithm>
 #include <string>
 
+#include "kernels/dot_shape.hpp"
 #include "runtime/by_rows.hpp"
 #include "runtime/row_sums.hpp"
 
 namespace arignote {
+namespace {
+
+// Those are added up before they are rounded.
+bool is_half_product(const Plan& plan, int buffer) {
+  const auto writes = [&](const Step& step) {
+    return step.spec.kernel == "dot" && step.outputs[0] == buffer;
+  };
+  return is_half(plan.buffer(buffer).dtype) && std::ranges::any_of(plan.steps, writes);
+}
+
+}  // namespace
 
 void verify_by_rows(const std::string& where, const StepSpec& spec, const Program& body) {
   const auto require = [&](bool holds, const char* text) {
@@ -35,7 +47,8 @@ void verify_by_rows(const std::string& where, const StepSpec& spec, const Progra
             "must have outputs as its body's");
     const bool is_sum = spec.ints[inputs + i] != 0;
     const bool can_add = output.dtype != DType::kBool && add_of(output.dtype) != nullptr;
-    require(is_sum ? can_add : output.ndim() > 0, "must add numbers, or put rows below each other");
+    require(is_sum ? can_add || is_half_product(plan, plan.outputs[i]) : output.ndim() > 0,
+            "must add numbers, or put rows below each other");
   }
 }
 

@@ -10,7 +10,9 @@
 #include "backend/blas_product.hpp"
 #include "backend/session.hpp"
 #include "backend/table.hpp"
+#include "core/buffer.hpp"
 #include "kernels/dot.hpp"
+#include "kernels/round.hpp"
 
 namespace arignote::device {
 namespace {
@@ -79,6 +81,8 @@ class Dot final : public Kernel {
     args_.chunk = chunk_of(args_.form, args_.a.lines, args_.b.lines, args_.depth);
     args_.chunks = std::max<std::int64_t>(1, ceil_div(args_.depth, args_.chunk));
     if (!blas_.emplace().plan(a, b, types_.out, may_use_tf32_)) blas_.reset();
+    blas_sums_.reset();
+    if (blas_ && has_sum_form()) blas_sums_.emplace().plan(a, b, DType::kFloat32, false);
     return {};
   }
   // One of the two is used, which is known when the addresses are.
@@ -89,31 +93,51 @@ class Dot final : public Kernel {
   }
   double cost() const override { return kNanoseconds; }
   Status enter(Session& session) noexcept override {
-    if (!blas_) return {};
+    const Device& device = static_cast<DeviceSession&>(session).device();
     try {
-      return blas_->choose(static_cast<DeviceSession&>(session).device());
+      Status status;
+      if (blas_) status = blas_->choose(device);
+      if (blas_sums_ && status.ok()) status = blas_sums_->choose(device);
+      return status;
     } catch (...) {
       return Status::out_of_memory(-1);
     }
   }
   Status run(const RunArgs& args) noexcept override {
     const DeviceSession& session = session_of(args);
-    if (blas_ && blas_->can_run(args)) return blas_->run(args, session.stream());
+    const std::optional<BlasProduct>& blas = args.in_sum_form ? blas_sums_ : blas_;
+    if (blas && blas->can_run(args)) return blas->run(args, session.stream());
     args_.a.data = args.inputs[0];
     args_.b.data = args.inputs[1];
     args_.out = args.outputs[0];
     args_.partial = args.workspace;
     args_.fault = session.fault();
     args_.adds = args.adds;
-    return status_of(launch_dot(args_, types_, session.stream()));
+    DotTypes types = types_;
+    if (args.in_sum_form) types.out = DType::kFloat32;
+    return status_of(launch_dot(args_, types, session.stream()));
+  }
+  SumForm sum_form() const override {
+    return {has_sum_form() ? align_up(static_cast<std::size_t>(results()) * sizeof(float)) : 0,
+            DType::kFloat32};
+  }
+  Status finish(const std::byte* sum, std::byte* output, Session* session) noexcept override {
+    const auto& own = static_cast<DeviceSession&>(*session);
+    const RoundArgs round{.from = sum, .to = output, .fault = own.fault(), .count = results()};
+    return status_of(launch_round(round, types_.out, own.stream()));
   }
   bool adds_to_output() const override { return true; }
 
  private:
+  // Sums of halves are rounded when they are complete.
+  bool has_sum_form() const { return is_half(types_.out); }
+  std::int64_t results() const { return args_.a.lines * args_.b.lines; }
+
   DotArgs args_{};
   DotTypes types_;
   bool may_use_tf32_;
   std::optional<BlasProduct> blas_;
+  std::optional<BlasProduct> blas_sums_;  // of halves, as float32
 };
 
 std::unique_ptr<Kernel> make_dot(const StepSpec& spec, Status& status) {

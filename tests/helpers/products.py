@@ -23,23 +23,23 @@ def dot(builder: SpecBuilder, a: int, b: int, dtype: str = "", tf32: bool = Fals
     return out
 
 
-def product_on(device: object, a: Array, b: Array, dtype: str = "", tf32: bool = False) -> Array:
+def product_on(device: object, a: Array, b: Array, tf32: bool = False) -> Array:
     """Multiply two arrays on a device."""
     builder = SpecBuilder()
     inputs = [builder.input(item.dtype.name, item.ndim) for item in (a, b)]
-    builder.output(dot(builder, *inputs, dtype, tf32))
+    builder.output(dot(builder, *inputs, tf32=tf32))
     (found,) = function_on(device, builder)(a, b)
     return np.asarray(found)
 
 
-def product_by_blocks(device: object, rows: int, a: Array, b: Array, dtype: str = "") -> Array:
+def product_by_blocks(device: object, rows: int, a: Array, b: Array) -> Array:
     """Multiply two arrays in blocks of so many rows of b at most, each by a kernel of its own."""
     body, builder = SpecBuilder(), SpecBuilder()
     for each in (body, builder):
         for item in (a, b):
             each.input(item.dtype.name, item.ndim)
-    body.output(dot(body, 0, 1, dtype))
-    sums = builder.temp(dtype or b.dtype.name, builder.shape_of(0)[:-1] + builder.shape_of(1)[1:])
+    body.output(dot(body, 0, 1))
+    sums = builder.temp(b.dtype.name, builder.shape_of(0)[:-1] + builder.shape_of(1)[1:])
     builder.step("by_rows", [0, 1], [sums], ints=[1, 0, 1], body=body.spec)
     builder.output(sums)
     # A block has no temporaries, which counts as a byte for each row.
@@ -59,13 +59,11 @@ def draw(dtype: str, *shape: int) -> Array:
     return rng.integers(info.min, info.max, shape, dtype, endpoint=True)
 
 
-def assert_product(
-    found: Array, a: Array, b: Array, dtype: str = "", is_tf32: bool = False
-) -> None:
+def assert_product(found: Array, a: Array, b: Array, is_tf32: bool = False) -> None:
     """Hold a product of real numbers against the exact one."""
     wide = np.longdouble if a.dtype == np.float64 else np.float64
     exact = np.dot(a.astype(wide), b.astype(wide))
-    assert (found.shape, found.dtype) == (exact.shape, np.dtype(dtype or b.dtype))
+    assert (found.shape, found.dtype) == (exact.shape, b.dtype)
     bound = product_bound(np.atleast_2d(a), b, found.dtype, is_tf32)
     assert np.all(np.abs(found - exact) <= bound)
 

@@ -283,6 +283,21 @@ def test_a_body_that_holds_itself_is_refused() -> None:
         _core.Program(builder.spec)
 
 
+def test_sums_of_halves_are_those_of_products() -> None:
+    """Others would be rounded after each block."""
+    body, builder = SpecBuilder(), SpecBuilder()
+    x = body.input("float16", 2)
+    copied = body.like(x)
+    body.step("copy", [x], [copied])
+    body.output(copied)
+    rows = builder.input("float16", 2)
+    out = builder.like(rows)
+    builder.step("by_rows", [rows], [out], ints=[0, 1], body=body.spec)
+    builder.output(out)
+    with pytest.raises(ValueError, match="must add numbers"):
+        _core.Program(builder.spec)
+
+
 @pytest.mark.parametrize("body", [None, 3, [], {}, {"dims": []}])
 def test_a_body_that_is_none(body: Any) -> None:
     builder = SpecBuilder()

@@ -21,7 +21,7 @@ def _dot_infer(params: Params, types: Types) -> Types:
     a, b = types
     if a.ndim not in (1, 2) or b.ndim not in (1, 2):
         raise dot_op.type_error(f"a and b must be vectors or matrices: {a}, {b}")
-    dtype = params.get("dtype", dtypes.upcast(a.dtype, b.dtype))
+    dtype = dtypes.upcast(a.dtype, b.dtype)
     return (TensorType(dtype, a.broadcastable[:-1] + b.broadcastable[1:]),)
 
 
@@ -66,8 +66,7 @@ def _dot_is_native(call: Call) -> bool:
 
 def _dot_reference(call: Call, a: Array, b: Array) -> Array:
     # NumPy adds up halves in float32, too, one by one.
-    wide = a.astype(call.params["dtype"]) if "dtype" in call.params else a
-    return np.asarray(np.dot(wide, b))
+    return np.asarray(np.dot(a, b))
 
 
 dot_op = Op(
@@ -86,8 +85,7 @@ dot_op = Op(
 )
 """The product of vectors and matrices, as ``numpy.dot``: of one dtype, or of bytes and float32.
 
-Products of halves are added up in float32. Parameter: ``dtype``, float32 if the sums of halves are
-to stay as they are; without it they are rounded, once.
+Products of halves are added up in float32 and rounded once, also where rows come block by block.
 """
 
 # Both operands are rounded, or cut off, behind the tenth digit: so a term may be off by 2 ** -9 of

@@ -9,9 +9,9 @@ from functools import partial
 from keyword import iskeyword
 
 from arignote import ops
-from arignote.graph import dtypes, walk
+from arignote.graph import walk
 from arignote.graph.dim import Expr, Shape, contiguous_strides
-from arignote.graph.op import SUM, Call, Params, Strided, unobserved
+from arignote.graph.op import SUM, Call, Params, Strided
 from arignote.graph.variable import Apply, Constant, SharedVariable, Variable
 from arignote.plan.by_rows import by_rows_op, by_rows_params
 from arignote.plan.device_steps import Device
@@ -35,7 +35,7 @@ from arignote.plan.plan import (
 )
 from arignote.plan.row_blocks import RowBlock, find_row_blocks
 from arignote.plan.shapes import Shapes
-from arignote.rewrite.fuse import ProgramWriter, Unit, group, iterated_pattern
+from arignote.rewrite.fuse import ProgramWriter, Unit, group
 
 
 @dataclass(frozen=True)
@@ -181,21 +181,10 @@ class _Lowering:
 
     def _by_rows(self, block: RowBlock, exported: set[Variable], choices: Choices) -> None:
         wanted = [o for node in block.nodes for o in node.outputs if o in exported]
-        computed = [_unrounded(block, item) for item in wanted]
-        params = _rows_params(block, wanted, computed, choices)
+        params = _rows_params(block, wanted, choices)
         reads = tuple(map(self.read, block.inputs()))
-        outputs = tuple(map(self._temp, computed))
+        outputs = tuple(map(self._temp, wanted))
         self._step(Step(by_rows_op.name, params, reads, outputs), block.nodes[0], ())
-        for item, total in zip(wanted, computed, strict=True):
-            if total is not item:
-                self._round(total, item)
-
-    def _round(self, total: Variable, wanted: Variable) -> None:
-        with unobserved():
-            rounded = ops.cast(total, wanted.dtype)
-        assert rounded.owner is not None
-        self._program(Unit([rounded.owner], iterated_pattern(rounded.owner)), {rounded}, ())
-        self.buffer_of[wanted] = self.buffer_of[rounded]
 
     def _step(self, step: Step, node: Apply, guards: Guards) -> None:
         conditions = tuple((self.read(flag), taken) for flag, taken in guards)
@@ -295,13 +284,11 @@ class _Lowering:
         return copied
 
 
-def _rows_params(
-    block: RowBlock, wanted: Sequence[Variable], computed: Sequence[Variable], choices: Choices
-) -> Params:
-    """Return the parameters of the step that a row block becomes, for what it computes of each."""
+def _rows_params(block: RowBlock, wanted: Sequence[Variable], choices: Choices) -> Params:
+    """Return the parameters of the step that a row block becomes, for its results."""
     inputs = block.inputs()
     leaves = [Variable(item.type, name=item.name) for item in inputs]
-    results = walk.replace(computed, dict(zip(inputs, leaves, strict=True)))
+    results = walk.replace(wanted, dict(zip(inputs, leaves, strict=True)))
     body, _ = lower(leaves, results, (), "rows", replace(choices, by_rows=False, device=None))
     return by_rows_params(
         # What the body would check, the plan around it checks before its first step.
@@ -311,24 +298,13 @@ def _rows_params(
     )
 
 
-def _unrounded(block: RowBlock, item: Variable) -> Variable:
-    """Return what a row block computes of a result: sums of halves are rounded behind it."""
-    node = item.owner
-    is_sum = block.axes[item] == SUM
-    if not is_sum or node is None or node.op is not ops.dot_op or item.dtype not in dtypes.HALVES:
-        return item
-    with unobserved():
-        return ops.dot_op(*node.inputs, dtype="float32")
-
-
 def _suits(device: Device | None, block: RowBlock) -> bool:
     """Return whether the device, if there is one, can run all of a row block."""
     if device is None:
         return True
     wanted = [o for node in block.nodes if node.op.view is None for o in node.outputs]
-    computed = [_unrounded(block, item) for item in wanted]
-    inputs, outputs = (tuple(v.type for v in part) for part in (block.inputs(), computed))
-    params = _rows_params(block, wanted, computed, Choices())
+    inputs, outputs = (tuple(v.type for v in part) for part in (block.inputs(), wanted))
+    params = _rows_params(block, wanted, Choices())
     return device.supports(Call(params, inputs, outputs), by_rows_op)
 
 
