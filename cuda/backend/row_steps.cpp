@@ -231,6 +231,8 @@ bool RowSteps::add_argmax(const Step& step) {
 bool RowSteps::add_rows(const Step& step, RowStep::Kind kind) {
   const Layout& x = rows_.layout(step.inputs[0]);
   if (x.ndim != 2 || rows_.value(step.inputs[0]).row_axis != 0 || x.shape[1] < 1) return false;
+  // What computes does so in the numbers of products.
+  if (kind <= RowStep::Kind::kNllGradient && x.dtype != numbers_) return false;
   RowStep own = step_of(kind, x.shape[1]);
   own.lanes = lanes_for_length(own.columns, kColumnsEach);
   own.has_losses = kind == RowStep::Kind::kNll || step.outputs.size() == 2;

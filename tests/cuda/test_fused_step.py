@@ -143,6 +143,28 @@ def test_what_does_not_fit_runs_apart(
     assert not is_one_kernel(made)
 
 
+@pytest.mark.parametrize("dtype", ["float64"])
+def test_scores_of_another_dtype_than_products_run_apart(
+    dtype: str, request: pytest.FixtureRequest
+) -> None:
+    rng = np.random.default_rng(9)
+    weights = rng.normal(size=(12, 5)).astype("float32")
+    arguments = [rng.normal(size=(70, 12)).astype("float32"), np.arange(70, dtype="int32") % 5]
+
+    def made() -> Made:
+        x, y, w = T.fmatrix("x"), T.ivector("y"), theano.shared(weights, name="w")
+        log_p = T.log(T.nnet.softmax(T.cast(T.dot(x, w), dtype)))
+        cost = -T.sum(T.cast(log_p[T.arange(y.shape[0]), y], "float32"))
+        f = theano.function([x, y], cost, updates=[(w, w - np.float32(0.1) * T.grad(cost, w))])
+        return f, arguments, [w]
+
+    wanted = results(made())
+    request.getfixturevalue("on_device")
+    own = made()
+    assert_reordered(results(own), wanted)
+    assert not is_one_kernel(own)
+
+
 def test_explain_tells_why_steps_run_apart(on_device: None) -> None:
     f, arguments, _ = softmax(9, 5, 65)
     (number,) = [n for n, step in enumerate(f.plan.steps) if step.op == "by_rows"]
