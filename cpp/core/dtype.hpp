@@ -13,7 +13,7 @@ namespace arignote {
 
 // No kernel computes in the complex types: their elements are moved, and host steps take buffers of
 // them. Those of float16 and bfloat16 are also converted, added one by one, multiplied as matrices,
-// and counted.
+// counted, and scores of labels.
 enum class DType : std::uint8_t {
   kBool,
   kInt8,
@@ -44,6 +44,10 @@ constexpr std::string_view name_of(DType dtype) {
 }
 
 constexpr std::size_t size_of(DType dtype) { return kDTypeSizes[static_cast<std::size_t>(dtype)]; }
+
+constexpr bool is_half(DType dtype) {
+  return dtype == DType::kFloat16 || dtype == DType::kBFloat16;
+}
 
 constexpr std::optional<DType> dtype_from_name(std::string_view name) {
   for (std::size_t i = 0; i < std::size(kDTypeNames); ++i) {

@@ -28,8 +28,6 @@ bool is_bytes(DType dtype) {
   return dtype == DType::kBool || dtype == DType::kInt8 || dtype == DType::kUInt8;
 }
 
-bool is_half(DType dtype) { return dtype == DType::kFloat16 || dtype == DType::kBFloat16; }
-
 bool is_dot(const StepSpec& spec) {
   if (spec.input_dtypes.size() != 2 || spec.output_dtypes.size() != 1 || !shares_only(spec, {})) {
     return false;

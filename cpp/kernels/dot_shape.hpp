@@ -13,8 +13,6 @@
 namespace arignote {
 
 bool is_bytes(DType dtype);
-// Floats whose products are added up in float32.
-bool is_half(DType dtype);
 bool is_dot(const StepSpec& spec);
 bool may_use_tf32(const StepSpec& spec);
 

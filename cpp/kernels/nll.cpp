@@ -4,10 +4,14 @@
 //   nll_gradient       x, y, g -> out        (softmax(x[i]) - one_hot(y[i])) * g[i]
 //   nll_with_gradient  x, y, g -> out, loss  both, in one pass over x
 //
-// x may have more rows than y has labels; in the gradient those are zero.
+// x may have more rows than y has labels; in the gradient those are zero. Where x and out of a
+// gradient are halves, g and loss are float32, in which all is computed.
 #include <algorithm>
 #include <memory>
+#include <optional>
 
+#include "kernels/half_rows.hpp"
+#include "kernels/likelihood.hpp"
 #include "kernels/row_positions.hpp"
 #include "kernels/softmax_rows.hpp"
 #include "kernels/tables.hpp"
@@ -29,7 +33,7 @@ class Scores {
     classes_ = x.shape[1];
     stride_ = x.strides[0];
     gathered_ = (classes_ > 1 && x.strides[1] != item_) || stride_ % item_ != 0;
-    bytes_ = gathered_ ? align_up_rows(labels) : 0;
+    bytes_ = gathered_ ? aligned(static_cast<std::size_t>(labels * classes_ * item_)) : 0;
     if (!gathered_) return;
     Layout from = x;
     from.shape[0] = labels;
@@ -45,15 +49,12 @@ class Scores {
   }
   std::int64_t classes() const { return classes_; }
   std::int64_t stride() const { return stride_; }
-  std::int64_t item() const { return item_; }
   std::int64_t grain() const {
     return std::max<std::int64_t>(1, kTaskElements / std::max<std::int64_t>(1, classes_));
   }
 
  private:
-  std::size_t align_up_rows(std::int64_t labels) const {
-    return static_cast<std::size_t>(labels * classes_ * item_);
-  }
+  static constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
   std::int64_t item_;
   Transfer gather_;
@@ -64,29 +65,24 @@ class Scores {
 };
 
 // What both kernels share: labels, and groups of rows with the bytes from a row's start to the
-// score of its label.
+// score of its label, as it is computed with.
 class Labelled : public Kernel {
  public:
   explicit Labelled(const StepSpec& spec)
       : scores_(spec.input_dtypes[0]),
         labels_(spec.input_dtypes[1]),
-        functions_(softmax_rows(spec.input_dtypes[0])) {}
+        item_(static_cast<std::int64_t>(size_of(number_of(spec.input_dtypes[0])))),
+        functions_(softmax_rows(number_of(spec.input_dtypes[0]))) {}
 
  protected:
   bool plan(const Layout& x, const Layout& y) {
-    if (!labels_.plan(y, x.shape[1], scores_.item()) || labels_.count() > x.shape[0]) return false;
+    if (!labels_.plan(y, x.shape[1], item_) || labels_.count() > x.shape[0]) return false;
     scores_.plan(x, labels_.count());
     return true;
   }
   double row_cost(double of_an_element) const {
     const auto elements = static_cast<double>(labels_.count() * scores_.classes());
     return 50.0 + static_cast<double>(labels_.count()) * 10.0 + elements * of_an_element;
-  }
-
-  // visit(first, rows, label offsets) for groups of rows; fails at the first label out of range.
-  template <class Visit>
-  Status for_each_group(std::byte* y, Visit&& visit) const noexcept {
-    return labels_.for_each_group(y, scores_.grain(), visit);
   }
 
   RowBlock block_of(const std::byte* x, std::int64_t first, std::int64_t rows) const {
@@ -100,12 +96,13 @@ class Labelled : public Kernel {
 
   // Of a row with this sum, logarithm taken.
   template <class T>
-  static void store_loss(std::byte* out, const ExpSum& sum, T score) {
-    store(out, static_cast<T>(sum.sum + (sum.max - static_cast<double>(score))));
+  void store_loss(std::byte* out, std::int64_t row, const ExpSum& sum, T score) const {
+    store(out + row * item_, static_cast<T>(sum.sum + (sum.max - static_cast<double>(score))));
   }
 
   Scores scores_;
   RowPositions labels_;
+  std::int64_t item_;
   SoftmaxRows functions_;
 };
 
@@ -126,17 +123,17 @@ class Nll final : public Labelled {
 
   Status run(const RunArgs& args) noexcept override {
     const std::byte* x = scores_.ready(args.inputs[0], args.workspace);
-    return for_each_group(args.inputs[1],
-                          [&](std::int64_t first, std::int64_t rows, const std::int64_t* offsets) {
-                            const RowBlock block = block_of(x, first, rows);
-                            ExpSum sums[kGroup];
-                            functions_.sums(block, sums);
-                            functions_.log_sums(sums, rows);
-                            for (std::int64_t i = 0; i < rows; ++i) {
-                              store_loss(args.outputs[0] + (first + i) * scores_.item(), sums[i],
-                                         load<T>(block.x + i * block.x_stride + offsets[i]));
-                            }
-                          });
+    const auto work = [&](std::int64_t first, std::int64_t rows, const std::int64_t* offsets) {
+      const RowBlock block = block_of(x, first, rows);
+      ExpSum sums[kGroup];
+      functions_.sums(block, sums);
+      functions_.log_sums(sums, rows);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        store_loss(args.outputs[0], first + i, sums[i],
+                   load<T>(block.x + i * block.x_stride + offsets[i]));
+      }
+    };
+    return labels_.for_each_group(args.inputs[1], scores_.grain(), work);
   }
 };
 
@@ -144,7 +141,9 @@ template <class T>
 class NllGradient final : public Labelled {
  public:
   explicit NllGradient(const StepSpec& spec)
-      : Labelled(spec), shares_(overwrites(spec, 0)), with_loss_(spec.output_dtypes.size() > 1) {}
+      : Labelled(spec), shares_(overwrites(spec, 0)), with_loss_(spec.output_dtypes.size() > 1) {
+    if (is_half(spec.input_dtypes[0])) halves_.emplace(spec.input_dtypes[0]);
+  }
 
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
     const bool fits =
@@ -154,82 +153,91 @@ class NllGradient final : public Labelled {
         (!with_loss_ || (same_shape(inputs[1], outputs[1]) && outputs[1].contiguous()));
     if (!fits) return Status::bad_plan("[nll_gradient] x, y, g and out must fit");
     weight_stride_ = inputs[2].strides[0];
+    row_bytes_ = scores_.classes() * static_cast<std::int64_t>(size_of(outputs[0].dtype));
     rows_ = outputs[0].shape[0];
+    if (halves_) halves_->plan(labels_.count(), scores_.classes());
     return {};
   }
-  std::size_t workspace_bytes() const override { return scores_.workspace_bytes(); }
-  double cost() const override { return row_cost(with_loss_ ? 1.1 : 1.0); }
+  std::size_t workspace_bytes() const override {
+    return scores_.workspace_bytes() + (halves_ ? halves_->workspace_bytes() : 0);
+  }
+  double cost() const override {
+    return row_cost((with_loss_ ? 1.1 : 1.0) + (halves_ ? 0.5 : 0.0));
+  }
 
   Status run(const RunArgs& args) noexcept override {
     const std::byte* x = scores_.ready(args.inputs[0], args.workspace);
-    const std::int64_t row_bytes = scores_.classes() * scores_.item();
-    std::fill(args.outputs[0] + labels_.count() * row_bytes, args.outputs[0] + rows_ * row_bytes,
+    std::byte* const floats = args.workspace + scores_.workspace_bytes();
+    std::fill(args.outputs[0] + labels_.count() * row_bytes_, args.outputs[0] + rows_ * row_bytes_,
               std::byte{0});
-    return for_each_group(args.inputs[1], [&](std::int64_t first, std::int64_t rows,
-                                              const std::int64_t* offsets) {
+    const auto visit = [&](std::int64_t first, std::int64_t rows, const std::int64_t* offsets) {
       RowBlock block = block_of(x, first, rows);
-      block.out = args.outputs[0] + first * row_bytes;
-      block.out_stride = row_bytes;
-      double weights[kGroup];
-      T scores[kGroup];
-      ExpSum sums[kGroup];
-      for (std::int64_t i = 0; i < rows; ++i) {
-        weights[i] = static_cast<double>(load<T>(args.inputs[2] + (first + i) * weight_stride_));
-        scores[i] = load<T>(block.x + i * block.x_stride + offsets[i]);
-      }
-      functions_.softmax(block, weights, sums);
-      for (std::int64_t i = 0; i < rows; ++i) {
-        std::byte* const at = block.out + i * row_bytes + offsets[i];
-        store(at, load<T>(at) - static_cast<T>(weights[i]));
-      }
-      if (!with_loss_) return;
-      functions_.log_sums(sums, rows);
-      for (std::int64_t i = 0; i < rows; ++i) {
-        store_loss(args.outputs[1] + (first + i) * scores_.item(), sums[i], scores[i]);
-      }
-    });
+      block.out = args.outputs[0] + first * row_bytes_;
+      block.out_stride = row_bytes_;
+      if (!halves_) return work(args, block, first, offsets);
+      halves_->for_some(block, first, floats, [&](const RowBlock& some, std::int64_t i) {
+        work(args, some, first + i, offsets + i);
+      });
+    };
+    return labels_.for_each_group(args.inputs[1], halves_ ? halves_->grain() : scores_.grain(),
+                                  visit);
   }
 
  private:
+  void work(const RunArgs& args, const RowBlock& block, std::int64_t first,
+            const std::int64_t* offsets) const noexcept {
+    double weights[kGroup];
+    T scores[kGroup];
+    ExpSum sums[kGroup];
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      weights[i] = static_cast<double>(load<T>(args.inputs[2] + (first + i) * weight_stride_));
+      scores[i] = load<T>(block.x + i * block.x_stride + offsets[i]);
+    }
+    functions_.softmax(block, weights, sums);
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      std::byte* const at = block.out + i * block.out_stride + offsets[i];
+      store(at, load<T>(at) - static_cast<T>(weights[i]));
+    }
+    if (!with_loss_) return;
+    functions_.log_sums(sums, block.rows);
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      store_loss(args.outputs[1], first + i, sums[i], scores[i]);
+    }
+  }
+
   bool shares_;
   bool with_loss_;
+  std::optional<HalfRows> halves_;
   std::int64_t weight_stride_ = 0;
+  std::int64_t row_bytes_ = 0;
   std::int64_t rows_ = 0;
 };
 
-bool well_formed(const StepSpec& spec, std::size_t inputs, int out_ndim, std::size_t outputs = 1) {
-  if (spec.input_dtypes.size() != inputs || spec.output_dtypes.size() != outputs) return false;
-  const DType dtype = spec.input_dtypes[0];
-  return (dtype == DType::kFloat32 || dtype == DType::kFloat64) &&
-         is_index_dtype(spec.input_dtypes[1]) && spec.input_ndims[0] == 2 &&
-         spec.input_ndims[1] == 1 && spec.output_dtypes[0] == dtype &&
-         spec.output_ndims[0] == out_ndim &&
-         (outputs < 2 || (spec.output_dtypes[1] == dtype && spec.output_ndims[1] == 1)) &&
-         (inputs < 3 || (spec.input_dtypes[2] == dtype && spec.input_ndims[2] == 1));
-}
-
 template <template <class> class Made>
 std::unique_ptr<Kernel> make(const StepSpec& spec) {
-  if (spec.input_dtypes[0] == DType::kFloat32) return std::make_unique<Made<float>>(spec);
+  const bool is_single = number_of(spec.input_dtypes[0]) == DType::kFloat32;
+  if (is_single) return std::make_unique<Made<float>>(spec);
   return std::make_unique<Made<double>>(spec);
 }
 
 std::unique_ptr<Kernel> make_nll(const StepSpec& spec, Status& status) {
-  if (well_formed(spec, 2, 1) && shares_only(spec, {})) return make<Nll>(spec);
+  if (is_likelihood(spec, false, true)) return make<Nll>(spec);
   status = Status::bad_plan("[nll] x a real matrix, y an integer vector, out a vector as x");
   return nullptr;
 }
 
 std::unique_ptr<Kernel> make_nll_gradient(const StepSpec& spec, Status& status) {
-  if (well_formed(spec, 3, 2) && shares_only(spec, {0})) return make<NllGradient>(spec);
-  status = Status::bad_plan("[nll_gradient] x and out real matrices, y integers, g as x");
+  if (is_likelihood(spec, true, false)) return make<NllGradient>(spec);
+  status = Status::bad_plan(
+      "[nll_gradient] x and out real matrices, y integers, g as x, or float32 for halves");
   return nullptr;
 }
 
 std::unique_ptr<Kernel> make_nll_with_gradient(const StepSpec& spec, Status& status) {
-  if (well_formed(spec, 3, 2, 2) && shares_only(spec, {0})) return make<NllGradient>(spec);
+  if (is_likelihood(spec, true, true)) return make<NllGradient>(spec);
   status = Status::bad_plan(
-      "[nll_with_gradient] x and out real matrices, y integers, g and loss vectors as x");
+      "[nll_with_gradient] x and out real matrices, y integers, g and loss vectors as x, or "
+      "float32 for halves");
   return nullptr;
 }
 

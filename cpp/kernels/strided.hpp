@@ -162,6 +162,13 @@ inline bool overwrites(const StepSpec& spec, int input) {
   return std::find(inputs.begin(), inputs.end(), input) != inputs.end();
 }
 
+// Whether no output but the first overwrites an input.
+inline bool only_first_overwrites(const StepSpec& spec) {
+  const auto& shared = spec.shared_storage;
+  return std::all_of(shared.begin() + (shared.empty() ? 0 : 1), shared.end(),
+                     [](const auto& inputs) { return inputs.empty(); });
+}
+
 // Calls visit(std::type_identity<T>{}) with the C++ type of a dtype that kernels compute in; false
 // for float16, bfloat16 and the complex types.
 template <class Visit>

@@ -2,14 +2,12 @@
 // see cpp/kernels/nnet.cpp and nll.cpp for what they compute.
 #include "kernels/rows.hpp"
 
-#include <algorithm>
 #include <memory>
-#include <vector>
 
 #include "backend/indices.hpp"
 #include "backend/session.hpp"
 #include "backend/table.hpp"
-#include "kernels/index_operand.hpp"
+#include "kernels/likelihood.hpp"
 #include "kernels/strided.hpp"
 
 namespace arignote::device {
@@ -127,31 +125,21 @@ std::unique_ptr<Kernel> make_softmax(const StepSpec& spec, Status& status) {
   return nullptr;
 }
 
-// With so many losses: 0 or 1.
-template <bool kHasGradient, int kLosses>
+template <bool kHasGradient, bool kHasLosses>
 std::unique_ptr<Kernel> make_likelihood(const StepSpec& spec, Status& status) {
-  std::vector<int> inputs{2, 1};
-  std::vector<int> outputs(static_cast<std::size_t>(kLosses), 1);
-  if (kHasGradient) {
-    inputs.push_back(1);
-    outputs.insert(outputs.begin(), 2);
+  if (is_likelihood(spec, kHasGradient, kHasLosses)) {
+    return std::make_unique<Likelihood>(spec, kHasGradient);
   }
-  const auto has_dtype_of_x = [&](DType dtype) { return dtype == spec.input_dtypes[0]; };
-  const bool fits = spec.input_ndims == inputs && spec.output_ndims == outputs &&
-                    is_real(spec.input_dtypes[0]) && is_index_dtype(spec.input_dtypes[1]) &&
-                    (!kHasGradient || has_dtype_of_x(spec.input_dtypes[2])) &&
-                    std::ranges::all_of(spec.output_dtypes, has_dtype_of_x) &&
-                    (kHasGradient ? shares_only(spec, {0}) : shares_only(spec, {}));
-  if (fits) return std::make_unique<Likelihood>(spec, kHasGradient);
-  status = Status::bad_plan("[nll] x a real matrix, y integers, all else as x");
+  status = Status::bad_plan(
+      "[nll] x a real matrix, y integers, all else as x, or g and loss float32 for halves");
   return nullptr;
 }
 
 constexpr KernelEntry kRows[] = {{"softmax", make_softmax<RowWork::kSoftmax>},
                                  {"log_softmax", make_softmax<RowWork::kLogSoftmax>},
-                                 {"nll", make_likelihood<false, 1>},
-                                 {"nll_gradient", make_likelihood<true, 0>},
-                                 {"nll_with_gradient", make_likelihood<true, 1>}};
+                                 {"nll", make_likelihood<false, true>},
+                                 {"nll_gradient", make_likelihood<true, false>},
+                                 {"nll_with_gradient", make_likelihood<true, true>}};
 
 }  // namespace
 

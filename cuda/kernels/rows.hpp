@@ -15,7 +15,7 @@ struct RowsArgs {
   const std::byte* x;
   std::byte* out;  // of kNll: null
   const Fault* fault;
-  DType dtype;  // kFloat32 or kFloat64
+  DType dtype;  // of x and out: kFloat32, kFloat64 or, of kNllGradient, that of halves
   RowWork work;
   std::int64_t rows;
   std::int64_t length;
@@ -27,7 +27,8 @@ struct RowsArgs {
   std::int64_t out_strides[kMaxDims];
 };
 
-// Of rows that have labels: the first ones, all of them for kNll. Those are in range.
+// Of rows that have labels: the first ones, all of them for kNll. Those are in range. Weights and
+// losses are of the dtype of x, or float32 beside halves.
 struct RowLabels {
   IndexArgs index;
   const std::byte* weights;

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from arignote import _core
-from helpers.emulated import function_on
+from arignote.graph import dtypes
+from helpers.emulated import function_on, moved, window
 from helpers.spec import SpecBuilder
-from helpers.values import Array
+from helpers.values import Array, Values
 
 REALS = ["float32", "float64"]
+HALVES = ["float16", "bfloat16"]
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 # One thread for a row, some, and a whole block.
 LENGTHS = [1, 10, 16, 17, 100, 600, 9_001]
@@ -203,3 +205,135 @@ def test_position_of_the_extreme_is_the_first(device: object, kernel: str, dtype
             array.ravel()[rng.integers(0, array.size, 3)] = np.nan
         found, wanted = both(device, argmax(kernel, dtype, len(shape), axes), array)
         np.testing.assert_array_equal(found[0], wanted[0])
+
+
+# --- gradients of halves
+
+
+def of_halves(kernel: str, dtype: str, casts: bool, over: bool = False) -> SpecBuilder:
+    """Return a plan whose step reads and writes halves, or one in float32 between casts.
+
+    With ``over`` it writes over its scores.
+    """
+    builder = SpecBuilder()
+    given = builder.input(dtype, 2)
+    y, weights = builder.input("int64", 1), builder.input("float32", 1)
+    x = builder.like(given, "float32" if casts else dtype)
+    cast = [("cast", "float32", [0])]
+    builder.elementwise([given], cast if casts else [], [(x, int(casts), "", 0)])
+    gradient = builder.like(x, storage=x if over else -1)
+    losses = [builder.like(y, "float32")] if kernel == "nll_with_gradient" else []
+    builder.step(kernel, [x, y, weights], [gradient, *losses])
+    out = builder.like(given)
+    narrow = [("cast", dtype, [0])]
+    builder.elementwise([gradient], narrow if casts else [], [(out, int(casts), "", 0)])
+    builder.output(out, *losses)
+    return builder
+
+
+def operands_of(dtype: str, rows: int, length: int, special: bool) -> list[Array]:
+    values = Values(length, special)
+    labels = rows - 2
+    return [values(dtype, rows, length), values.below(length, labels), values("float32", labels)]
+
+
+def plain(array: Array) -> Array:
+    return array.astype("float32")
+
+
+@pytest.mark.parametrize("kernel", ["nll_gradient", "nll_with_gradient"])
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_gradient_of_halves_has_the_bits_of_one_between_casts(
+    device: object, kernel: str, dtype: str, length: int
+) -> None:
+    f = function_on(device, of_halves(kernel, dtype, casts=False))
+    wanted = function_on(device, of_halves(kernel, dtype, casts=True))
+    over = function_on(device, of_halves(kernel, dtype, casts=False, over=True))
+    for special in (False, True):
+        arrays = operands_of(dtype, 9, length, special)
+        for one, other, third in zip(f(*arrays), over(*arrays), wanted(*arrays), strict=True):
+            assert one.dtype == other.dtype == third.dtype
+            np.testing.assert_array_equal(plain(one), plain(third))
+            np.testing.assert_array_equal(plain(other), plain(third))
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("length", [3, 600])
+def test_a_gradient_of_halves_equals_the_cpus(device: object, dtype: str, length: int) -> None:
+    builder = of_halves("nll_with_gradient", dtype, casts=False)
+    found, wanted = both(device, builder, *operands_of(dtype, 9, length, special=False))
+    # Either may be rounded to the other side of what lies between two halves.
+    unit = float(dtypes.finfo(wanted[0].dtype).eps)
+    np.testing.assert_allclose(plain(found[0]), plain(wanted[0]), rtol=unit, atol=1e-5)
+    assert_close(found[1:], wanted[1:])
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_scores_that_are_halves_may_have_gaps(device: object, dtype: str) -> None:
+    x, y, g = operands_of(dtype, 9, 600, special=False)
+    wanted = function_on(device, of_halves("nll_with_gradient", dtype, casts=False))(x, y, g)
+    base: Array = np.zeros((1200, 9), dtype)
+    base[::2] = x.T
+    builder = SpecBuilder()
+    gaps, source = window(builder, base[::2].T)
+    labels, weights = builder.input("int64", 1), builder.input("float32", 1)
+    outputs = [builder.like(gaps), builder.like(labels, "float32")]
+    builder.step("nll_with_gradient", [gaps, labels, weights], outputs)
+    builder.output(*outputs)
+    for one, other in zip(function_on(device, builder)(source, y, g), wanted, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+# The dtypes of scores, weights, gradient and losses.
+UNSUITABLE = [
+    *(("nll", ("float16", "", "", loss)) for loss in ("float16", "float32")),
+    ("nll_gradient", ("float16", "float16", "float16", "")),
+    ("nll_gradient", ("float16", "float64", "float16", "")),
+    ("nll_gradient", ("float16", "float32", "float32", "")),
+    ("nll_gradient", ("float16", "float32", "bfloat16", "")),
+    ("nll_gradient", ("float32", "float16", "float32", "")),
+    ("nll_gradient", ("float32", "float32", "float16", "")),
+    ("nll_gradient", ("float64", "float32", "float64", "")),
+    ("nll_with_gradient", ("bfloat16", "float32", "bfloat16", "bfloat16")),
+    ("nll_with_gradient", ("bfloat16", "bfloat16", "bfloat16", "bfloat16")),
+    ("nll_with_gradient", ("float16", "float32", "float16", "float64")),
+]
+
+
+@pytest.mark.parametrize(("kernel", "kinds"), UNSUITABLE)
+def test_steps_of_unsuitable_dtypes_are_refused(
+    device: object, kernel: str, kinds: tuple[str, str, str, str]
+) -> None:
+    x, g, out, loss = kinds
+    builder = SpecBuilder()
+    scores, labels = builder.input(x, 2), builder.input("int64", 1)
+    inputs = [scores, labels, *([builder.input(g, 1)] if g else [])]
+    outputs = [builder.like(scores, out)] if out else []
+    outputs += [builder.like(labels, loss)] if loss else []
+    builder.step(kernel, inputs, outputs)
+    builder.output(*outputs)
+    assert_refused(builder, device)
+
+
+@pytest.mark.parametrize("dtype", [*HALVES, "float64"])
+def test_losses_are_not_written_over_scores(device: object, dtype: str) -> None:
+    number = "float32" if dtype in HALVES else dtype
+    builder = SpecBuilder()
+    given = builder.input(dtype, 2)
+    labels, weights = builder.input("int64", 1), builder.input(number, 1)
+    x = builder.like(given)
+    builder.elementwise([given], [], [(x, 0, "", 0)])
+    out, loss = builder.like(given), builder.like(labels, number, storage=x)
+    builder.step("nll_with_gradient", [x, labels, weights], [out, loss])
+    result = builder.like(labels, number)
+    builder.elementwise([loss], [], [(result, 0, "", 0)])
+    builder.output(out, result)
+    assert_refused(builder, device)
+
+
+def assert_refused(builder: SpecBuilder, device: object) -> None:
+    """Hold that neither the CPU nor the device has a kernel for a plan's likelihood."""
+    for arguments in ((builder.spec,), (moved(builder.spec), device)):
+        with pytest.raises(RuntimeError, match=r"must suit its kernel: \[nll"):
+            _core.Program(*arguments)

@@ -23,8 +23,8 @@ def labelled(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
         outputs = op.make(variables).outputs
         return outputs if len(outputs) > 1 else outputs[0]
 
-    def sample(label: str, x: Array, y: Array) -> Sample:
-        more = () if op.name == "nll" else (values(dtype, len(y)),)
+    def sample(label: str, x: Array, y: Array, weights: str = dtype) -> Sample:
+        more = () if op.name == "nll" else (values(weights, len(y)),)
         return Sample(label, likelihood, (x, y, *more))
 
     n, k = values.lengths(5, 7)
@@ -38,6 +38,8 @@ def labelled(op: Op, values: Values, dtype: str) -> Iterator[Sample]:
     yield sample("one class", values(dtype, n, 1), values.below(1, n))
     yield sample("wide rows", values(dtype, 3, 32_000), values.below(32_000, 3, dtype="int32"))
     yield sample("many rows", values(dtype, 1030, 3), values.below(3, 1030, dtype="uint8"))
+    if dtype in dtypes.HALVES and op.name != "nll":
+        yield sample("weights in float32", x, values.below(k, n), "float32")
 
 
 @samples("pick", "place")

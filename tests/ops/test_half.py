@@ -122,7 +122,7 @@ def test_every_target_gives_the_same_bits_of_nans(target: str) -> None:
 ON_HOST = {"real", "imag", "conj", "print", "map_rows"}
 ON_HOST |= {"nll_with_gradient", "cast_complex64", "cast_complex128", "to_device", "to_host"}
 # In the formulas that define these, float16 overflows on the way to a result that it holds.
-BETTER = {"sigmoid", "nll_gradient"}
+BETTER = {"sigmoid"}
 
 
 @pytest.mark.parametrize("name", [name for name, op in OPS.items() if "float16" in dtypes_of(op)])

@@ -45,6 +45,8 @@ UPDATES = {"put", "place", "slice_update"}
 # or takes float16: it converts it, or takes one number at a time. So does nonzero, but how many
 # there are is found by a comparison.
 TAKING_HALVES = {"dot", *UPDATES, "arange"} | {n for n in OPS if n.startswith("cast_")}
+# These take halves if weights are float32.
+WEIGHTED = {"nll_gradient", "nll_with_gradient"}
 
 
 @cache
@@ -135,6 +137,7 @@ def test_what_runs_on_the_host(name: str) -> None:
         plans = [sample.function(PLAIN).plan for sample in samples_of(op, Values(0), dtype)]
         flags = {any(step.host for step in plan.steps) for plan in plans if plan.steps}
         sometimes = name in UPDATES and dtype in dtypes.COMPLEXES
+        sometimes |= name in WEIGHTED and dtype in dtypes.HALVES
         assert len(flags) == 1 + sometimes or not flags, f"{name} {dtype} runs on {flags}"
         if True in flags:
             hosted.add(dtype)

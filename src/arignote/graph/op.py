@@ -95,19 +95,26 @@ class Strided:
     strides: tuple[Dim, ...]
 
 
+Scale: TypeAlias = "float | Callable[..., Array]"
+
+
 @dataclass(frozen=True)
 class Accuracy:
     """How far a native result may be from the NumPy one.
 
     ``ulp`` counts units in the last place of each element, or of ``scale`` where that is larger:
-    the magnitude at which terms cancel, which a function may tell from the operands. ``sums`` says
-    that the result is a sum of many terms: then it is the allowed error per element, in ulp of the
-    sum of their magnitudes.
+    the magnitude at which terms cancel, which a function may tell from the operands, or one for
+    each output. ``sums`` says that the result is a sum of many terms: then it is the allowed error
+    per element, in ulp of the sum of their magnitudes.
     """
 
     ulp: float = 0
     sums: bool = False
-    scale: float | Callable[..., Array] = 0
+    scale: Scale | tuple[Scale, ...] = 0
+
+    def scale_of(self, output: int) -> Scale:
+        """Return the scale of an output."""
+        return self.scale[output] if isinstance(self.scale, tuple) else self.scale
 
 
 EXACT: Final = Accuracy()

@@ -2,6 +2,10 @@
 
 A rewrite makes them of what users write: no matrix of probabilities is needed for the loss, and
 none of zeros with a one in each row for its gradient.
+
+The gradient of scores that are halves is computed in float32 and rounded once. Weights, and losses
+beside it, are float32 then: compilation makes it so (``plan/half_scores.py``), users' graphs have
+weights of the dtype of x.
 """
 
 from __future__ import annotations
@@ -77,9 +81,24 @@ def _gradient_infer(params: Params, types: Types) -> Types:
 
 def _weighted(op: Op, types: Types) -> Types:
     _check(op, types)
-    if types[2].ndim != 1 or types[2].dtype != types[0].dtype:
-        raise op.type_error(f"g must be a vector of the dtype of x: {types[2]}")
+    x, _, g = types
+    if g.ndim != 1 or g.dtype not in (x.dtype, _computed_dtype(x.dtype)):
+        raise op.type_error(f"g must be a vector of the dtype of x, or float32 for halves: {g}")
     return types
+
+
+def _computed_dtype(dtype: str) -> str:
+    return "float32" if dtype in dtypes.HALVES else dtype
+
+
+def _computed(x: Array) -> Array:
+    """Return numbers as those that are computed with."""
+    return x.astype(_computed_dtype(x.dtype.name), copy=False)
+
+
+def _is_native(call: Call) -> bool:
+    x, _, g = (item.dtype for item in call.input_types)
+    return g == _computed_dtype(x)
 
 
 def _gradient_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
@@ -92,19 +111,23 @@ def _gradient_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape])
 
 def _gradient_reference(call: Call, x: Array, y: Array, g: Array) -> Array:
     check_positions(nll_gradient_op, x, y)
-    count = len(y)
-    result = np.zeros_like(x)
+    count, weights = len(y), _computed(g)
+    result = np.zeros(x.shape, weights.dtype)
     with np.errstate(all="ignore"):
-        result[:count] = softmax_reference(x[:count]) * g[:, None]
-        result[np.arange(count), y] -= g
-    return result
+        result[:count] = softmax_reference(_computed(x[:count])) * weights[:, None]
+        result[np.arange(count), y] -= weights
+        return result.astype(x.dtype)
 
 
 def _gradient_scale(x: Array, y: Array, g: Array) -> Array:
-    """Return for each row the weight of its label, which cancels the likelihood of a good one."""
-    result = np.zeros((len(x), 1), g.dtype)
-    result[: len(g), 0] = np.abs(g)
-    return result
+    """Return for each row the weight of its label, which cancels the likelihood of a good one.
+
+    It does so before a half is rounded: what it leaves counts as much less then.
+    """
+    weights = _computed(g)
+    result = np.zeros((len(x), 1), weights.dtype)
+    result[: len(g), 0] = np.abs(weights)
+    return result * float(np.finfo(weights.dtype).eps / dtypes.finfo(x.dtype).eps)
 
 
 def _gradient_gradient(
@@ -121,7 +144,7 @@ def _gradient_gradient(
     (by_x,) = softmax_gradient(softmax, (ops.mul(c, weights),))
     expected = ops.sum_(ops.mul(c, softmax.outputs[0]), axis=1)
     by_g = ops.sub(ops.take_op(expected, labels), pick_op(c, y))
-    return (by_x, None, by_g)
+    return (ops.cast(by_x, x.dtype), None, ops.cast(by_g, g.dtype))
 
 
 nll_gradient_op = Op(
@@ -133,18 +156,21 @@ nll_gradient_op = Op(
     gradient=_gradient_gradient,
     kernel="nll_gradient",
     rows=rows.below_each_other,
-    supports=lambda call: call.input_types[0].dtype in ("float32", "float64"),
+    supports=_is_native,
     reuse=((0, 0),),
     fallible=True,
     accuracy=Accuracy(ulp=16, scale=_gradient_scale),
     family="NegativeLogLikelihoodGrad",
 )
-"""``(softmax(x) - one_hot(y)) * g[:, None]``; zero in the rows of x that have no label."""
+"""``(softmax(x) - one_hot(y)) * g[:, None]``; zero in the rows of x that have no label.
+
+g is of the dtype of x, or float32 beside halves.
+"""
 
 
 def _both_infer(params: Params, types: Types) -> Types:
-    x, y, _ = _weighted(nll_with_gradient_op, types)
-    return (x, TensorType(x.dtype, y.broadcastable))
+    x, y, g = _weighted(nll_with_gradient_op, types)
+    return (x, TensorType(g.dtype, y.broadcastable))
 
 
 def _both_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> Sequence[Shape]:
@@ -153,12 +179,7 @@ def _both_shape(context: ShapeContext, node: Apply, shapes: Sequence[Shape]) -> 
 
 def _both_reference(call: Call, x: Array, y: Array, g: Array) -> tuple[Array, Array]:
     check_positions(nll_with_gradient_op, x, y)
-    return _gradient_reference(call, x, y, g), _reference(call, x, y)
-
-
-def _both_scale(x: Array, y: Array, g: Array) -> Array:
-    """Return one for the likelihoods, or the largest weight of a label for the gradient."""
-    return np.asarray(np.max(np.abs(g), initial=1, where=np.isfinite(g)))
+    return _gradient_reference(call, x, y, g), _reference(call, _computed(x), y).astype(g.dtype)
 
 
 nll_with_gradient_op = Op(
@@ -169,10 +190,10 @@ nll_with_gradient_op = Op(
     reference=_both_reference,
     kernel="nll_with_gradient",
     rows=rows.below_each_other,
-    supports=lambda call: call.input_types[0].dtype in ("float32", "float64"),
+    supports=_is_native,
     reuse=((0, 0),),
     fallible=True,
-    accuracy=Accuracy(ulp=16, scale=_both_scale),
+    accuracy=Accuracy(ulp=16, scale=(_gradient_scale, 1)),
     family="NegativeLogLikelihoodWithGrad",
 )
 """``nll_gradient(x, y, g)`` and ``nll(x, y)``: compilation makes it where a graph has both."""

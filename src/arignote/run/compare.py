@@ -73,7 +73,7 @@ def allowed_error(op: Op, call: Call, inputs: Sequence[Array], k: int, output: A
             # Added up in float32, the terms do not overflow.
             scale = _size(scale)
     else:
-        cancelling = accuracy.scale
+        cancelling = accuracy.scale_of(k)
         least = _size(cancelling(*inputs)) if callable(cancelling) else cancelling
         scale = np.maximum(_size(output), least)
     with np.errstate(all="ignore"):
