@@ -10,6 +10,8 @@ import pytest
 
 import arignote as theano
 import arignote.tensor as T
+from arignote.plan.by_rows import body_of
+from arignote.plan.plan import Temp
 from arignote.run.function import Function
 from helpers.values import Array, Values
 
@@ -77,3 +79,18 @@ def test_a_training_step_comes_to_what_it_comes_to_on_the_cpu(
         np.testing.assert_allclose(
             got.astype("float64"), want.astype("float64"), rtol=2**-6, atol=1e-3
         )
+
+
+def test_a_training_step_has_no_matrix_of_float32_for_each_row(on_device: None) -> None:
+    f, _ = trained()
+    (block,) = (step for step in f.plan.steps if step.op == "by_rows")
+    body = body_of(block.params)
+    assert body is not None
+    assert [step.op for step in body.steps if step.op != "elementwise"] == [
+        *("dot", "nll_with_gradient", "dot")
+    ]
+    results = {name for step in body.steps for name in step.outputs} - set(body.outputs)
+    matrices = [item for item in map(body.buffer, results) if item.type.ndim == 2]
+    assert [item.type.dtype for item in matrices] == ["bfloat16"] * 2
+    # The gradient lies over the scores.
+    assert [item.storage for item in matrices if isinstance(item, Temp)].count(None) == 1

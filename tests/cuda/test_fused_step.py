@@ -143,7 +143,7 @@ def test_what_does_not_fit_runs_apart(
     assert not is_one_kernel(made)
 
 
-@pytest.mark.parametrize("dtype", ["float64"])
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_scores_of_another_dtype_than_products_run_apart(
     dtype: str, request: pytest.FixtureRequest
 ) -> None:

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from arignote import ops
+from arignote.autodiff import grad
 from arignote.config import config
 from arignote.errors import GraphTypeError
 from arignote.graph import dtypes
 from arignote.graph.op import Op
 from arignote.graph.type import tensor_type
 from arignote.graph.variable import Variable
+from arignote.plan.plan import Temp
 from arignote.run.function import Function, function
 from arignote.run.mode import Mode
 from helpers.values import LAYOUTS, Array, Values, lay_out
@@ -219,6 +221,23 @@ def test_halves_are_the_same_for_any_number_of_threads(dtype: str, shape: tuple[
     for threads in (1, 2, 7):
         config.threads = threads
         assert_same_bits(f(*arrays), wanted)
+
+
+@EITHER
+def test_a_gradient_of_halves_is_written_over_the_scores(dtype: str, target: str) -> None:
+    x, y = tensor_type(dtype, 2)(), tensor_type("int64", 1)()
+    scores = ops.add(x, x)
+    cost = ops.sum_(ops.nll_op(scores, y))
+    results = [cost, grad(cost, x)]
+    f = function([x, y], results)
+    (step,) = (item for item in f.plan.steps if item.op == "nll_with_gradient")
+    gradient = f.plan.buffer(step.outputs[0])
+    assert isinstance(gradient, Temp)
+    assert gradient.storage == step.inputs[0]
+    apart = function([x, y], results, mode=Mode().excluding("fusion"))
+    for shape in ((300, 17), (3, 9001)):
+        arrays = operands_of(dtype, *shape, special=False)[:2]
+        assert_same_bits(f(*arrays), apart(*arrays))
 
 
 @GRADIENTS

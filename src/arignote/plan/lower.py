@@ -18,6 +18,7 @@ from arignote.plan.device_steps import Device
 from arignote.plan.devices import place_on_device
 from arignote.plan.exponentials import share_exponentials
 from arignote.plan.guards import Guards, after_conditions, node_guards
+from arignote.plan.half_scores import take_half_scores
 from arignote.plan.memory import place
 from arignote.plan.needs import needed_nodes, values_read
 from arignote.plan.pair import pair_likelihoods
@@ -347,9 +348,9 @@ def lower(
     """
     if choices.fusing:
         shared = share_exponentials([*outputs, *(value for _, value in updates)])
-        paired = pair_likelihoods(shared)
-        outputs = paired[: len(outputs)]
-        updates = [(s, v) for (s, _), v in zip(updates, paired[len(outputs) :], strict=True)]
+        joined = take_half_scores(pair_likelihoods(shared))
+        outputs = joined[: len(outputs)]
+        updates = [(s, v) for (s, _), v in zip(updates, joined[len(outputs) :], strict=True)]
     lowering = _Lowering(inputs, outputs, updates)
     lowering.run(choices, notes)
     results: list[str] = []
