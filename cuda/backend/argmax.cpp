@@ -48,7 +48,7 @@ class ArgExtreme final : public Kernel {
     args_.reduced = walk_axes(reduced);
     const bool is_by_columns = args_.results >= kManyResults &&
                                std::abs(kept.run_stride(0)) < std::abs(reduced.run_stride(0));
-    args_.lanes = is_by_columns ? 1 : lanes_for(args_.length);
+    args_.lanes = is_by_columns ? 1 : lanes_for(args_.length, args_.results);
     return {};
   }
   double cost() const override { return kNanoseconds; }

@@ -318,9 +318,9 @@ int launch_with(void (*kernel)(DotArgs), const DotArgs& d, Stream stream) {
   const std::int64_t tiles = blocks_for(d.a.lines, tile.rows) * blocks_for(d.b.lines, tile.columns);
   const int error = launch(kernel, {.blocks = tiles * d.chunks, .has_barriers = true}, stream, d);
   if (error != 0 || d.chunks == 1) return error;
-  const int lanes = lanes_for(d.chunks);
-  return launch(join_chunks<Numbers, Partial>, grid_for(d.a.lines * d.b.lines, lanes), stream, d,
-                lanes);
+  const std::int64_t results = d.a.lines * d.b.lines;
+  const int lanes = lanes_for(d.chunks, results);
+  return launch(join_chunks<Numbers, Partial>, grid_for(results, lanes), stream, d, lanes);
 }
 
 template <class Numbers, DotForm... kForms>

@@ -111,7 +111,7 @@ int launch_reduction(const ReductionArgs& args, const ReducedOutputs& outputs, S
 
 int launch_join(const ReductionArgs& args, const ReducedOutputs& outputs, Stream stream) {
   if (args.kept == 0) return 0;
-  const int lanes = lanes_for(args.chunks);
+  const int lanes = lanes_for(args.chunks, args.kept);
   return launch(join_chunks, grid_for(args.kept, lanes), stream, args, outputs, lanes);
 }
 

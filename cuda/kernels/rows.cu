@@ -122,7 +122,7 @@ ARN_KERNEL work_on_rows(RowsArgs r, RowLabels l, int lanes) {
 
 int launch_rows(const RowsArgs& args, const RowLabels& labels, Stream stream) {
   if (args.rows == 0) return 0;
-  const int lanes = lanes_for(args.length);
+  const int lanes = lanes_for(args.length, args.rows);
   const Grid grid = grid_for(args.rows, lanes);
   const auto run = [&](auto kernel) { return launch(kernel, grid, stream, args, labels, lanes); };
   switch (args.dtype) {

@@ -15,10 +15,11 @@ import pytest
 
 import arignote as theano
 import arignote.tensor as T
-from arignote import ops
+from arignote import _core, ops
 from arignote.graph.variable import SharedVariable, Variable
 from helpers.backend import backend_module
-from helpers.emulated import TESTED_DEVICE, emulated
+from helpers.emulated import TESTED_DEVICE, emulated, function_on
+from helpers.spec import SpecBuilder
 from helpers.values import Array
 
 pytestmark = pytest.mark.slow  # a sanitizer has much to do for such arrays
@@ -234,6 +235,47 @@ def test_more_results_than_a_launch_has_blocks() -> None:
     assign(x, T.alloc(np.uint8(3), count))
     assign(y, (x.dimshuffle(0, "x") + row).max(axis=1))
     np.testing.assert_array_equal(evaluate(y[:2], y[-2:]), np.full((2, 2), 3 + row[-1]))
+
+
+# So long that a block works on one row, if a launch can have so many blocks.
+LONG = 2049
+
+
+def first_and_last(builder: SpecBuilder, out: int, count: int, *states: Array) -> Array:
+    """Return these two of so many results, which stay on the device."""
+    item = np.dtype(builder.spec["buffers"][out]["dtype"]).itemsize
+    shape, strides = builder.const_dims(2), builder.const_dims((count - 1) * item)
+    builder.output(builder.view(out, shape, strides, builder.dim("const", 0)))
+    device = backend_module().open(0)
+    f = function_on(device, builder, *(_core.State(state, device=device) for state in states))
+    (found,) = f()
+    return found
+
+
+def test_positions_in_more_rows_than_a_launch_has_blocks() -> None:
+    shape = 2**20 + 8, 2**11
+    elements = RNG.uniform(0, 1, shape[1] - 1 + LONG).astype("float32")
+    builder = SpecBuilder()
+    base, dims = builder.state("float32", 1), builder.const_dims(*shape, LONG)
+    x = builder.view(base, dims, builder.const_dims(0, 4, 4), builder.dim("const", 0))
+    out = builder.temp("int64", dims[:2])
+    builder.step("argmax", [x], [out], ints=[2])
+    found = first_and_last(builder, out, shape[0] * shape[1], elements)
+    np.testing.assert_array_equal(found, [elements[:LONG].argmax(), elements[-LONG:].argmax()])
+
+
+def test_likelihoods_of_more_rows_than_a_launch_has_blocks() -> None:
+    count = 2**31 + 2**13
+    row = RNG.uniform(0, 1, LONG).astype("float32")
+    builder = SpecBuilder()
+    bases = builder.state("float32", 1), builder.state("int8", 1)
+    dims, (zero, item) = builder.const_dims(count, LONG), builder.const_dims(0, 4)
+    x = builder.view(bases[0], dims, [zero, item], zero)
+    labels = builder.view(bases[1], dims[:1], [zero], zero)
+    out = builder.temp("float32", dims[:1])
+    builder.step("nll", [x, labels], [out])
+    found = first_and_last(builder, out, count, row, np.full(1, 3, "int8"))
+    np.testing.assert_allclose(found, [np.log(np.exp(row).sum()) - row[3]] * 2, rtol=1e-5)
 
 
 def test_windows_of_a_loop() -> None:
