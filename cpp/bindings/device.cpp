@@ -54,7 +54,7 @@ Ref checked(Ref result, const Status& status) {
   if (status.code == Code::kOutOfMemory) {
     PyErr_SetString(PyExc_MemoryError, "[device] there is no memory for a transfer");
   } else {
-    PyErr_Format(PyExc_RuntimeError, "[device] %s", status.what);
+    set_device_error(DeviceFailure(status.what));
   }
   return nullptr;
 }
@@ -87,6 +87,12 @@ bool backend_from(PyObject* object, Backend*& backend) {
   }
   backend = static_cast<Backend*>(PyCapsule_GetPointer(object, kBackendCapsule));
   return true;
+}
+
+void set_device_error(const DeviceFailure& failure) {
+  const Ref errors(without_unwinding([] { return PyImport_ImportModule("arignote.errors"); }));
+  const Ref type(errors ? PyObject_GetAttrString(errors.get(), "DeviceError") : nullptr);
+  if (type) PyErr_SetString(type.get(), failure.what());
 }
 
 Ref new_device_array(Backend& backend, DType dtype, int ndim, const npy_intp* shape) {

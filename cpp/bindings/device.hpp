@@ -11,6 +11,9 @@ namespace arignote {
 // error set, if the object is neither.
 bool backend_from(PyObject* object, Backend*& backend);
 
+// Makes a failure the Python error, as calls do theirs: an arignote.errors.DeviceError.
+void set_device_error(const DeviceFailure& failure);
+
 // New memory, contiguous, that goes with the array. Null with a Python error set, as from the next
 // three.
 Ref new_device_array(Backend& backend, DType dtype, int ndim, const npy_intp* shape);

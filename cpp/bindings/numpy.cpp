@@ -7,6 +7,7 @@
 #include <atomic>
 #include <new>
 
+#include "bindings/device.hpp"
 #include "bindings/output_memory.hpp"
 #include "core/buffer.hpp"
 #include "kernels/transfer.hpp"
@@ -185,6 +186,8 @@ void translate_exception() {
     error.set_error();
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
+  } catch (const DeviceFailure& error) {
+    set_device_error(error);
   } catch (const std::exception& error) {
     PyErr_SetString(PyExc_RuntimeError, error.what());
   }

@@ -22,10 +22,16 @@ inline constexpr const char* kBackendCapsule = "arignote.backend." ARN_BACKEND_A
 
 struct Program;
 
-// For who may throw: std::bad_alloc, or std::runtime_error if the device fails.
+// A device has failed outside of a call.
+class DeviceFailure : public std::runtime_error {
+ public:
+  explicit DeviceFailure(const char* what) : std::runtime_error(std::string("[device] ") + what) {}
+};
+
+// For who may throw: std::bad_alloc or DeviceFailure.
 inline void demand(const Status& status) {
   if (status.code == Code::kOutOfMemory) throw std::bad_alloc();
-  if (!status.ok()) throw std::runtime_error(std::string("[device] ") + status.what);
+  if (!status.ok()) throw DeviceFailure(status.what);
 }
 
 // Work that a session has kept.

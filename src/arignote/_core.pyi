@@ -50,7 +50,8 @@ class Program:
     """A plan, verified and loaded. Immutable; any number of functions may share it.
 
     Raises RuntimeError (``[plan] …``, naming the step or buffer) for a plan that breaks a rule,
-    TypeError or ValueError for a spec that is not made as ProgramSpec says.
+    TypeError or ValueError for a spec that is not made as ProgramSpec says, DeviceError if the
+    device fails.
     """
 
     def __init__(self, spec: ProgramSpec, device: object = None) -> None: ...
@@ -68,7 +69,7 @@ class State:
 
     Unless ``borrow``, the array is copied to a fresh 64-byte aligned, C-contiguous one. A borrowed
     array is used as it is, with any strides; one that is misaligned or not in native byte order is
-    copied.
+    copied. All that brings elements to a device or from it raises DeviceError if that fails.
     """
 
     def __init__(self, array: _Array, borrow: bool = False, device: object = None) -> None: ...

@@ -327,7 +327,7 @@ def test_a_device_that_is_lost_has_not_run_out_of_memory(driver: ModuleType) -> 
         lambda: _core.State(np.ones(MEGABYTE), device=device),
     ):
         driver.let_fail("allocate", for_ever=True)
-        with pytest.raises(RuntimeError, match="cudaErrorIllegalAddress"):
+        with pytest.raises((RuntimeError, DeviceError), match="cudaErrorIllegalAddress"):
             work()
         driver.mend()
 
@@ -337,7 +337,7 @@ def test_a_function_for_a_device_that_is_lost_is_told_so(driver: ModuleType, cal
     device = driver.open(0)
     driver.trim(0)
     driver.let_fail(call, for_ever=True)
-    with pytest.raises(RuntimeError, match="cudaErrorIllegalAddress"):
+    with pytest.raises((RuntimeError, DeviceError), match="cudaErrorIllegalAddress"):
         doubled(device)(np.ones(3))
 
 
@@ -350,10 +350,30 @@ def test_after_a_failure_that_stays_every_call_says_so(driver: ModuleType) -> No
     for _ in range(3):
         with pytest.raises(RuntimeError, match="cudaErrorIllegalAddress"):
             function(np.ones(100))
-        with pytest.raises(RuntimeError, match="cudaErrorIllegalAddress"):
+        with pytest.raises(DeviceError, match="cudaErrorIllegalAddress"):
             _ = state.array
     driver.mend()
     assert function(np.ones(100))[0].sum() == 200
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "text"),
+    [(ILLEGAL_ADDRESS, DeviceError, r"\[device\] CUDA says cudaErrorIll"), (2, MemoryError, None)],
+)
+def test_what_fails_outside_of_calls_is_told_as_in_calls(
+    driver: ModuleType, on_device: None, number: int, error: type[Exception], text: str | None
+) -> None:
+    w = theano.shared(np.zeros(100))
+    for work in (
+        w.get_value,
+        lambda: w.set_value(np.ones(100)),
+        lambda: theano.shared(np.ones(3)),
+        lambda: theano.function([], w * np.arange(100.0)),
+    ):
+        driver.let_fail("copy", error=number)
+        with pytest.raises(error, match=text):
+            work()
+    np.testing.assert_array_equal(w.get_value(), 0)
 
 
 @pytest.mark.parametrize("call", ["create_stream", "copy", None])

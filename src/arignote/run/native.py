@@ -211,6 +211,8 @@ def load(
     ------
     RuntimeError
         If the plan breaks a rule.
+    DeviceError
+        If the device fails.
     """
     try:
         spec = _specify(plan, host_calls)
