@@ -441,6 +441,20 @@ def test_the_memory_in_use_and_the_most_of_it(driver: ModuleType) -> None:
         driver.memory(7)
 
 
+def test_the_op_whose_result_needs_the_memory_is_named(driver: ModuleType, on_device: None) -> None:
+    """Not the step that brings it to the host, of which the user has written nothing."""
+    n, w = T.lscalar("n"), theano.shared(np.ones(3))
+    whole = theano.function([n], T.arange(n))
+    window = theano.function([n], T.alloc(T.exp(w).sum(), n))
+    for op, f, lengths in (("arange", whole, (2**45, 2**60)), ("elementwise", window, (2**60,))):
+        assert f.plan.steps[-1].op == "to_host"
+        for length in lengths:
+            text = rf"^\[{op}\] an array of shape \({length},\)"
+            with pytest.raises(MemoryError, match=text):
+                f(length)
+        assert len(f(3)) == 3
+
+
 # --- the caller's device
 
 

@@ -10,7 +10,7 @@ from arignote.errors import DeviceError, PlanError, add_note, selection_error, w
 from arignote.graph.dtypes import Array
 from arignote.plan import reference
 from arignote.plan.by_rows import body_of
-from arignote.plan.plan import Input, Plan, State, Step
+from arignote.plan.plan import Input, Plan, State, Step, is_transfer
 from arignote.run import native
 from arignote.run.shared import Container
 
@@ -82,13 +82,28 @@ def _memory_error(plan: Plan, number: int, shape: str) -> Exception:
     if number < 0:
         return MemoryError(f"[{plan.name}] a call needs more memory than there is")
     buffer = native.loaded_buffers(plan)[number]
-    users = (step for step in plan.steps if buffer.name in (*step.inputs, *step.outputs))
-    step = next(users, None)
+    step = _first_step(plan, buffer.name)
     error = MemoryError(
         f"[{plan.name if step is None else step.op}] an array of shape {shape} and dtype "
         f"{buffer.type.dtype} needs more memory than there is"
     )
     return error if step is None else with_origin(error, step.origin)
+
+
+def _first_step(plan: Plan, name: str) -> Step | None:
+    """Return the step that makes a value, or the first to read what a call is given.
+
+    A step that copies it between the host and a device stands for the one that makes what it
+    copies.
+    """
+    step = next((step for step in plan.steps if name in (*step.inputs, *step.outputs)), None)
+    while step is not None and is_transfer(step):
+        source = plan.content(step.inputs[0]).name
+        maker = next((other for other in plan.steps if source in other.outputs), None)
+        if maker is None:
+            break
+        step = maker
+    return step
 
 
 def _index_error(step: Step, position: int, value: int, length: int) -> Exception:
