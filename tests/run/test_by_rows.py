@@ -11,6 +11,8 @@ import pytest
 import arignote as theano
 import arignote.tensor as T
 from arignote.config import config
+from arignote.errors import PlanError
+from arignote.plan.by_rows import body_of
 from arignote.run import native
 from arignote.run.mode import Mode
 from helpers.programs import Program
@@ -257,6 +259,16 @@ def test_an_element_that_is_not_there_is_counted_in_all_indices() -> None:
     indices[4321, 7] = 10
     with pytest.raises(IndexError, match=f"element {4321 * 40 + 7} of a selection"):
         f(np.zeros(10), indices, np.zeros(40))
+
+
+def test_a_defect_of_a_step_in_a_block_names_it() -> None:
+    f = ROW_MODELS["softmax"](Setting(100)).function()
+    number, block = next(item for item in enumerate(f.plan.steps) if item[1].op == "by_rows")
+    body = body_of(block.params)
+    assert body is not None
+    place = rf"step {number} \(by_rows\), in it step 1 \({body.steps[1].op}\)"
+    with pytest.raises(PlanError, match=rf"^\[function\] {place}: a view must lie inside its base"):
+        f._fail("plan", number, 1, 0, 0, 0, "a view must lie inside its base", ())
 
 
 # --- what is no number

@@ -50,11 +50,8 @@ def call_error(
         error = _index_error(_step_at(plan, place), position, found, other)
         add_shapes(error, plan, arguments, states)
         return error
-    if kind == "device":
-        return DeviceError(f"[{plan.name}]{_named(plan, place)} {what}")
-    step, _ = place
-    location = f" (step {step}: {plan.steps[step].op})" if 0 <= step < len(plan.steps) else ""
-    return PlanError(f"[{plan.name}] {what}{location}")
+    kind_of_error = DeviceError if kind == "device" else PlanError
+    return kind_of_error(f"[{plan.name}]{_named(plan, place)} {what}")
 
 
 def _named(plan: Plan, place: tuple[int, int]) -> str:
