@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "backend/api.hpp"
+#include "device/error.hpp"
 
 namespace arignote::device {
 namespace {
@@ -31,12 +32,6 @@ cudaError_t end_capture(void* stream, void** graph) {
   error = cudaGraphInstantiate(reinterpret_cast<cudaGraphExec_t*>(graph), captured, 0);
   const cudaError_t destroyed = cudaGraphDestroy(captured);
   return error != cudaSuccess ? error : destroyed;
-}
-
-// An error that is reported is no longer the last one, unless it stays for ever.
-int taken(cudaError_t error) {
-  if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
-  return error;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "backend/compiler.hpp"
 #include "backend/library.hpp"
 #include "backend/nvrtc.hpp"
+#include "device/error.hpp"
 
 namespace arignote::device {
 namespace {
@@ -19,11 +20,6 @@ std::unique_ptr<Nvrtc> find() {
     return found != nullptr;
   });
   return found;
-}
-
-int taken(cudaError_t error) {
-  if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
-  return error;
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ inline constexpr std::size_t kPlainSharedBytes = 48 << 10;
 #ifdef __CUDACC__
 
 #ifndef __CUDACC_RTC__
-#include <cuda_runtime_api.h>
+#include "device/error.hpp"
 #endif
 
 #define ARN_DEVICE __device__ __forceinline__
@@ -129,13 +129,6 @@ ARN_DEVICE void atomic_max(std::int64_t* at, std::int64_t value) {
 }
 
 #ifndef __CUDACC_RTC__
-// An error that is reported is no longer the last one, or the launches that follow would report it
-// as well.
-inline int taken(cudaError_t error) {
-  if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
-  return static_cast<int>(error);
-}
-
 // Lets blocks of a kernel have as much shared memory as the device has: what is allowed holds for
 // all threads that launch the kernel, and another one may be about to, with more. Such a kernel
 // declares none.
