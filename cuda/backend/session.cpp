@@ -256,8 +256,7 @@ TurnArgs DeviceSession::turn_args(std::span<const TurnCopy> copies,
                                  .to_step = copy.to_step,
                                  .from_step = copy.from_step,
                                  .from_offsets = copy.from_offsets,
-                                 .item = static_cast<std::int64_t>(copy.item),
-                                 .first_block = 0};
+                                 .item = static_cast<std::int64_t>(copy.item)};
   }
   return args;
 }

@@ -17,6 +17,31 @@ inline Grid grid_for(std::int64_t elements) {
   return {.blocks = (elements + kBlockThreads - 1) / kBlockThreads};
 }
 
+// A launch on the elements of several items: the blocks of each follow those of the one before.
+template <int kMost>
+struct SharedLaunch {
+  std::int64_t first_blocks[kMost] = {};
+  int count = 0;
+  std::int64_t blocks = 0;
+
+  void add(std::int64_t elements) {
+    first_blocks[count++] = blocks;
+    blocks += grid_for(elements).blocks;
+  }
+};
+
+struct ItemElement {
+  int item;
+  std::int64_t element;  // may lie behind the last one
+};
+
+template <int kMost>
+ARN_DEVICE ItemElement element_of_thread(const SharedLaunch<kMost>& shared) {
+  int item = shared.count - 1;
+  while (block_index() < shared.first_blocks[item]) --item;
+  return {item, (block_index() - shared.first_blocks[item]) * block_threads() + thread_index()};
+}
+
 // Elements of so many bytes begin at a multiple of them, as all memory of the device does.
 struct alignas(16) Bytes16 {
   std::uint64_t low;

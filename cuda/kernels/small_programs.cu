@@ -6,24 +6,20 @@
 namespace arignote::device {
 namespace {
 
-ARN_KERNEL run_small_programs(ARN_ARGUMENT(SmallPrograms, all)) {
+using Shared = SharedLaunch<kMostSmallPrograms>;
+
+ARN_KERNEL run_small_programs(ARN_ARGUMENT(SmallPrograms, all), ARN_ARGUMENT(Shared, shared)) {
   if (has_failed(all.fault)) return;
-  int number = all.count - 1;
-  while (block_index() < all.first_blocks[number]) --number;
-  const std::int64_t block = block_index() - all.first_blocks[number];
-  const std::int64_t element = block * block_threads() + thread_index();
-  if (element < all.items[number].count) interpret_element(all.items[number], element);
+  const auto [item, element] = element_of_thread(shared);
+  if (element < all.items[item].count) interpret_element(all.items[item], element);
 }
 
 }  // namespace
 
-int launch_small_programs(SmallPrograms programs, Stream stream) {
-  std::int64_t blocks = 0;
-  for (int i = 0; i < programs.count; ++i) {
-    programs.first_blocks[i] = blocks;
-    blocks += grid_for(programs.items[i].count).blocks;
-  }
-  return launch(run_small_programs, {.blocks = blocks}, stream, programs);
+int launch_small_programs(const SmallPrograms& programs, Stream stream) {
+  Shared shared;
+  for (int i = 0; i < programs.count; ++i) shared.add(programs.items[i].count);
+  return launch(run_small_programs, {.blocks = shared.blocks}, stream, programs, shared);
 }
 
 }  // namespace arignote::device

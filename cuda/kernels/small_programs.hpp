@@ -26,13 +26,11 @@ inline constexpr int kMostSmallPrograms = 8;
 
 struct SmallPrograms {
   SmallProgram items[kMostSmallPrograms];
-  std::int64_t first_blocks[kMostSmallPrograms];  // of those that work on them
   int count;
   const Fault* fault;
 };
 
-// In one launch, and in any order: none writes what another one reads or writes. Fills in the
-// blocks.
-int launch_small_programs(SmallPrograms programs, Stream stream);
+// In one launch, and in any order: none writes what another one reads or writes.
+int launch_small_programs(const SmallPrograms& programs, Stream stream);
 
 }  // namespace arignote::device

@@ -25,13 +25,12 @@ ARN_DEVICE void copy_one(const TurnCopyArgs& copy, std::int64_t item, std::int64
   }
 }
 
-ARN_KERNEL copies_of_turn(ARN_ARGUMENT(TurnArgs, args)) {
+using Shared = SharedLaunch<kMostTurnCopies>;
+
+ARN_KERNEL copies_of_turn(ARN_ARGUMENT(TurnArgs, args), ARN_ARGUMENT(Shared, shared)) {
   if (args.fault->step >= 0) return;
-  int number = args.count - 1;
-  while (block_index() < args.copies[number].first_block) --number;
-  const TurnCopyArgs& copy = args.copies[number];
-  const std::int64_t item = (block_index() - copy.first_block) * block_threads() + thread_index();
-  copy_one(copy, item, *args.turn);
+  const auto [number, item] = element_of_thread(shared);
+  copy_one(args.copies[number], item, *args.turn);
 }
 
 ARN_KERNEL end_turn(ARN_ARGUMENT(TurnArgs, args), std::int64_t* next) {
@@ -55,13 +54,11 @@ int load_turns() {
   return error != 0 ? error : load(end_turn);
 }
 
-int launch_copies_of_turn(TurnArgs args, Stream stream) {
-  std::int64_t blocks = 0;
-  for (int i = 0; i < args.count; ++i) {
-    args.copies[i].first_block = blocks;
-    blocks += grid_for(args.copies[i].bytes / args.copies[i].item).blocks;
-  }
-  return blocks == 0 ? 0 : launch(copies_of_turn, {.blocks = blocks}, stream, args);
+int launch_copies_of_turn(const TurnArgs& args, Stream stream) {
+  Shared shared;
+  for (int i = 0; i < args.count; ++i) shared.add(args.copies[i].bytes / args.copies[i].item);
+  if (shared.blocks == 0) return 0;
+  return launch(copies_of_turn, {.blocks = shared.blocks}, stream, args, shared);
 }
 
 int launch_end_turn(const TurnArgs& args, std::int64_t* turn, Stream stream) {

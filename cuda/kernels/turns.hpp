@@ -18,7 +18,6 @@ struct TurnCopyArgs {
   std::int64_t from_step;
   const std::int64_t* from_offsets;
   std::int64_t item;
-  std::int64_t first_block;  // of those that copy them
 };
 
 inline constexpr int kMostTurnCopies = 16;
@@ -32,8 +31,7 @@ struct TurnArgs {
 
 // Brings these kernels to the device, so that they can be kept for a graph.
 int load_turns();
-// Fills in which blocks copy what.
-int launch_copies_of_turn(TurnArgs args, Stream stream);
+int launch_copies_of_turn(const TurnArgs& args, Stream stream);
 // Goes on to the next turn when all has been copied, by one block.
 int launch_end_turn(const TurnArgs& args, std::int64_t* turn, Stream stream);
 
