@@ -140,9 +140,9 @@ Status Caller::take_states() {
 Status Caller::separate_states() {
   if (std::ranges::none_of(core_.states, &StateCell::borrows)) return {};
   for (const int number : core_.written) {
-    const Range range = range_of(as_array(core_.states[number]->array));
+    const MemoryRange range = range_of(as_array(core_.states[number]->array));
     const bool alone = std::ranges::all_of(core_.states, [&](const StateCell* other) {
-      return other == core_.states[number] || !range.overlaps(range_of(as_array(other->array)));
+      return other == core_.states[number] || !range.meets(range_of(as_array(other->array)));
     });
     if (alone) continue;
     Ref copy(PyArray_NewCopy(as_array(core_.states[number]->array), NPY_KEEPORDER));
@@ -156,9 +156,9 @@ Status Caller::separate_states() {
 // An input that lies in a state which this call writes would change under the call's hands.
 Status Caller::separate_inputs() {
   for (const int number : core_.written) {
-    const Range state = range_of(as_array(core_.states[number]->array));
+    const MemoryRange state = range_of(as_array(core_.states[number]->array));
     for (std::size_t i = 0; i < arrays_.size(); ++i) {
-      if (arrays_[i] == nullptr || !range_of(arrays_[i]).overlaps(state)) continue;
+      if (arrays_[i] == nullptr || !range_of(arrays_[i]).meets(state)) continue;
       Ref copy(PyArray_NewCopy(arrays_[i], NPY_CORDER));
       if (!keep(i, std::move(copy))) return {.code = Code::kHostError};
     }
@@ -326,12 +326,12 @@ bool Caller::reusable(int number, const Layout& layout) const {
       !std::equal(layout.shape.begin(), layout.shape.begin() + layout.ndim, PyArray_DIMS(array))) {
     return false;
   }
-  const Range range = range_of(array);
+  const MemoryRange range = range_of(array);
   for (PyArrayObject* const input : arrays_) {
-    if (input != nullptr && range.overlaps(range_of(input))) return false;
+    if (input != nullptr && range.meets(range_of(input))) return false;
   }
   return std::none_of(core_.states.begin(), core_.states.end(), [&](const StateCell* state) {
-    return range.overlaps(range_of(as_array(state->array)));
+    return range.meets(range_of(as_array(state->array)));
   });
 }
 

@@ -108,13 +108,13 @@ std::optional<DType> dtype_of_scalar(const PyTypeObject* type) {
   return std::nullopt;
 }
 
-Range range_of(PyArrayObject* array) {
-  const char* data = PyArray_BYTES(array);
+MemoryRange range_of(PyArrayObject* array) {
+  const auto* const data = static_cast<const std::byte*>(PyArray_DATA(array));
   if (PyArray_SIZE(array) == 0) return {data, data};
-  Range range{data, data + PyArray_ITEMSIZE(array)};
+  auto range = MemoryRange::of(data, static_cast<std::size_t>(PyArray_ITEMSIZE(array)));
   for (int axis = 0; axis < PyArray_NDIM(array); ++axis) {
     const npy_intp reach = (PyArray_DIM(array, axis) - 1) * PyArray_STRIDE(array, axis);
-    (reach < 0 ? range.low : range.high) += reach;
+    (reach < 0 ? range.begin : range.end) += reach;
   }
   return range;
 }

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 
+#include "core/memory_range.hpp"
 #include "core/view.hpp"
 #include "runtime/frame.hpp"
 
@@ -54,12 +55,7 @@ inline Source source_of(PyArrayObject* array) {
 }
 
 // The bytes between the lowest and the highest that an array reaches.
-struct Range {
-  const char* low = nullptr;
-  const char* high = nullptr;
-  bool overlaps(const Range& other) const { return low < other.high && other.low < high; }
-};
-Range range_of(PyArrayObject* array);
+MemoryRange range_of(PyArrayObject* array);
 
 Ref descr_of(DType dtype);
 

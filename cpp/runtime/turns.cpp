@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/buffer.hpp"
+#include "core/memory_range.hpp"
 
 namespace arignote {
 namespace {
@@ -311,10 +312,12 @@ Status Turns::queue_step(int& id) {
 // Of bytes whose steps, if any, are as long as they are. What steps is read or written by nobody
 // else, so it is enough to look at the first turn.
 Status Turns::queue_copy(const TurnCopy& copy) {
+  const auto from = MemoryRange::of(copy.from, copy.bytes);
+  const auto to = MemoryRange::of(copy.to, copy.bytes);
   const bool must_wait = std::ranges::any_of(copies_, [&](const TurnCopy& other) {
-    return meet(copy.from, copy.bytes, other.to, other.bytes) ||
-           meet(copy.to, copy.bytes, other.from, other.bytes) ||
-           meet(copy.to, copy.bytes, other.to, other.bytes);
+    const auto written = MemoryRange::of(other.to, other.bytes);
+    return from.meets(written) || to.meets(written) ||
+           to.meets(MemoryRange::of(other.from, other.bytes));
   });
   if (must_wait) {
     if (const Status status = queue_copies(); !status.ok()) return status;

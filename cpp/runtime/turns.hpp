@@ -17,13 +17,6 @@
 
 namespace arignote {
 
-// Whether some bytes are among others.
-inline bool meet(const std::byte* a, std::size_t a_bytes, const std::byte* b, std::size_t b_bytes) {
-  const auto first = reinterpret_cast<std::uint64_t>(a);
-  const auto second = reinterpret_cast<std::uint64_t>(b);
-  return first < second + b_bytes && second < first + a_bytes;
-}
-
 // An input of which each turn has the next slice, on the host.
 struct TurnStack {
   int input = 0;

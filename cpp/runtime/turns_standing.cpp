@@ -1,6 +1,7 @@
 // The steps of a loop's turns that are not run again.
 #include <algorithm>
 
+#include "core/memory_range.hpp"
 #include "runtime/turns.hpp"
 
 namespace arignote {
@@ -54,19 +55,19 @@ bool Turns::is_standing(int buffer) const {
 // Whether all results of a step lie where no other step writes, nor works.
 bool Turns::is_left_alone(int id) const {
   const Plan& plan = context_.program().plan;
-  const auto meets = [](const Operand& result, const std::byte* memory, std::size_t bytes) {
-    return meet(result.data, bytes_of(*result.layout), memory, bytes);
+  const auto range_of = [](const Operand& operand) {
+    return MemoryRange::of(operand.data, bytes_of(*operand.layout));
   };
   for (const int output : plan.step(id).outputs) {
     if (context_.places_[output].root != context_.arena_root(0, true)) return false;
-    const Operand result = context_.operand(output);
+    const MemoryRange result = range_of(context_.operand(output));
     for (int other = 0; other < plan.n_steps(); ++other) {
       const Context::BoundStep& bound = context_.steps_[other];
       if (other == id || bound.kernel == nullptr) continue;
-      if (meets(result, bound.args.workspace, bound.kernel->workspace_bytes())) return false;
+      const auto room = MemoryRange::of(bound.args.workspace, bound.kernel->workspace_bytes());
+      if (result.meets(room)) return false;
       for (const int written : plan.step(other).outputs) {
-        const Operand own = context_.operand(written);
-        if (meets(result, own.data, bytes_of(*own.layout))) return false;
+        if (result.meets(range_of(context_.operand(written)))) return false;
       }
     }
   }

@@ -5,11 +5,11 @@
 namespace arignote::device {
 
 void StepGroup::use(const std::byte* memory, std::size_t bytes) {
-  add({memory, memory + bytes, 0, true, kNoChain});
+  add({MemoryRange::of(memory, bytes), 0, true, kNoChain});
 }
 
 void StepGroup::begin_chain(const std::byte* memory, std::size_t bytes, std::int64_t count) {
-  add({memory, memory + bytes, count, true, n_chains_++});
+  add({MemoryRange::of(memory, bytes), count, true, n_chains_++});
 }
 
 std::optional<int> StepGroup::add(const SmallStep& step) {
@@ -29,8 +29,10 @@ void StepGroup::add(const Touched& touched) {
 StepGroup::Touched StepGroup::touched(const SmallStep& step, std::size_t operand, int chain) {
   const Reach& reach = step.reaches[operand];
   const std::byte* const memory = step.program.operands[operand];
-  return {memory + reach.begin, memory + reach.end, reach.is_dense ? step.program.count : 0,
-          operand >= step.n_read, chain};
+  return {{memory + reach.begin, memory + reach.end},
+          reach.is_dense ? step.program.count : 0,
+          operand >= step.n_read,
+          chain};
 }
 
 std::optional<int> StepGroup::chain_of(const SmallStep& step) const {
@@ -38,10 +40,8 @@ std::optional<int> StepGroup::chain_of(const SmallStep& step) const {
   for (std::size_t i = 0; i < step.reaches.size(); ++i) {
     const Touched own = touched(step, i, kNoChain);
     for (const Touched& other : std::span(touched_).first(n_touched_)) {
-      const bool meet = own.begin < other.end && other.begin < own.end;
-      if (!meet || !(own.is_written || other.is_written)) continue;
-      const bool is_same = own.begin == other.begin && own.end == other.end &&
-                           own.count == other.count && own.count != 0;
+      if (!own.memory.meets(other.memory) || !(own.is_written || other.is_written)) continue;
+      const bool is_same = own.memory == other.memory && own.count == other.count && own.count != 0;
       if (!is_same || (chain != n_chains_ && chain != other.chain)) return std::nullopt;
       chain = other.chain;
     }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "backend/elementwise.hpp"
+#include "core/memory_range.hpp"
 
 namespace arignote::device {
 
@@ -26,8 +27,7 @@ class StepGroup {
   static constexpr int kNoChain = -1;
 
   struct Touched {
-    const std::byte* begin;
-    const std::byte* end;
+    MemoryRange memory;
     std::int64_t count;  // of elements in order, 0 if they lie otherwise
     bool is_written;
     int chain;
