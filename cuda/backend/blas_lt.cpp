@@ -13,12 +13,6 @@ namespace {
 // The last version whose functions are known to be as blas_lt_api.hpp says.
 constexpr int kNewest = 13;
 
-template <class Function>
-bool resolve(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(find_function(library, name));
-  return function != nullptr;
-}
-
 bool resolve_all(void* library, blas_lt::Api& api) {
   return resolve(library, "cublasLtGetVersion", api.version) &&
          resolve(library, "cublasLtGetStatusName", api.status_name) &&

@@ -23,4 +23,11 @@ bool find_newest(const std::string& name, int newest, const std::function<bool(v
 void* open_library(const char* path, bool must_be_loaded);
 void* find_function(void* library, const char* name);
 
+// Sets a pointer to the function of that name. Whether there is one.
+template <class Function>
+bool resolve(void* library, const char* name, Function& function) {
+  function = reinterpret_cast<Function>(find_function(library, name));
+  return function != nullptr;
+}
+
 }  // namespace arignote::device

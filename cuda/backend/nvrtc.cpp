@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/embedded.hpp"
+#include "backend/library.hpp"
 
 namespace arignote::device {
 namespace {
@@ -37,12 +38,6 @@ struct Headers {
   }
 };
 
-template <class Function>
-bool find(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(library, name));
-  return function != nullptr;
-}
-
 // What the library says, or has made, by the two functions that tell the size of it and it.
 template <class Size, class Get>
 std::string text_of(void* program, Size size, Get get) {
@@ -60,7 +55,7 @@ void open_builtins(const void* compiler, int major, int minor) {
   const std::string path = info.dli_fname;
   const std::string folder = path.substr(0, path.rfind('/') + 1);
   const std::string version = std::to_string(major) + "." + std::to_string(minor);
-  dlopen((folder + "libnvrtc-builtins.so." + version).c_str(), RTLD_NOW | RTLD_LOCAL);
+  open_library((folder + "libnvrtc-builtins.so." + version).c_str(), false);
 }
 
 }  // namespace
@@ -70,15 +65,15 @@ std::unique_ptr<Nvrtc> Nvrtc::open(void* library) {
   Functions f{};
   int major = 0;
   int minor = 0;
-  if (!find(library, "nvrtcVersion", f.version) || !find(library, "nvrtcCreateProgram", f.create) ||
-      !find(library, "nvrtcDestroyProgram", f.destroy) ||
-      !find(library, "nvrtcCompileProgram", f.compile) ||
-      !find(library, "nvrtcGetProgramLogSize", f.log_size) ||
-      !find(library, "nvrtcGetProgramLog", f.log) ||
-      !find(library, "nvrtcGetCUBINSize", f.image_size) ||
-      !find(library, "nvrtcGetCUBIN", f.image) || f.version(&major, &minor) != kSuccess) {
-    return nullptr;
-  }
+  const bool has_all = resolve(library, "nvrtcVersion", f.version) &&
+                       resolve(library, "nvrtcCreateProgram", f.create) &&
+                       resolve(library, "nvrtcDestroyProgram", f.destroy) &&
+                       resolve(library, "nvrtcCompileProgram", f.compile) &&
+                       resolve(library, "nvrtcGetProgramLogSize", f.log_size) &&
+                       resolve(library, "nvrtcGetProgramLog", f.log) &&
+                       resolve(library, "nvrtcGetCUBINSize", f.image_size) &&
+                       resolve(library, "nvrtcGetCUBIN", f.image);
+  if (!has_all || f.version(&major, &minor) != kSuccess) return nullptr;
   open_builtins(reinterpret_cast<const void*>(f.version), major, minor);
   std::unique_ptr<Nvrtc> opened(new Nvrtc(f));
   opened->version_ = 1000 * major + 10 * minor;

@@ -1,6 +1,7 @@
 // cuBLASLt for tests, and the libraries that there are: products are loops over the memory that the
 // driver for tests gives out. What the real one would refuse, and what would make its results
 // depend on chance, is refused here. Any call can be told to fail, by the name it has there.
+#include <dlfcn.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -393,7 +394,11 @@ std::string file_of(const std::string& path) { return path.substr(path.rfind('/'
 
 // --- libraries
 
+// All others are the machine's.
 void* open_library(const char* path, bool must_be_loaded) {
+  if (!file_of(path).starts_with("libcublasLt.")) {
+    return dlopen(path, RTLD_NOW | RTLD_LOCAL | (must_be_loaded ? RTLD_NOLOAD : 0));
+  }
   Fake& fake = Fake::get();
   const std::scoped_lock lock(fake.mutex);
   for (auto& [place, library] : fake.libraries) {
@@ -408,7 +413,10 @@ void* open_library(const char* path, bool must_be_loaded) {
 void* find_function(void* library, const char* name) {
   Fake& fake = Fake::get();
   const std::scoped_lock lock(fake.mutex);
-  return function_of(*static_cast<const Library*>(library), name);
+  for (const auto& [place, own] : fake.libraries) {
+    if (&own == library) return function_of(own, name);
+  }
+  return dlsym(library, name);
 }
 
 void add_blas_lt(py::module_& module);

@@ -16,6 +16,7 @@
 #include "backend/compiler.hpp"
 #include "backend/device.hpp"
 #include "backend/embedded.hpp"
+#include "backend/library.hpp"
 #include "backend/nvrtc.hpp"
 #include "device/emulation.hpp"
 
@@ -171,7 +172,7 @@ void add_compiler_functions(py::module_& module) {
   module.def(
       "compile_for",
       [](const std::string& library, const std::string& source, int capability) -> py::object {
-        const auto nvrtc = Nvrtc::open(dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL));
+        const auto nvrtc = Nvrtc::open(open_library(library.c_str(), false));
         if (nvrtc == nullptr) return py::none();
         std::string image, log;
         nvrtc->compile(source, capability, image, log);
