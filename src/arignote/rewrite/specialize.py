@@ -21,12 +21,12 @@ def drop_gradient_mark(node: Apply) -> Replacement:
     return node.inputs[0]
 
 
-def _widened(x: Variable, dtype: str) -> Variable:
+def _widened(x: Variable, dtype: str, for_product: bool) -> Variable:
     """Return an operand as float32 where a dtype asks for a half."""
     if dtype not in dtypes.HALVES:
         return ops.cast(x, dtype)
-    source, order = through_dimshuffle(x)
-    # A matrix and its transpose are one.
+    # Of a matrix and its transpose, which products read, one is converted.
+    source, order = through_dimshuffle(x) if for_product else (x, None)
     return _turned(ops.cast(ops.cast(source, dtype), "float32"), order)
 
 
@@ -74,7 +74,11 @@ def _has_kernel_of_halves(factors: tuple[str, ...]) -> bool:
 
 def _through_float(node: Apply, computed: tuple[str, ...]) -> Variable:
     """Return what a node computes of operands of these dtypes, with float32 for halves."""
-    operands = [_widened(item, dtype) for item, dtype in zip(node.inputs, computed, strict=True)]
+    for_product = node.op is ops.dot_op
+    operands = [
+        _widened(item, dtype, for_product)
+        for item, dtype in zip(node.inputs, computed, strict=True)
+    ]
     (result,) = node.op.make(operands, node.params).outputs
     return ops.cast(result, node.outputs[0].dtype)
 
