@@ -280,7 +280,8 @@ Ref row_blocks_of(const Context& context) {
     const char* const why = status.ok()                         ? ""
                             : status.code == Code::kOutOfMemory ? "there is no memory for it"
                                                                 : status.what;
-    const Ref entry(Py_BuildValue("isi", id, why, status.step));
+    const auto classes = static_cast<Py_ssize_t>(classes_in_part(*kernel));
+    const Ref entry(Py_BuildValue("isin", id, why, status.step, classes));
     if (!entry || PyList_Append(found.get(), entry.get()) < 0) return nullptr;
   }
   return found;

@@ -3,9 +3,9 @@
 //   dot  ints: 1 if float32 may be multiplied in TF32, or none
 //        a, b -> out   ranks (1, 1), (2, 1), (1, 2), (2, 2)
 //
-// all of one number dtype, or of one half, float16 or bfloat16; or with a of bytes and the others of
-// float32. Products of halves are added up in float32, and what they give is rounded once: so sums
-// over blocks of rows are in float32.
+// all of one number dtype, or of one half, float16 or bfloat16; or with a of bytes and the others
+// of float32. Products of halves are added up in float32, and what they give is rounded once: so
+// sums over blocks of rows are in float32.
 #pragma once
 
 #include "kernels/kernel.hpp"

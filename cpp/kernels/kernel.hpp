@@ -53,6 +53,24 @@ struct WindowOffsets {
   std::size_t item = 1;  // a power of two, 16 at most, that divides all of them
 };
 
+// Of a kernel that takes some columns of inputs[0] after others. A run observes them, or once all
+// have been observed, writes what follows for them.
+struct ColumnPart {
+  bool is_observed = false;  // already: it is time to write
+  std::int64_t first = 0;
+  std::int64_t all = 0;  // columns of all parts
+  std::byte* seen = nullptr;  // what is kept of those that were observed
+};
+
+// A step that reads an output of another one, and nothing else does.
+struct PartReader {
+  const StepSpec* spec = nullptr;
+  std::vector<Layout> inputs;
+  std::vector<Layout> outputs;
+  std::size_t input = 0;  // the one that is this output, or a window that begins where it does
+  std::vector<bool> writes;  // by input of the other step: the memory that it begins in
+};
+
 struct RunArgs {
   std::span<std::byte* const> inputs;
   std::span<std::byte* const> outputs;
@@ -67,8 +85,12 @@ struct RunArgs {
   std::span<const WindowOffsets> windows = {};
   // Of a kernel that runs on one block of rows after another, else null and false:
   const std::byte* prepared = nullptr;  // what prepare() returned
-  bool in_sum_form = false;  // outputs[0] is a sum as sum_form() says
-  bool adds = false;  // to outputs[0], rather than to write it
+  std::byte* sum = nullptr;  // what to write, as sum_form() says, in place of outputs[0]
+  bool adds = false;  // to that, or to outputs[0], rather than to write it
+  // Of a kernel that runs on one part of its columns after another, else null.
+  const ColumnPart* part = nullptr;
+  // Of the steps that the kernel has taken over, in this order.
+  std::span<const RunArgs* const> taken_over = {};
   // As many rows that this thread will read next as inputs[0], to be fetched meanwhile; inputs[0]
   // itself if there is nothing to fetch.
   const std::byte* next = nullptr;
@@ -146,6 +168,17 @@ class Kernel {
   }
   // Whether a run can add to its output as it is, in place of a sum in a form of its own.
   virtual bool adds_to_output() const { return false; }
+
+  // --- Of a device's kernel that makes an output part by part.
+
+  // Whether it runs that reader, too, on one part after another: then the output has no memory, and
+  // the reader's step need not be run. Asked after bind().
+  virtual bool take_over(std::size_t /*output*/, const PartReader& /*reader*/) { return false; }
+
+  // --- For who runs the kernel on one part of its columns after another.
+
+  // What is kept while a run observes them; 0 for kernels that cannot.
+  virtual std::size_t seen_bytes() const { return 0; }
 
   // --- For an output that one other kernel reads, once, after this one has run: it need not come
   // to memory. Both are asked after bind().

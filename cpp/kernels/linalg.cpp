@@ -332,15 +332,15 @@ class DotOfHalves final : public Kernel {
     a_.run(args.inputs[0], a);
     b_.run(args.inputs[1], b);
     const std::array<std::byte*, 2> inputs = {a, b};
-    const bool is_in_place = args.in_sum_form && (!args.adds || product_.adds_to_output());
-    const std::array<std::byte*, 1> outputs = {is_in_place ? args.outputs[0] : sums};
+    const bool is_in_place = args.sum != nullptr && (!args.adds || product_.adds_to_output());
+    const std::array<std::byte*, 1> outputs = {is_in_place ? args.sum : sums};
     const Status status = product_.run({.inputs = inputs,
                                         .outputs = outputs,
                                         .dims = {},
                                         .workspace = sums + sums_bytes(),
                                         .adds = is_in_place && args.adds});
     if (!status.ok() || is_in_place) return status;
-    args.in_sum_form ? add(sums, args.outputs[0]) : round(sums, args.outputs[0]);
+    args.sum != nullptr ? add(sums, args.sum) : round(sums, args.outputs[0]);
     return {};
   }
   SumForm sum_form() const override { return {sums_bytes(), DType::kFloat32}; }

@@ -174,7 +174,7 @@ void NarrowDot::forward_parts(const RunArgs& args, const std::byte* w,
 }
 
 void NarrowDot::run_backward(const RunArgs& args) const noexcept {
-  if (args.adds) return backward_features(args, args.outputs[0]);
+  if (args.sum != nullptr) return backward_features(args, args.sum);
   if (parts_ > 1) {
     backward_parts(args, args.workspace);
   } else {

@@ -68,6 +68,9 @@ class Session {
   virtual Status upload(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
   // On the device. The two do not overlap.
   virtual Status copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept = 0;
+  // The same for an array, between layouts of one shape and dtype. Does nothing behind a fault.
+  virtual Status copy_array(const Layout& from_layout, const std::byte* from,
+                            const Layout& to_layout, std::byte* to) noexcept = 0;
   // Adds so many numbers to others on the device. Neither this nor a kernel's work does anything
   // behind a fault.
   virtual Status add(const std::byte* from, std::byte* to, DType dtype,

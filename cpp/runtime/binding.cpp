@@ -23,7 +23,7 @@ std::size_t bytes_of(const Layout& layout) {
 std::unique_ptr<Binding> Binding::make(const Program& program, int segment,
                                        std::span<const Layout> layouts,
                                        std::span<const std::int64_t> key, Session* session,
-                                       Status& status) {
+                                       bool is_observed, Status& status) {
   static std::atomic<std::int64_t> serials{0};
   auto binding = std::make_unique<Binding>();
   count_allocation();
@@ -34,12 +34,17 @@ std::unique_ptr<Binding> Binding::make(const Program& program, int segment,
     binding->kernels_.emplace_back();
     status = binding->bind(program, step, layouts, session);
     if (!status.ok()) return nullptr;
-    if (const auto& kernel = binding->kernels_.back()) {
-      // So far `bytes` are those of the workspace alone.
-      std::size_t& bytes = binding->arenas_[program.plan.step(step).on_device ? 1 : 0].bytes;
-      bytes = std::max(bytes, kernel->workspace_bytes());
-      binding->cost_ += kernel->cost();
-    }
+  }
+  if (session != nullptr && !is_observed) {
+    binding->taken_over_ = find_taken_over(program, part, layouts, binding->kernels_);
+  }
+  for (int step = part.begin; step < part.end; ++step) {
+    const auto& kernel = binding->kernels_[step - part.begin];
+    if (kernel == nullptr) continue;
+    // So far `bytes` are those of the workspace alone.
+    std::size_t& bytes = binding->arenas_[program.plan.step(step).on_device ? 1 : 0].bytes;
+    bytes = std::max(bytes, kernel->workspace_bytes());
+    binding->cost_ += kernel->cost();
   }
   binding->left_rows_ = find_left_rows(program, part, binding->kernels_);
   binding->slots_.resize(part.slots.size());
@@ -80,6 +85,7 @@ void Binding::place(const Program& program, const Segment& segment, std::span<co
     std::size_t bytes = bytes_of(layout);
     // An alias needs no memory of its own.
     if (spec.kind == BufferKind::kReshape && layouts[spec.base].contiguous()) bytes = 0;
+    if (std::ranges::find(taken_over_, buffer, &TakenOver::buffer) != taken_over_.end()) bytes = 0;
     slots.push_back({.bytes = bytes, .lifetime = program.schedule.lifetimes[buffer]});
     numbers.push_back(i);
   }

@@ -10,6 +10,7 @@
 
 #include "runtime/arena.hpp"
 #include "runtime/left_rows.hpp"
+#include "runtime/taken_over.hpp"
 #include "runtime/verify.hpp"
 
 namespace arignote {
@@ -29,11 +30,12 @@ struct ArenaLayout {
 class Binding {
  public:
   // `layouts` are those of all buffers known so far. What the binding depends on, and nothing else,
-  // is in `key`. `session` is where a device's steps will run. May throw std::bad_alloc.
+  // is in `key`. `session` is where a device's steps will run; there steps may take over others if
+  // all outputs need not be seen. May throw std::bad_alloc.
   static std::unique_ptr<Binding> make(const Program& program, int segment,
                                        std::span<const Layout> layouts,
                                        std::span<const std::int64_t> key, Session* session,
-                                       Status& status);
+                                       bool is_observed, Status& status);
 
   // Strictly increasing over the process, so that it names a binding for ever.
   std::int64_t serial() const { return serial_; }
@@ -45,6 +47,7 @@ class Binding {
   std::span<const Slot> slots() const { return slots_; }
   const ArenaLayout& arena(bool on_device) const { return arenas_[on_device ? 1 : 0]; }
   std::span<const LeftRows> left_rows() const { return left_rows_; }
+  std::span<const TakenOver> taken_over() const { return taken_over_; }
   double cost() const { return cost_; }  // nanoseconds
 
  private:
@@ -57,6 +60,7 @@ class Binding {
   std::vector<std::unique_ptr<Kernel>> kernels_;
   std::vector<Slot> slots_;
   std::vector<LeftRows> left_rows_;
+  std::vector<TakenOver> taken_over_;
   std::array<ArenaLayout, 2> arenas_;  // the host's, the device's
   double cost_ = 0;
 };

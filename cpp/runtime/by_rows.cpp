@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "core/parallel.hpp"
+#include "kernels/dot_shape.hpp"
+#include "runtime/by_classes.hpp"
 #include "runtime/context.hpp"
 #include "runtime/left_rows.hpp"
 #include "runtime/row_cut.hpp"
@@ -54,10 +56,11 @@ class ByRows final : public Kernel {
   }
 
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
-    together_ = session_ == nullptr ? nullptr : body_.backend->row_block(spec_, body_);
-    apart_ = together_ != nullptr ? together_->bind(inputs, outputs) : Status::out_of_memory(kNone);
+    whole_ = session_ == nullptr ? nullptr : body_.backend->row_block(spec_, body_);
+    is_by_classes_ = false;
+    apart_ = whole_ != nullptr ? whole_->bind(inputs, outputs) : Status::out_of_memory(kNone);
     if (apart_.ok()) return {};
-    together_ = nullptr;
+    whole_ = nullptr;
     inputs_.assign(inputs.begin(), inputs.end());
     outputs_.assign(outputs.begin(), outputs.end());
     lanes_.clear();
@@ -72,6 +75,7 @@ class ByRows final : public Kernel {
     }
     rows_ = rows.rows;
     block_ = rows.block;
+    if (const Status status = try_classes(); !status.ok() || whole_ != nullptr) return status;
     wants_lanes_ = rows.wants_lanes;
     if (const Status status = make_lanes(); !status.ok()) return status;
     if (session_ != nullptr) return {};
@@ -79,7 +83,7 @@ class ByRows final : public Kernel {
     return {};
   }
   std::size_t workspace_bytes() const override {
-    if (together_ != nullptr) return together_->workspace_bytes();
+    if (whole_ != nullptr) return whole_->workspace_bytes();
     if (blocks_ == 1) return 0;
     const std::size_t in_lanes =
         lanes_[0]->levels().size() * sums_.bytes(Together::kAll) + sums_.bytes(Together::kBlock);
@@ -89,19 +93,23 @@ class ByRows final : public Kernel {
     return bytes;
   }
   const Status& why_apart() const { return apart_; }
-  double cost() const override { return together_ != nullptr ? together_->cost() : cost_; }
+  std::int64_t classes_in_part() const { return is_by_classes_ ? classes_at_a_time(*whole_) : 0; }
+  double cost() const override { return whole_ != nullptr ? whole_->cost() : cost_; }
   Status enter(Session& session) noexcept override {
-    return together_ != nullptr ? together_->enter(session) : Status{};
+    return whole_ != nullptr ? whole_->enter(session) : Status{};
   }
 
+  bool take_over(std::size_t output, const PartReader& reader) override {
+    return whole_ != nullptr && whole_->take_over(output, reader);
+  }
   bool reads_windows(std::size_t input) const override {
-    return together_ != nullptr && together_->reads_windows(input);
+    return whole_ != nullptr && whole_->reads_windows(input);
   }
 
   // If there is but one block, what the body's step leaves may be left by this one. A body with
   // sizes that it reads from memory may be laid out anew in a run.
   const RowSource* row_source(std::size_t output) override {
-    if (together_ != nullptr) return nullptr;
+    if (whole_ != nullptr) return nullptr;
     const int buffer = body_.plan.outputs[output];
     const auto place = output_to_leave(body_, buffer);
     const bool is_fixed = blocks_ == 1 && body_.schedule.segments.front().values.empty();
@@ -114,11 +122,11 @@ class ByRows final : public Kernel {
 
   Status run_with(const RunArgs& args, std::span<const Work> next,
                   std::size_t& taken) noexcept override {
-    if (together_ != nullptr) return together_->run_with(args, next, taken);
+    if (whole_ != nullptr) return whole_->run_with(args, next, taken);
     return Kernel::run_with(args, next, taken);
   }
   Status run(const RunArgs& args) noexcept override {
-    if (together_ != nullptr) return together_->run(args);
+    if (whole_ != nullptr) return whole_->run(args);
     if (blocks_ == 1) {
       Targets& targets = lanes_[0]->scratch();
       std::ranges::copy(args.outputs, targets.begin());
@@ -141,6 +149,23 @@ class ByRows final : public Kernel {
   }
 
  private:
+  // Sums of halves take twice their memory until they are complete. If that is more than a block
+  // may take, it is worth to compute scores twice.
+  Status try_classes() {
+    if (session_ == nullptr || rows_ <= block_) return {};
+    std::int64_t bytes = 0;
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      const bool is_half_sum = is_sum_[i] != 0 && is_half(outputs_[i].dtype);
+      if (is_half_sum) bytes += outputs_[i].size() * std::int64_t{sizeof(float)};
+    }
+    if (bytes <= body_.backend->block_bytes()) return {};
+    whole_ = make_by_classes(body_, cut_, *session_);
+    const Status status = whole_->bind(inputs_, outputs_);
+    is_by_classes_ = status.ok();
+    if (!is_by_classes_) whole_ = nullptr;
+    return status.code == Code::kBadPlan ? Status{} : status;
+  }
+
   Status make_lanes() {
     blocks_ = rows_ > block_ ? ceil_div(rows_, block_) : 1;
     const bool has_tree = session_ == nullptr && sums_.bytes(Together::kAll) <= kMostTreeBytes;
@@ -157,9 +182,6 @@ class ByRows final : public Kernel {
         find_talents();
         if (!sums_.can_add())
           return Status::bad_plan("[by_rows] sums must be of what can be added");
-      }
-      for (const Adder& adder : adders_) {
-        lanes_[lane]->context().let_sum(adder.step, adder.has_own_form(), true);
       }
       if (lane > 0) continue;
       cost_ = lanes_[0]->context().cost() * static_cast<double>(blocks_);
@@ -326,13 +348,15 @@ class ByRows final : public Kernel {
       for (const Adder& adder : adders_) {
         // The host's begin with zeros.
         const bool has_begun = adder.has_own_form() && session_ == nullptr;
-        lane.context().let_sum(adder.step, adder.has_own_form(), has_begun || block > first);
+        std::byte* const sum = adder.has_own_form() ? total[adder.output] : nullptr;
+        lane.context().let_sum(adder.step, sum, has_begun || block > first);
       }
       if (wants_lanes_) rows_ahead_.let_fetch(lane.context(), number, block);
       const std::int64_t row = block * block_;
       for (std::size_t i = 0; i < outputs_.size(); ++i) {
         if (is_sum_[i] == 0) targets[i] = args.outputs[i] + row * outputs_[i].strides[0];
       }
+      lane.context().begin_at(row);
       const Status status = lane.run(args.inputs, row, std::min(block_, rows_ - row), targets);
       if (!status.ok()) return finished(lane, row, status);
       if (block == first) continue;
@@ -358,8 +382,10 @@ class ByRows final : public Kernel {
 
   const StepSpec& spec_;
   const Program& body_;
-  std::unique_ptr<Kernel> together_;  // runs all of the body on a device, if it has such a kernel
-  Status apart_;  // why there is none
+  // Runs all of the body on a device, if that has a kernel for it, or part by part of its classes.
+  std::unique_ptr<Kernel> whole_;
+  Status apart_;  // why there is no such kernel
+  bool is_by_classes_ = false;
   Session* session_;  // null for a body on the host
   std::vector<std::int64_t> cut_;
   std::vector<std::int64_t> is_sum_;
@@ -387,5 +413,8 @@ std::unique_ptr<Kernel> make_by_rows(const StepSpec& spec, const Program& body, 
 }
 
 Status why_apart(const Kernel& by_rows) { return static_cast<const ByRows&>(by_rows).why_apart(); }
+std::int64_t classes_in_part(const Kernel& by_rows) {
+  return static_cast<const ByRows&>(by_rows).classes_in_part();
+}
 
 }  // namespace arignote

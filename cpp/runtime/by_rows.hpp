@@ -19,5 +19,8 @@ std::unique_ptr<Kernel> make_by_rows(const StepSpec& spec, const Program& body, 
 // Of such a kernel that is bound, for a body on a device: ok if that runs the body as one kernel,
 // else why not, with the step of the body that it hangs on if it is one's.
 Status why_apart(const Kernel& by_rows);
+// Of how many of its classes that runs the body at a time, on all rows; 0 if it is the rows that it
+// cuts.
+std::int64_t classes_in_part(const Kernel& by_rows);
 
 }  // namespace arignote

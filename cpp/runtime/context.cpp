@@ -130,6 +130,10 @@ Status Context::run(Host& host, Observer* observer) {
 
 Status Context::run_segments(Host& host, Observer* observer) {
   step_ = kNone;
+  if (session_ != nullptr && is_observed_ != (observer != nullptr)) {
+    is_observed_ = !is_observed_;
+    settled_ = 0;
+  }
   for (int number = 0; number < n_segments(); ++number) {
     const Segment& segment = program_.schedule.segments[number];
     if (take_values(segment) || number >= settled_) {
@@ -194,12 +198,14 @@ Status Context::bind(int number) {
   const Segment& segment = program_.schedule.segments[number];
   key_.clear();
   if (number > 0) key_.push_back(bindings_[number - 1]->serial());
+  if (session_ != nullptr) key_.push_back(is_observed_ ? 1 : 0);
   frame_.append_key(segment, key_);
   BindingCache& cache = caches_[number];
   Binding* binding = cache.find(key_);
   if (binding == nullptr) {
     Status status;
-    auto made = Binding::make(program_, number, frame_.layouts(), key_, session_, status);
+    auto made =
+        Binding::make(program_, number, frame_.layouts(), key_, session_, is_observed_, status);
     if (!made) return of_kernel(status);
     if (!arenas_[number].reserve(made->arena(false).bytes)) {
       return Status::out_of_memory(largest(segment, *made, false));
@@ -219,6 +225,15 @@ Status Context::bind(int number) {
         roots_[arena_root(number, step.on_device)] + binding->arena(step.on_device).workspace;
     step.args.left = 0;
     step.args.rows = nullptr;
+    step.is_taken_over = false;
+    step.taken_over.clear();
+  }
+  for (const TakenOver& taken : binding->taken_over()) {
+    steps_[taken.step].is_taken_over = true;
+    steps_[taken.by].taken_over.push_back(&steps_[taken.step].args);
+  }
+  for (int id = segment.begin; id < segment.end; ++id) {
+    steps_[id].args.taken_over = steps_[id].taken_over;
   }
   return {};
 }
@@ -359,6 +374,7 @@ Status Context::run_steps(const Segment& segment, Host& host, Observer* observer
 }
 
 bool Context::wanted(const BoundStep& step) {
+  if (step.is_taken_over || step.is_skipped) return false;
   for (std::size_t i = 0; i < step.guards.size(); ++i) {
     if ((*step.guards[i] != std::byte{0}) != (*step.expected)[i].value) return false;
   }

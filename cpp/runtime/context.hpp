@@ -92,11 +92,13 @@ class Context {
   // What the kernel of a step gets from now on, beside its operands.
   void hand(int step, const std::byte* prepared) { steps_[step].args.prepared = prepared; }
   void let_leave(int step, std::size_t output, bool leaves);
-  void let_sum(int step, bool in_sum_form, bool adds) {
-    steps_[step].args.in_sum_form = in_sum_form;
+  void let_sum(int step, std::byte* sum, bool adds) {
+    steps_[step].args.sum = sum;
     steps_[step].args.adds = adds;
   }
   void let_fetch(int step, const std::byte* next) { steps_[step].args.next = next; }
+  void let_part(int step, const ColumnPart* part) { steps_[step].args.part = part; }
+  void let_run(int step, bool runs) { steps_[step].is_skipped = !runs; }
 
   // Of a body on a device: the row of its step's operands at which the next run begins.
   void begin_at(std::int64_t row) { first_row_ = row; }
@@ -121,10 +123,13 @@ class Context {
   struct BoundStep {
     Kernel* kernel = nullptr;  // null: a host step or an alias
     bool is_host = false;
+    bool is_taken_over = false;  // an earlier one runs it
+    bool is_skipped = false;
     bool on_device = false;
     std::span<std::byte* const> guards;
     const std::vector<Guard>* expected = nullptr;
     RunArgs args;
+    std::vector<const RunArgs*> taken_over;  // of the steps that this one runs
   };
   // A state's new value that is not computed in place.
   struct Copy {
@@ -200,6 +205,7 @@ class Context {
   std::vector<std::int64_t> dim_values_;  // of all steps
   std::vector<Copy> copies_;
   bool has_left_rows_ = false;  // some segment has or had
+  bool is_observed_ = false;  // as the segments are bound
   int step_ = kNone;
 
   Session* session_ = nullptr;  // null if all runs on the CPU

@@ -58,7 +58,8 @@ std::span<const Work> Context::behind(int id, int end) {
   if (!steps_[id].on_device) end = id;
   for (++id; id < end && count < behind_.size(); ++id) {
     const BoundStep& step = steps_[id];
-    if (!step.on_device || step.kernel == nullptr || !step.guards.empty()) break;
+    const bool is_next = step.on_device && step.kernel != nullptr && step.guards.empty();
+    if (!is_next || !wanted(step)) break;
     behind_[count++] = {step.kernel, &step.args};
   }
   return std::span(behind_).first(count);

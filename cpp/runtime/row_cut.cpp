@@ -35,25 +35,6 @@ std::int64_t count_rows(std::span<const Layout> inputs, std::span<const std::int
   return rows;
 }
 
-// Bytes of one row's temporaries.
-Status measure_row(const Program& body, std::span<const Layout> inputs,
-                   std::span<const std::int64_t> cut, std::int64_t rows, std::int64_t& bytes) {
-  const std::int64_t sample = std::min<std::int64_t>(rows, 64);
-  Frame frame(body);
-  std::vector<Layout> layouts(inputs.begin(), inputs.end());
-  std::vector<Source> sources;
-  for (std::size_t i = 0; i < layouts.size(); ++i) {
-    if (cut[i] >= 0) layouts[i].shape[cut[i]] = sample;
-    sources.push_back({.shape = layouts[i].shape.data(), .strides = layouts[i].strides.data()});
-  }
-  frame.take(sources);
-  const Segment& segment = body.schedule.segments.front();
-  if (const Status status = frame.settle(segment); !status.ok()) return status;
-  for (const int id : segment.slots) bytes += bytes_of(frame.layouts()[id]);
-  bytes /= sample;
-  return {};
-}
-
 // Blocks of about one length. None has one row alone: it would be without a stride between rows, by
 // which kernels choose the form that all blocks share.
 std::int64_t even_block(std::int64_t rows, std::int64_t most, bool wants_lanes) {
@@ -70,15 +51,34 @@ std::int64_t even_block(std::int64_t rows, std::int64_t most, bool wants_lanes) 
 
 }  // namespace
 
+Status measure(const Program& body, std::span<const Layout> inputs,
+               std::span<const std::int64_t> cut, std::int64_t length, std::int64_t& bytes) {
+  Frame frame(body);
+  std::vector<Layout> layouts(inputs.begin(), inputs.end());
+  std::vector<Source> sources;
+  for (std::size_t i = 0; i < layouts.size(); ++i) {
+    if (cut[i] >= 0) layouts[i].shape[cut[i]] = length;
+    sources.push_back({.shape = layouts[i].shape.data(), .strides = layouts[i].strides.data()});
+  }
+  frame.take(sources);
+  const Segment& segment = body.schedule.segments.front();
+  if (const Status status = frame.settle(segment); !status.ok()) return status;
+  bytes = 0;
+  for (const int id : segment.slots) bytes += bytes_of(frame.layouts()[id]);
+  return {};
+}
+
 Status cut_rows(const Program& body, std::span<const Layout> inputs,
                 std::span<const std::int64_t> cut, std::int64_t sum_bytes, RowCut& result) {
   const std::int64_t rows = count_rows(inputs, cut);
   result = {.rows = rows, .block = rows};
   if (rows <= kLeastRows) return {};
+  const std::int64_t sample = std::min<std::int64_t>(rows, 64);
   std::int64_t temporary = 0;
-  if (const Status status = measure_row(body, inputs, cut, rows, temporary); !status.ok()) {
+  if (const Status status = measure(body, inputs, cut, sample, temporary); !status.ok()) {
     return status;
   }
+  temporary /= sample;
   std::int64_t row = temporary;
   std::int64_t fixed = sum_bytes;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

@@ -19,6 +19,10 @@ struct RowCut {
                              // the other
 };
 
+// Bytes of all temporaries if inputs are so long along the axes by which they are cut.
+Status measure(const Program& body, std::span<const Layout> inputs,
+               std::span<const std::int64_t> cut, std::int64_t length, std::int64_t& bytes);
+
 // `cut` has the axis of each input along which it is cut, -1 for none. `sum_bytes` are those of all
 // outputs that are sums.
 Status cut_rows(const Program& body, std::span<const Layout> inputs,

@@ -39,7 +39,6 @@ class Lane final : public Host {
   Status run(std::span<std::byte* const> inputs, std::int64_t first, std::int64_t rows,
              const Targets& targets) {
     set_rows(rows);
-    context_.begin_at(first);
     for (std::size_t i = 0; i < sources_.size(); ++i) {
       const std::int64_t start = cut_[i] < 0 ? 0 : first * layouts_[i].strides[cut_[i]];
       sources_[i].data = inputs[i] + start;

@@ -95,6 +95,9 @@ bool Turns::suit(const Program& program) {
 bool Turns::plan() {
   const Plan& plan = context_.program().plan;
   kernels_ = context_.bindings_[0]->serial();
+  // Such steps take far longer than their launches, and one may stand in all turns while what it
+  // has taken over does not.
+  if (!context_.bindings_[0]->taken_over().empty()) return false;
   for (int id = 0; id < plan.n_buffers(); ++id) {
     if (plan.buffer(id).is_source() && plan.buffer(id).on_device) {
       roots_.push_back(context_.roots_[context_.source_root(plan.buffer(id))]);

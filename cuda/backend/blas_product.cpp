@@ -202,22 +202,23 @@ Status BlasProduct::prefer(std::size_t alignment, void* preference) const {
   return status;
 }
 
-const BlasProduct::Choice& BlasProduct::choice_for(const RunArgs& args) const {
+const BlasProduct::Choice& BlasProduct::choice_for(const RunArgs& args,
+                                                   const std::byte* out) const {
   const bool all_are_aligned =
-      is_aligned(args.inputs[0]) && is_aligned(args.inputs[1]) && is_aligned(args.outputs[0]);
+      is_aligned(args.inputs[0]) && is_aligned(args.inputs[1]) && is_aligned(out);
   return all_are_aligned ? aligned_ : unaligned_;
 }
 
-Status BlasProduct::run(const RunArgs& args, void* stream) const {
-  const blas_lt::Choice& choice = *choice_for(args);
+Status BlasProduct::run(const RunArgs& args, std::byte* out, void* stream) const {
+  const blas_lt::Choice& choice = *choice_for(args, out);
   const Factors factors = factors_of(dtype_);
   void* workspace = args.workspace;
   std::size_t room = workspace_bytes();
   std::align(blas_lt::kWorkspaceAlignment, most_workspace(), workspace, room);
   return blas_->status_of(blas_->api().multiply(
       blas_->handle(), product_.get(), factors.one, args.inputs[1], left_matrix_.get(),
-      args.inputs[0], right_matrix_.get(), args.adds ? factors.one : factors.zero, args.outputs[0],
-      result_matrix_.get(), args.outputs[0], result_matrix_.get(), &choice.algorithm, workspace,
+      args.inputs[0], right_matrix_.get(), args.adds ? factors.one : factors.zero, out,
+      result_matrix_.get(), out, result_matrix_.get(), &choice.algorithm, workspace,
       choice.workspace, stream));
 }
 

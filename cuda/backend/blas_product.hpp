@@ -24,10 +24,12 @@ class BlasProduct {
   // Chooses how to multiply on a device, if cuBLASLt is there.
   Status choose(const Device& device);
   // Whether it knows how, with operands and a result at such addresses.
-  bool can_run(const RunArgs& args) const { return choice_for(args).has_value(); }
+  bool can_run(const RunArgs& args, const std::byte* out) const {
+    return choice_for(args, out).has_value();
+  }
   // Queues the product, which is added to the result if args says so. That knows nothing of faults,
   // and writes its result in any case.
-  Status run(const RunArgs& args, void* stream) const;
+  Status run(const RunArgs& args, std::byte* out, void* stream) const;
 
  private:
   // As cuBLASLt sees memory: column by column.
@@ -51,7 +53,7 @@ class BlasProduct {
   bool has_aligned_steps() const;
   Status choose(std::size_t alignment, Choice& choice) const;
   Status prefer(std::size_t alignment, void* preference) const;
-  const Choice& choice_for(const RunArgs& args) const;
+  const Choice& choice_for(const RunArgs& args, const std::byte* out) const;
 
   DType dtype_ = DType::kFloat32;  // of both operands
   DType out_ = DType::kFloat32;

@@ -105,16 +105,17 @@ class Dot final : public Kernel {
   }
   Status run(const RunArgs& args) noexcept override {
     const DeviceSession& session = session_of(args);
-    const std::optional<BlasProduct>& blas = args.in_sum_form ? blas_sums_ : blas_;
-    if (blas && blas->can_run(args)) return blas->run(args, session.stream());
+    std::byte* const out = args.sum != nullptr ? args.sum : args.outputs[0];
+    const std::optional<BlasProduct>& blas = args.sum != nullptr ? blas_sums_ : blas_;
+    if (blas && blas->can_run(args, out)) return blas->run(args, out, session.stream());
     args_.a.data = args.inputs[0];
     args_.b.data = args.inputs[1];
-    args_.out = args.outputs[0];
+    args_.out = out;
     args_.partial = args.workspace;
     args_.fault = session.fault();
     args_.adds = args.adds;
     DotTypes types = types_;
-    if (args.in_sum_form) types.out = DType::kFloat32;
+    if (args.sum != nullptr) types.out = DType::kFloat32;
     return status_of(launch_dot(args_, types, session.stream()));
   }
   SumForm sum_form() const override {

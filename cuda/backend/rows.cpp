@@ -93,17 +93,28 @@ class Likelihood final : public Kernel {
     return {};
   }
   double cost() const override { return 2 * kNanoseconds; }
+  std::size_t seen_bytes() const override {
+    return has_gradient_ ? static_cast<std::size_t>(args_.rows) * sizeof(RowSeen) : 0;
+  }
 
   Status run(const RunArgs& args) noexcept override {
     DeviceSession& session = session_of(args);
     labels_.index = indices_.at(args.inputs.subspan(1, 1));
-    if (const Status status = Indices::check(labels_.index, session); !status.ok()) return status;
+    const ColumnPart* const part = args.part;
+    if (part != nullptr) labels_.index.lengths[0] = part->all;
+    if (part == nullptr || (part->first == 0 && !part->is_observed)) {
+      const Status status = Indices::check(labels_.index, session);
+      if (!status.ok()) return status;
+    }
     args_.x = args.inputs[0];
     args_.out = has_gradient_ ? args.outputs[0] : nullptr;
     args_.fault = session.fault();
     labels_.weights = has_gradient_ ? args.inputs[2] : nullptr;
     labels_.losses = loss_ >= 0 ? args.outputs[loss_] : nullptr;
-    return status_of(launch_rows(args_, labels_, session.stream()));
+    if (part == nullptr) return status_of(launch_rows(args_, labels_, session.stream()));
+    const RowPart own{.first = part->first, .seen = reinterpret_cast<RowSeen*>(part->seen)};
+    const auto launch_part = part->is_observed ? launch_write : launch_observe;
+    return status_of(launch_part(args_, labels_, own, session.stream()));
   }
 
  private:

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "backend/api.hpp"
+#include "backend/copy.hpp"
 #include "backend/device.hpp"
-#include "kernels/copy.hpp"
 #include "runtime/device_visit.hpp"
 
 namespace arignote::device {
@@ -160,6 +160,15 @@ Status DeviceSession::copy(const std::byte* from, std::byte* to, std::size_t byt
   device_.enter();
   record_.reset();
   return status_of(api().copy(to, from, bytes, CopyKind::kOnDevice, stream_));
+}
+
+Status DeviceSession::copy_array(const Layout& from_layout, const std::byte* from,
+                                 const Layout& to_layout, std::byte* to) noexcept {
+  Copy copy;
+  if (!copy.plan(to_layout, from_layout)) return Status::bad_plan("a copy must keep its shape");
+  device_.enter();
+  record_.reset();
+  return copy.run(to, from, *this);
 }
 
 // The record of faults comes along, so that who asks for it next need not wait again. Behind one

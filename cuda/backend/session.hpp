@@ -29,6 +29,8 @@ class DeviceSession final : public Session {
   Status add(const std::byte* from, std::byte* to, DType dtype,
              std::int64_t count) noexcept override;
   Status copy(const std::byte* from, std::byte* to, std::size_t bytes) noexcept override;
+  Status copy_array(const Layout& from_layout, const std::byte* from, const Layout& to_layout,
+                    std::byte* to) noexcept override;
   Status download(const std::byte* from, std::byte* to, std::size_t bytes) noexcept override;
   Status synchronise(int& step) noexcept override;
 

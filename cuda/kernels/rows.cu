@@ -28,13 +28,14 @@ struct Row {
   std::byte* out;
   double max;
   double sum;  // of exp(x - max)
-  std::int64_t label;  // -1: none
+  bool has_label;
+  std::int64_t label;  // a column, but for parts of x and rows without one
   double weight;
 };
 
 template <class T>
 ARN_DEVICE Row row_at(const RowsArgs& r, const RowLabels& l, std::int64_t number) {
-  Row row{r.x, r.out, 0.0, 0.0, -1, 1.0};
+  Row row{r.x, r.out, 0.0, 0.0, number < l.index.count, -1, 1.0};
   std::int64_t rest = number;
   for (int axis = r.ndim - 1; axis >= 0; --axis) {
     const std::int64_t above = axis > 0 ? rest / r.shape[axis] : 0;
@@ -43,10 +44,8 @@ ARN_DEVICE Row row_at(const RowsArgs& r, const RowLabels& l, std::int64_t number
     row.x += index * r.x_strides[axis];
     row.out += index * r.out_strides[axis];
   }
-  if (number < l.index.count) {
-    row.label = static_cast<std::int64_t>(place_at(l.index, 0, number));
-  }
-  if (row.label >= 0 && r.work == RowWork::kNllGradient) {
+  if (row.has_label) row.label = static_cast<std::int64_t>(place_at(l.index, 0, number));
+  if (row.has_label && r.work == RowWork::kNllGradient) {
     row.weight = load<T>(l.weights + number * l.weight_stride);
   }
   return row;
@@ -76,7 +75,7 @@ template <class T, class Item>
 ARN_DEVICE void write(const RowsArgs& r, const Row& row, const Lane& at) {
   const double log_sum = r.work == RowWork::kLogSoftmax ? std::log(row.sum) : 0.0;
   const T factor = static_cast<T>(row.weight / row.sum);
-  const bool is_zero = r.work == RowWork::kNllGradient && row.label < 0;
+  const bool is_zero = r.work == RowWork::kNllGradient && !row.has_label;
   for (std::int64_t i = at.lane; i < r.length; i += at.lanes) {
     std::byte* const out = row.out + i * r.out_step;
     const T x = load<T, Item>(row.x + i * r.x_step);
@@ -91,31 +90,89 @@ ARN_DEVICE void write(const RowsArgs& r, const Row& row, const Lane& at) {
   }
 }
 
+// Of all columns of x. Threads that have no row come along.
+template <class T, class Item>
+ARN_DEVICE void sum_up(const RowsArgs& r, bool is_row, const Lane& at, double* shared, Row& row) {
+  double& own = shared[thread_index()];
+  if (is_row) own = max_of<T, Item>(r, row, at);
+  row.max = shared[join_lanes(
+      at, [&](int a, int b) { shared[a] = shared[b] > shared[a] ? shared[b] : shared[a]; })];
+  if (at.lanes > 1) sync_threads();
+  if (is_row) own = sum_of<T, Item>(r, row, at);
+  row.sum = shared[join_lanes(at, [&](int a, int b) { shared[a] += shared[b]; })];
+}
+
+template <class T>
+ARN_DEVICE void store_loss(const RowLabels& l, std::int64_t number, const Row& row, T score) {
+  store<T>(l.losses + number * static_cast<std::int64_t>(sizeof(T)),
+           loss_of(score, row.max, row.sum));
+}
+
 template <class T, class Item>
 ARN_KERNEL work_on_rows(RowsArgs r, RowLabels l, int lanes) {
   ARN_SHARED(double, shared, kBlockThreads);
   if (r.fault->step >= 0) return;
   const Lane at = lane_of_thread(lanes);
   const bool is_row = at.row < r.rows;
-  const int own = thread_index();
   Row row{};
-  if (is_row) {
-    row = row_at<T>(r, l, at.row);
-    shared[own] = max_of<T, Item>(r, row, at);
-  }
-  row.max = shared[join_lanes(
-      at, [&](int a, int b) { shared[a] = shared[b] > shared[a] ? shared[b] : shared[a]; })];
-  if (lanes > 1) sync_threads();
+  if (is_row) row = row_at<T>(r, l, at.row);
   // Before anybody writes over it.
-  const bool has_loss = is_row && l.losses != nullptr && row.label >= 0 && at.lane == 0;
+  const bool has_loss = is_row && l.losses != nullptr && row.has_label && at.lane == 0;
   const T score = has_loss ? load<T, Item>(row.x + row.label * r.x_step) : T{0};
-  if (is_row) shared[own] = sum_of<T, Item>(r, row, at);
-  row.sum = shared[join_lanes(at, [&](int a, int b) { shared[a] += shared[b]; })];
-  if (has_loss) {
-    store<T>(l.losses + at.row * static_cast<std::int64_t>(sizeof(T)),
-             loss_of(score, row.max, row.sum));
-  }
+  sum_up<T, Item>(r, is_row, at, shared, row);
+  if (has_loss) store_loss(l, at.row, row, score);
   if (is_row && r.work != RowWork::kNll) write<T, Item>(r, row, at);
+}
+
+// By which what is relative to one maximum becomes relative to a larger one.
+ARN_DEVICE double rescaling(double max, double larger) {
+  return max == larger ? 1.0 : std::exp(max - larger);
+}
+
+template <class T, class Item>
+ARN_KERNEL observe_rows(RowsArgs r, RowLabels l, RowPart p, int lanes) {
+  ARN_SHARED(double, shared, kBlockThreads);
+  if (r.fault->step >= 0) return;
+  const Lane at = lane_of_thread(lanes);
+  const bool is_row = at.row < r.rows;
+  Row row{};
+  if (is_row) row = row_at<T>(r, l, at.row);
+  sum_up<T, Item>(r, is_row, at, shared, row);
+  if (!is_row || at.lane > 0) return;
+  RowSeen& seen = p.seen[at.row];
+  if (p.first == 0) seen = {row.max, 0.0, 0.0};
+  const double max = row.max > seen.max ? row.max : seen.max;
+  seen.sum = seen.sum * rescaling(seen.max, max) + row.sum * rescaling(row.max, max);
+  seen.max = max;
+  const std::int64_t column = row.label - p.first;
+  const bool is_here = row.has_label && column >= 0 && column < r.length;
+  if (is_here) seen.score = load<T, Item>(row.x + column * r.x_step);
+}
+
+template <class T, class Item>
+ARN_KERNEL write_rows(RowsArgs r, RowLabels l, RowPart p, int lanes) {
+  if (r.fault->step >= 0) return;
+  const Lane at = lane_of_thread(lanes);
+  if (at.row >= r.rows) return;
+  Row row = row_at<T>(r, l, at.row);
+  const RowSeen& seen = p.seen[at.row];
+  row.max = seen.max;
+  row.sum = seen.sum;
+  row.label -= p.first;
+  const bool has_loss = l.losses != nullptr && row.has_label && at.lane == 0;
+  if (has_loss) store_loss(l, at.row, row, static_cast<T>(seen.score));
+  write<T, Item>(r, row, at);
+}
+
+// What lies in memory, and what is computed with.
+template <class Visit>
+int visit_numbers(DType dtype, Visit&& visit) {
+  switch (dtype) {
+    case DType::kFloat16: return visit.template operator()<float, Float16>();
+    case DType::kBFloat16: return visit.template operator()<float, BFloat16>();
+    case DType::kFloat32: return visit.template operator()<float, float>();
+    default: return visit.template operator()<double, double>();
+  }
 }
 
 }  // namespace
@@ -123,14 +180,29 @@ ARN_KERNEL work_on_rows(RowsArgs r, RowLabels l, int lanes) {
 int launch_rows(const RowsArgs& args, const RowLabels& labels, Stream stream) {
   if (args.rows == 0) return 0;
   const int lanes = lanes_for(args.length, args.rows);
-  const Grid grid = grid_for(args.rows, lanes);
-  const auto run = [&](auto kernel) { return launch(kernel, grid, stream, args, labels, lanes); };
-  switch (args.dtype) {
-    case DType::kFloat16: return run(work_on_rows<float, Float16>);
-    case DType::kBFloat16: return run(work_on_rows<float, BFloat16>);
-    case DType::kFloat32: return run(work_on_rows<float, float>);
-    default: return run(work_on_rows<double, double>);
-  }
+  return visit_numbers(args.dtype, [&]<class T, class Item>() {
+    return launch(work_on_rows<T, Item>, grid_for(args.rows, lanes), stream, args, labels, lanes);
+  });
+}
+
+int launch_observe(const RowsArgs& args, const RowLabels& labels, const RowPart& part,
+                   Stream stream) {
+  if (args.rows == 0) return 0;
+  const int lanes = lanes_for(args.length, args.rows);
+  return visit_numbers(args.dtype, [&]<class T, class Item>() {
+    return launch(observe_rows<T, Item>, grid_for(args.rows, lanes), stream, args, labels, part,
+                  lanes);
+  });
+}
+
+int launch_write(const RowsArgs& args, const RowLabels& labels, const RowPart& part,
+                 Stream stream) {
+  if (args.rows == 0) return 0;
+  const int lanes = lanes_for(args.length, args.rows);
+  return visit_numbers(args.dtype, [&]<class T, class Item>() {
+    return launch(write_rows<T, Item>, grid_for(args.rows, lanes), stream, args, labels, part,
+                  lanes);
+  });
 }
 
 }  // namespace arignote::device

@@ -36,7 +36,25 @@ struct RowLabels {
   std::byte* losses;  // without gaps, or null
 };
 
+// What is known of a row.
+struct RowSeen {
+  double max;
+  double sum;  // of exp(x - max)
+  double score;  // of its label
+};
+
+// Of x that is a part of the columns: those from `first` on.
+struct RowPart {
+  std::int64_t first;
+  RowSeen* seen;  // of each row, in the parts before
+};
+
 // out may be x itself.
 int launch_rows(const RowsArgs& args, const RowLabels& labels, Stream stream);
+// The same in two steps for kNllGradient, each for one part after another. The first one begins at
+// the first column.
+int launch_observe(const RowsArgs& args, const RowLabels& labels, const RowPart& part,
+                   Stream stream);
+int launch_write(const RowsArgs& args, const RowLabels& labels, const RowPart& part, Stream stream);
 
 }  // namespace arignote::device

@@ -160,10 +160,11 @@ class Function:
         """
     def _note_step(self, error: BaseException, step: int) -> None:
         """Called when a loop ends early, with the number of the step; a subclass adds a note."""
-    def _row_blocks(self) -> list[tuple[int, str, int]]:
+    def _row_blocks(self) -> list[tuple[int, str, int, int]]:
         """For each row block that a device has run: its step, and why it is not one kernel.
 
         The reason is empty if it is one; else the step of the body that it hangs on follows, or -1.
+        Then how many classes it goes through at a time, or 0 if it goes through blocks of rows.
         """
     def profile(self, enable: bool) -> None:
         """Start (from zero) or stop counting."""

@@ -96,7 +96,7 @@ def explain(function: Function) -> Explanation:
 def _device_notes(function: Function) -> list[str]:
     """Return how a device runs each row block of the plan."""
     steps = function.plan.steps
-    ran = {number: (why, inner) for number, why, inner in function._row_blocks()}
+    ran = {number: (why, inner, classes) for number, why, inner, classes in function._row_blocks()}
     notes = []
     for number, step in enumerate(steps):
         body = body_of(step.params)
@@ -105,10 +105,15 @@ def _device_notes(function: Function) -> list[str]:
         if number not in ran:
             notes.append(f"step {number}: after a call it is known whether it is {_TOGETHER}")
             continue
-        why, inner = ran[number]
+        why, inner, classes = ran[number]
         if inner >= 0:
             why += f" (step {inner} of it: {body.steps[inner].op})"
         notes.append(
             f"step {number} is not {_TOGETHER}: {why}" if why else f"step {number} is {_TOGETHER}"
         )
+        if classes:
+            notes.append(
+                f"step {number} computes its scores twice, for {classes:,} classes at a time: "
+                f"blocks of rows would add up more than may lie apart"
+            )
     return notes

@@ -1,0 +1,304 @@
+"""Losses over so many classes that the emulated device goes through parts of them, twice."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import arignote as theano
+import arignote.tensor as T
+from arignote.graph import dtypes
+from arignote.graph.variable import Variable
+from arignote.run.function import Function
+from helpers.emulated import block_bytes, emulated
+from helpers.values import Array
+
+ROWS, FEATURES, CLASSES = 80, 40, 500
+# Less than the scores of all rows, and than the float32 sum of the gradient by weights.
+SMALL = 75_000
+
+
+@pytest.fixture(autouse=True)
+def _device(on_device: None) -> None:
+    """All functions are made for the device."""
+
+
+@pytest.fixture
+def small() -> Iterator[None]:
+    with block_bytes(SMALL):
+        yield
+
+
+@dataclass(frozen=True)
+class Head:
+    """A language model's last layer.
+
+    ``turned`` weights have a row for each class; ``scored`` is the dtype of the likelihoods.
+    """
+
+    dtype: str = "bfloat16"
+    turned: bool = False
+    has_bias: bool = False
+    scored: str = ""
+    classes: int = CLASSES
+    rate: float = 0.5
+
+    def data(self) -> tuple[Array, Array, Array, Array]:
+        """Return rows, weights, a bias and labels, some of which count from the end."""
+        rng = np.random.default_rng(0)
+        dtype = dtypes.normalize(self.dtype)
+        x = rng.standard_normal((ROWS, FEATURES)).astype(dtype)
+        w = (rng.standard_normal((FEATURES, self.classes)) / 4).astype(dtype)
+        b = rng.standard_normal(self.classes).astype(dtype)
+        return (
+            x,
+            w.T.copy() if self.turned else w,
+            b,
+            rng.integers(-self.classes, self.classes, ROWS),
+        )
+
+    def states(self) -> list[Any]:
+        """Return rows, weights and a bias as shared variables, all of which are to be trained."""
+        x, w, b, _ = self.data()
+        pairs = [("x", x), ("w", w), ("b", b)] if self.has_bias else [("x", x), ("w", w)]
+        return [theano.shared(value, name) for name, value in pairs]
+
+    def loss(self, labels: Any, states: list[Any]) -> Variable:
+        """Return the mean likelihood of the labels."""
+        x, w, *rest = states
+        scores = T.dot(x, w.T if self.turned else w)
+        scores = scores + rest[0] if rest else scores
+        log_p = T.log(T.nnet.softmax(T.cast(scores, self.scored) if self.scored else scores))
+        return -T.mean(log_p[T.arange(labels.shape[0]), labels])
+
+    def step(self) -> tuple[Function, list[Any]]:
+        """Return a function that trains all of it, and what it trains."""
+        labels, states = T.lvector("labels"), self.states()
+        loss = self.loss(labels, states)
+        rate = T.constant(self.rate, dtype=self.dtype)
+        pairs = zip(states, T.grad(loss, states), strict=True)
+        updates = [(v, v - rate * g) for v, g in pairs]
+        return theano.function([labels], loss, updates=updates), states
+
+
+def goes_through_parts(f: Function) -> bool:
+    """Return whether the device has run the only row block on parts of the classes."""
+    return any("64 classes at a time" in note for note in theano.explain(f).notes)
+
+
+def trained(head: Head, steps: int = 2) -> tuple[Function, list[Array]]:
+    """Return what some steps come to."""
+    f, states = head.step()
+    losses = [np.asarray(f(head.data()[-1])) for _ in range(steps)]
+    return f, [np.asarray(a, "float64") for a in (losses, *(v.get_value() for v in states))]
+
+
+def assert_like(found: list[Array], wanted: list[Array], dtype: str) -> None:
+    """Hold values against those of other orders of sums: a few are rounded to the neighbour."""
+    step = float(np.finfo(dtypes.normalize(dtype)).eps) if dtype != "bfloat16" else 2.0**-7
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=step, atol=step)
+        assert np.mean(a != b) < 0.02
+
+
+HEADS = {
+    "plain": Head(),
+    "float16": Head(dtype="float16"),
+    "bias": Head(has_bias=True),
+    "turned": Head(turned=True),
+    "turned with a bias": Head(turned=True, has_bias=True, dtype="float16"),
+    "float32 scores": Head(scored="float32"),
+    "float64 scores": Head(scored="float64", has_bias=True),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_training_step_comes_to_what_it_comes_to_in_one_piece(name: str, small: None) -> None:
+    head = HEADS[name]
+    f, found = trained(head)
+    assert goes_through_parts(f)
+    with block_bytes(512 << 20):
+        whole, wanted = trained(head)
+    assert not goes_through_parts(whole)
+    assert_like(found, wanted, head.dtype)
+
+
+def test_rows_that_have_no_likelihood_stay_without(small: None) -> None:
+    head = Head(dtype="float16", rate=1e-3)
+    f, states = head.step()
+    x = states[0].get_value()
+    # Infinite scores in some of the classes, and in all of them; and what is no number.
+    x[3, :], x[5, :], x[7, 0] = np.inf, -np.inf, np.nan
+    weights = np.abs(states[1].get_value())
+    weights[:, 70:] *= -1
+    for value, state in zip((x, weights), states, strict=True):
+        state.set_value(value)
+    labels = head.data()[-1]
+    f(labels)
+    assert goes_through_parts(f)
+    found = [v.get_value() for v in states]
+    for value, state in zip((x, weights), states, strict=True):
+        state.set_value(value)
+    with block_bytes(512 << 20):
+        whole, others = head.step()
+        for value, state in zip((x, weights), others, strict=True):
+            state.set_value(value)
+        whole(labels)
+    for a, b in zip(found, (v.get_value() for v in others), strict=True):
+        np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
+    assert np.isnan(found[0]).any()
+    assert not np.isnan(found[0]).all()
+
+
+@pytest.mark.parametrize("place", [0, 77])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_wrong_label_changes_nothing(place: int, turned: bool, small: None) -> None:
+    head = Head(turned=turned)
+    f, states = head.step()
+    labels = head.data()[-1]
+    f(labels)
+    assert goes_through_parts(f)
+    before = [v.get_value() for v in states]
+    for label in (CLASSES, -CLASSES - 1):
+        labels[place] = label
+        match = f"index {label} is out of bounds for size {CLASSES}: element {place} of the labels"
+        with pytest.raises(IndexError, match=match):
+            f(labels)
+    for state, value in zip(states, before, strict=True):
+        np.testing.assert_array_equal(state.get_value(), value)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_updates_of_weights_need_no_gradient_in_memory(turned: bool, small: None) -> None:
+    device = emulated()
+    f, states = Head(turned=turned, classes=3000).step()
+    gc.collect()
+    device.memory(0, reset=True)
+    now = device.memory(0)[0]
+    f(Head().data()[-1])
+    assert goes_through_parts(f)
+    # The gradient by the rows takes some; that by the weights, as bfloat16, would take as much as
+    # they do, and the sum that blocks of rows add up twice as much.
+    assert device.memory(0)[1] - now < states[1].get_value().nbytes
+
+
+def updates_of(name: str, w: Any, u: Any, g: Any) -> list[tuple[Any, Variable]]:
+    """Return updates some of which must not come to pass while parts are still to be read."""
+    half = T.constant(0.5, dtype="bfloat16")
+    old = w[:, 3]
+    return {
+        "as it is": [(u, g)],
+        "twice": [(w, w - half * g), (u, u + g)],
+        "the old value": [(w, w - half * g), (u, T.nnet.sigmoid(w) * half)],
+        "a swap": [(w, u - g), (u, w)],
+        "momentum": [(u, half * u - half * g), (w, w + half * u - half * g)],
+        "a column of the old value": [(w, w - half * old.dimshuffle(0, "x") * g)],
+        "a sum": [(w, w - half * g), (u, u + T.sum(g))],
+        "a part": [(w, T.inc_subtensor(w[:, 3:70], g[:, 3:70]))],
+    }[name]
+
+
+UPDATES = ["as it is", "twice", "the old value", "a swap", "momentum", "a sum", "a part"]
+
+
+@pytest.mark.parametrize("name", [*UPDATES, "a column of the old value"])
+def test_updates_see_the_old_values(name: str) -> None:
+    results = []
+    for is_small in (True, False):
+        with block_bytes(SMALL) if is_small else nullcontext():
+            head = Head()
+            states = head.states()
+            u = theano.shared(np.ones_like(states[1].get_value()), "u")
+            labels = T.lvector("labels")
+            loss = head.loss(labels, states)
+            gradient = T.grad(loss, states[1])
+            f = theano.function([labels], loss, updates=updates_of(name, states[1], u, gradient))
+            losses = [np.asarray(f(head.data()[-1])) for _ in range(2)]
+        assert goes_through_parts(f) == is_small
+        values = (losses, states[1].get_value(), u.get_value())
+        results.append([np.asarray(value, "float64") for value in values])
+    assert_like(results[0], results[1], "bfloat16")
+
+
+def test_other_lengths_are_laid_out_anew() -> None:
+    head = Head()
+    x, w, _, labels = head.data()
+    rows, y = T.matrix("rows", dtype="bfloat16"), T.lvector("y")
+    weights = theano.shared(w, "w")
+    loss = head.loss(y, [rows, weights])
+    gradients = T.grad(loss, [rows, weights])
+    f = theano.function([rows, y], [loss, *gradients])
+    whole = theano.function([rows, y], [loss, *gradients])
+    for count in (ROWS, 77, ROWS):
+        with block_bytes(SMALL):
+            found = f(x[:count], labels[:count])
+        assert goes_through_parts(f)
+        wanted = whole(x[:count], labels[:count])
+        for a, b in zip(found, wanted, strict=True):
+            assert_like([a.astype("float64")], [b.astype("float64")], "bfloat16")
+
+
+def test_a_profile_can_be_switched_on_and_off(small: None) -> None:
+    head = Head()
+    f, states = head.step()
+    plain, others = head.step()
+    for is_on in (False, True, False):
+        f.profile(is_on)
+        f(head.data()[-1])
+        plain(head.data()[-1])
+    for state, other in zip(states, others, strict=True):
+        np.testing.assert_array_equal(state.get_value(), other.get_value())
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_loops_come_to_what_calls_come_to(trains: bool, small: None) -> None:
+    """Also one in which nothing changes but what adds up the gradient."""
+    head = Head()
+    _, w, _, labels = head.data()
+    states = head.states()
+    y, total = theano.shared(labels, "y"), theano.shared(np.zeros_like(w), "total")
+    loss = head.loss(y, states)
+    gradient = T.grad(loss, states[1])
+    updates = [(states[1], states[1] - gradient)] if trains else [(total, total + gradient)]
+    f = theano.function([], loss, updates=updates)
+    looped = f.repeat(3)
+    after = [v.get_value() for v in (states[1], total)]
+    for state, value in zip((states[1], total), (w, np.zeros_like(w)), strict=True):
+        state.set_value(value)
+    np.testing.assert_array_equal(looped, [f() for _ in range(3)])
+    assert goes_through_parts(f)
+    for state, value in zip((states[1], total), after, strict=True):
+        np.testing.assert_array_equal(state.get_value(), value)
+    assert after[1].any() != trains
+
+
+def with_hidden_layer(head: Head) -> tuple[Function, list[Any]]:
+    """Return a step whose scores follow from a layer that is computed in the same rows."""
+    states = head.states()
+    v = theano.shared(np.full((FEATURES, FEATURES), 0.1, states[0].dtype), "v")
+    labels = T.lvector("labels")
+    hidden = T.tanh(T.dot(states[0], v))
+    loss = head.loss(labels, [hidden, states[1]])
+    trained = [v, states[1]]
+    pairs = zip(trained, T.grad(loss, trained), strict=True)
+    f = theano.function([labels], loss, updates=[(p, p - g) for p, g in pairs])
+    return f, trained
+
+
+def test_what_cannot_be_cut_goes_through_blocks_of_rows(small: None) -> None:
+    head = Head()
+    f, states = with_hidden_layer(head)
+    found = [np.asarray(f(head.data()[-1]), "float64")]
+    assert not goes_through_parts(f)
+    with block_bytes(512 << 20):
+        whole, others = with_hidden_layer(replace(head))
+        wanted = [np.asarray(whole(head.data()[-1]), "float64")]
+    for values, variables in ((found, states), (wanted, others)):
+        values += [v.get_value().astype("float64") for v in variables]
+    assert_like(found, wanted, head.dtype)
