@@ -104,8 +104,22 @@ def in_place(own: Dialect, each: Pass) -> Case:
 
 
 @dataclass(frozen=True)
-class Held(Scored):
-    """Numbers that are drawn once for all contenders: hundreds of millions take seconds."""
+class LastLayer(Scored):
+    """A language model's last layer, and what it is trained on.
+
+    Numbers are drawn once for all contenders: hundreds of millions take seconds.
+    """
+
+    @property
+    def rate(self) -> float:
+        """The step along the gradient: large enough for halves to differ by it."""
+        return self.rows / 8
+
+    @property
+    def data(self) -> int:
+        """Bytes of labels, weights, rows and the gradient by rows."""
+        numbers = self.features * self.classes + 2 * self.rows * self.features
+        return self.itemsize * numbers + 8 * self.rows
 
     def draw(self) -> tuple[Array, Array, Array]:
         """Return rows, labels and weights."""
@@ -113,20 +127,21 @@ class Held(Scored):
 
 
 @lru_cache(maxsize=1)
-def _drawn(held: Held) -> tuple[Array, Array, Array]:
-    return Scored.draw(held)
+def _drawn(layer: LastLayer) -> tuple[Array, Array, Array]:
+    return Scored.draw(layer)
 
 
-def vocabulary(own: Dialect, scored: Scored) -> Case:
-    """Set up the gradients of a language model's last layer, which stay on the device."""
+def last_layer(own: Dialect, layer: LastLayer) -> Case:
+    """Set up a step of training, with the gradient by rows for the layers below."""
     tensor = own.tensor
-    x, y, w = map(own.shared, scored.draw())
+    x, y, w = map(own.shared, layer.draw())
     log_p = tensor.log(own.softmax(tensor.dot(x, w)))
     cost = -tensor.mean(log_p[tensor.arange(y.shape[0]), y])
-    kept = [own.shared(np.zeros_like(v.get_value())) for v in (w, x)]
-    updates = list(zip(kept, own.grad(cost, [w, x]), strict=True))
-    step = one_call(own.function([], cost, updates=updates), kept)
-    return OnDevice(step.call, step.values, scored.data)
+    by_w, by_x = own.grad(cost, [w, x])
+    kept = own.shared(np.zeros_like(x.get_value()))
+    rate = tensor.cast(layer.rate, layer.dtype)
+    step = one_call(own.function([], cost, updates=[(kept, by_x), (w, w - rate * by_w)]), [kept, w])
+    return OnDevice(step.call, step.values, layer.data)
 
 
 def epochs(digits: Digits, title: str, share: float) -> Workload:
@@ -141,16 +156,16 @@ def epochs(digits: Digits, title: str, share: float) -> Workload:
     return Workload(name, setups, goals=(at_most_of_best_peer(share),))
 
 
-def large(scored: Scored, extra: int) -> Workload:
-    """Return the gradients of a language model's last layer."""
+def large(layer: LastLayer, extra: int) -> Workload:
+    """Return a step of training of a language model's last layer."""
     setups: dict[str, Setup] = {
-        OURS: partial(vocabulary, dialects()[OURS], scored),
-        **device_torch.vocabularies(scored),
-        "JAX": partial(device_jax.vocabulary, scored),
+        OURS: partial(last_layer, dialects()[OURS], layer),
+        **device_torch.last_layers(layer, layer.rate),
+        "JAX": partial(device_jax.last_layer, layer, layer.rate),
     }
     goals = (at_most_of(COMPILED, 1.0), at_most_beside(extra))
-    name = f"vocabulary, {scored.dtype}, {scored.sizes}"
-    return Workload(name, setups, goals=goals, data=scored.data)
+    name = f"last layer, {layer.dtype}, {layer.sizes}"
+    return Workload(name, setups, goals=goals, data=layer.data)
 
 
 def single(each: Pass) -> Workload:
@@ -173,7 +188,7 @@ def catalogue(tiny: bool = False) -> dict[str, list[Workload]]:
                 epochs(digits, "softmax", 1 / 3),
                 epochs(replace(digits, dtype="bfloat16"), "softmax", 1 / 3),
             ],
-            "Many classes": [large(Held(9, 5, 11, dtype="bfloat16"), 10**6)],
+            "Many classes": [large(LastLayer(9, 5, 11, dtype="bfloat16"), 10**6)],
             "Passes": [single(each) for each in passes(9)],
         }
     probe = Digits(batches=1, rows=16_384, features=2048, classes=1000)
@@ -183,7 +198,7 @@ def catalogue(tiny: bool = False) -> dict[str, list[Workload]]:
             epochs(probe, "linear probe", 1),
             epochs(replace(probe, dtype="bfloat16"), "linear probe", 1),
         ],
-        "Many classes": [large(Held(8192, 2304, 256_000, dtype="bfloat16"), 1_200_000_000)],
+        "Many classes": [large(LastLayer(8192, 2304, 256_000, dtype="bfloat16"), 1_200_000_000)],
         "Passes": [single(each) for each in passes(10_000)],
     }
 

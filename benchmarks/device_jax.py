@@ -11,7 +11,7 @@ import numpy as np
 from arignote.bench.seeds import Digits
 from arignote.bench.workload import Case
 from arignote.graph.dtypes import Array
-from benchmarks import classes, peers_jax
+from benchmarks import peers_jax
 from benchmarks.classes import Scored
 
 DEVICE = "gpu"
@@ -34,10 +34,26 @@ def epoch(digits: Digits) -> Case:
     return peers_jax.softmax_epoch(digits)
 
 
-def vocabulary(scored: Scored) -> Case:
-    """Return a loss over many classes and its gradients, which stay on the device."""
-    load()
-    return classes.in_jax(scored)
+def last_layer(scored: Scored, rate: float) -> Case:
+    """Return a step over many classes; the loss and the gradient by rows stay on the device."""
+    jax = load()
+    x, y, w = map(jax.numpy.asarray, scored.draw())
+    held = [w]
+
+    def cost(w: Any, x: Any) -> Any:
+        return peers_jax.negative_log_likelihood(x @ w, y)
+
+    def step(w: Any, x: Any) -> Any:
+        value, (by_w, by_x) = jax.value_and_grad(cost, argnums=(0, 1))(w, x)
+        return value, by_x, w - rate * by_w
+
+    jitted = jax.jit(step, donate_argnums=(0,))
+
+    def call() -> list[Any]:
+        value, by_x, held[0] = jax.block_until_ready(jitted(held[0], x))
+        return [value, by_x]
+
+    return Case(call, lambda: [np.asarray(result) for result in (*call(), held[0])])
 
 
 def single(draw: Callable[[], Array], compute: Callable[[Any, Any], Any], writes: bool) -> Case:

@@ -154,17 +154,18 @@ def _epoch(digits: Digits, step: Any, compiled: bool = False, graph: bool = Fals
 # --- many classes
 
 
-def vocabularies(scored: Scored) -> dict[str, Setup]:
-    """Return the ways of a loss over many classes and its gradients."""
+def last_layers(scored: Scored, rate: float) -> dict[str, Setup]:
+    """Return the ways of a step over many classes."""
     return {
-        "PyTorch autograd": partial(_vocabulary, scored),
-        "torch.compile": partial(_vocabulary, scored, compiled=True),
+        "PyTorch autograd": partial(_last_layer, scored, rate),
+        "torch.compile": partial(_last_layer, scored, rate, compiled=True),
     }
 
 
-def _vocabulary(scored: Scored, compiled: bool = False) -> Case:
+def _last_layer(scored: Scored, rate: float, compiled: bool = False) -> Case:
     torch = load()
     x, y, w = map(_placed, scored.draw())
+    w = w.clone()  # on the CPU it is what others get, too
     leaves = w.requires_grad_(), x.requires_grad_()
 
     def loss(x: Any, y: Any, w: Any) -> Any:
@@ -174,9 +175,12 @@ def _vocabulary(scored: Scored, compiled: bool = False) -> Case:
 
     def call() -> Any:
         cost = computed(x, y, w)
-        return (cost.detach(), *torch.autograd.grad(cost, leaves))
+        by_w, by_x = torch.autograd.grad(cost, leaves)
+        with torch.no_grad():
+            w.sub_(by_w, alpha=rate)
+        return cost.detach(), by_x
 
-    return _case(call, data=scored.data)
+    return _case(call, (w,), scored.data)
 
 
 # --- passes over an array

@@ -53,4 +53,4 @@ def test_the_command_runs_what_is_chosen(device: None, capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     assert "name emulated" in shown
     assert "the sum of all" in shown
-    assert "vocabulary" not in shown
+    assert "last layer" not in shown
