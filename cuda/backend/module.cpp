@@ -165,6 +165,9 @@ PYBIND11_MODULE(ARN_CUDA_MODULE, module) {
   module.def(
       "memory", &memory, py::arg("number"), py::arg("reset") = false,
       "Return the bytes that a device's arrays take now, and the most since the last reset.");
+  module.def(
+      "set_block_bytes", [](std::int64_t bytes) { most_block_bytes = bytes; }, py::arg("bytes"),
+      "Set what the temporaries of a block of rows may take, for functions that meet new shapes.");
   module.def("time_copy", &time_copy, py::arg("number"), py::arg("bytes"),
              "Return the seconds that a device takes to copy so many bytes of its memory.");
   module.def("compiled", &compiled, py::arg("number"),

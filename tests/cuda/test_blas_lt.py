@@ -19,7 +19,8 @@ from arignote.config import config
 from arignote.cuda.__main__ import main
 from arignote.run import devices
 from arignote.run.function import Function
-from helpers.emulated import block_bytes, emulated, function_on, launches
+from helpers.backend import block_bytes
+from helpers.emulated import emulated, function_on, launches
 from helpers.products import (
     FLOATS,
     HALVES,

@@ -16,7 +16,7 @@ import arignote.tensor as T
 from arignote.graph import dtypes
 from arignote.graph.variable import Variable
 from arignote.run.function import Function
-from helpers.emulated import block_bytes, emulated
+from helpers.backend import backend_module, block_bytes
 from helpers.values import Array
 
 ROWS, FEATURES, CLASSES = 80, 40, 500
@@ -176,7 +176,7 @@ def test_a_wrong_label_changes_nothing(place: int, turned: bool, small: None) ->
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_updates_of_weights_need_no_gradient_in_memory(turned: bool, small: None) -> None:
-    device = emulated()
+    device = backend_module()
     f, states = Head(turned=turned, classes=3000).step()
     gc.collect()
     device.memory(0, reset=True)

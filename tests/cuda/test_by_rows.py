@@ -15,7 +15,8 @@ import arignote.tensor as T
 from arignote.plan.by_rows import body_of
 from arignote.run import compiled, devices
 from arignote.run.function import Function
-from helpers.emulated import block_bytes, emulated, launches
+from helpers.backend import block_bytes
+from helpers.emulated import emulated, launches
 from helpers.row_models import ROW_MODELS, Setting
 from helpers.tolerance import assert_reordered
 from helpers.values import Array

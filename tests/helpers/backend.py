@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import AbstractContextManager
 from types import ModuleType
 
-from helpers.emulated import TESTED_DEVICE, emulated
+from helpers.emulated import TESTED_DEVICE, emulated, set_while
 
 
 def backend_module() -> ModuleType:
@@ -17,3 +18,8 @@ def set_order(order: str) -> None:
     """Choose in which order threads come to run; skips the test where that cannot be chosen."""
     if TESTED_DEVICE == "emulated" or order != "forward":
         emulated().set_order(order)
+
+
+def block_bytes(bytes_: int) -> AbstractContextManager[None]:
+    """Set what the temporaries of a block of rows may take, for functions that meet new shapes."""
+    return set_while(backend_module().set_block_bytes, bytes_, 512 << 20)

@@ -43,7 +43,8 @@ def emulated() -> ModuleType:
 
 
 @contextmanager
-def _set_while(set_to: Callable[[int], None], number: int, usual: int) -> Iterator[None]:
+def set_while(set_to: Callable[[int], None], number: int, usual: int) -> Iterator[None]:
+    """Set a limit, and what it usually is when that is over."""
     set_to(number)
     try:
         yield
@@ -51,14 +52,9 @@ def _set_while(set_to: Callable[[int], None], number: int, usual: int) -> Iterat
         set_to(usual)
 
 
-def block_bytes(bytes_: int) -> AbstractContextManager[None]:
-    """Set what the temporaries of a block of rows may take, for functions that meet new shapes."""
-    return _set_while(emulated().set_block_bytes, bytes_, 512 << 20)
-
-
 def shared_memory(bytes_: int) -> AbstractContextManager[None]:
     """Set what a thread block may have of shared memory, for functions that meet new shapes."""
-    return _set_while(emulated().set_shared_bytes, bytes_, 99 << 10)
+    return set_while(emulated().set_shared_bytes, bytes_, 99 << 10)
 
 
 def launches(work: Callable[[], Any]) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from arignote.graph import dtypes
-from helpers.emulated import block_bytes, function_on, shared_memory, window
+from helpers.backend import block_bytes
+from helpers.emulated import function_on, shared_memory, window
 from helpers.spec import SpecBuilder
 from helpers.tolerance import product_bound
 from helpers.values import Array

@@ -441,7 +441,6 @@ void add_test_functions(py::module_& module) {
     Device* const device = Device::open(number, refusal);
     return device == nullptr ? std::size_t{0} : device->memory().trim();
   });
-  module.def("set_block_bytes", [](std::int64_t bytes) { most_block_bytes = bytes; });
   module.def("set_row_chunks", [](std::int64_t chunks) { most_row_chunks = chunks; });
   module.def("set_order", [](const std::string& order) {
     if (order == "forward") return emulation::set_order(emulation::Order::kForward);
