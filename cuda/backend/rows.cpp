@@ -112,8 +112,9 @@ class Likelihood final : public Kernel {
     labels_.weights = has_gradient_ ? args.inputs[2] : nullptr;
     labels_.losses = loss_ >= 0 ? args.outputs[loss_] : nullptr;
     if (part == nullptr) return status_of(launch_rows(args_, labels_, session.stream()));
-    const RowPart own{.first = part->first, .seen = reinterpret_cast<RowSeen*>(part->seen)};
-    const auto launch_part = part->is_observed ? launch_write : launch_observe;
+    const RowPart own{.first = part->first,
+                      .is_observed = part->is_observed,
+                      .seen = reinterpret_cast<RowSeen*>(part->seen)};
     return status_of(launch_part(args_, labels_, own, session.stream()));
   }
 

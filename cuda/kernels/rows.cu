@@ -185,23 +185,12 @@ int launch_rows(const RowsArgs& args, const RowLabels& labels, Stream stream) {
   });
 }
 
-int launch_observe(const RowsArgs& args, const RowLabels& labels, const RowPart& part,
-                   Stream stream) {
+int launch_part(const RowsArgs& args, const RowLabels& labels, const RowPart& part, Stream stream) {
   if (args.rows == 0) return 0;
   const int lanes = lanes_for(args.length, args.rows);
   return visit_numbers(args.dtype, [&]<class T, class Item>() {
-    return launch(observe_rows<T, Item>, grid_for(args.rows, lanes), stream, args, labels, part,
-                  lanes);
-  });
-}
-
-int launch_write(const RowsArgs& args, const RowLabels& labels, const RowPart& part,
-                 Stream stream) {
-  if (args.rows == 0) return 0;
-  const int lanes = lanes_for(args.length, args.rows);
-  return visit_numbers(args.dtype, [&]<class T, class Item>() {
-    return launch(write_rows<T, Item>, grid_for(args.rows, lanes), stream, args, labels, part,
-                  lanes);
+    const auto kernel = part.is_observed ? write_rows<T, Item> : observe_rows<T, Item>;
+    return launch(kernel, grid_for(args.rows, lanes), stream, args, labels, part, lanes);
   });
 }
 

@@ -46,15 +46,14 @@ struct RowSeen {
 // Of x that is a part of the columns: those from `first` on.
 struct RowPart {
   std::int64_t first;
-  RowSeen* seen;  // of each row, in the parts before
+  bool is_observed;  // all parts have been
+  RowSeen* seen;     // of each row
 };
 
 // out may be x itself.
 int launch_rows(const RowsArgs& args, const RowLabels& labels, Stream stream);
-// The same in two steps for kNllGradient, each for one part after another. The first one begins at
-// the first column.
-int launch_observe(const RowsArgs& args, const RowLabels& labels, const RowPart& part,
-                   Stream stream);
-int launch_write(const RowsArgs& args, const RowLabels& labels, const RowPart& part, Stream stream);
+// The same for kNllGradient in two steps, of which each is done for one part after another: parts
+// are observed, from the first one on, and what follows from all that was seen is written.
+int launch_part(const RowsArgs& args, const RowLabels& labels, const RowPart& part, Stream stream);
 
 }  // namespace arignote::device
