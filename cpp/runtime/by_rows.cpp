@@ -14,6 +14,7 @@
 #include "runtime/row_cut.hpp"
 #include "runtime/row_lane.hpp"
 #include "runtime/row_sums.hpp"
+#include "runtime/row_talents.hpp"
 #include "runtime/rows_ahead.hpp"
 
 namespace arignote {
@@ -27,15 +28,6 @@ constexpr std::int64_t kRun = 16;
 constexpr std::int64_t kRunRows = 4096;
 // But not if the sums together are larger: each level of a tree has some of its own.
 constexpr std::size_t kMostTreeBytes = 1 << 20;
-
-// A kernel of the body that works out something once for all blocks.
-struct Prepared {
-  int step;
-  std::size_t input;  // of the kernel
-  int number;         // of the body's input
-  int rows;           // of the one that its other operand is, or -1
-  std::size_t bytes;
-};
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -65,8 +57,7 @@ class ByRows final : public Kernel {
     outputs_.assign(outputs.begin(), outputs.end());
     lanes_.clear();
     left_ = 0;
-    prepared_.clear();
-    adders_.clear();
+    talents_ = {};
     plan_sums();
     const auto sum_bytes = static_cast<std::int64_t>(sums_.bytes(Together::kAll));
     RowCut rows;
@@ -89,7 +80,7 @@ class ByRows final : public Kernel {
         lanes_[0]->levels().size() * sums_.bytes(Together::kAll) + sums_.bytes(Together::kBlock);
     std::size_t bytes =
         lanes_.size() * in_lanes - sums_.bytes(Together::kAll) + sums_.bytes(Together::kApart);
-    for (const Prepared& part : prepared_) bytes += align_up(part.bytes);
+    for (const Prepared& part : talents_.prepared) bytes += align_up(part.bytes);
     return bytes;
   }
   const Status& why_apart() const { return apart_; }
@@ -179,7 +170,8 @@ class ByRows final : public Kernel {
       lanes_.push_back(std::make_unique<Lane>(body_, inputs_, cut_, levels, session_));
       if (const Status status = prepare(*lanes_[lane], block_); !status.ok()) return status;
       if (lane == 0 && blocks_ > 1) {
-        find_talents();
+        talents_ = find_talents(body_, lanes_[0]->context(), cut_, is_sum_);
+        plan_sums();
         if (!sums_.can_add())
           return Status::bad_plan("[by_rows] sums must be of what can be added");
       }
@@ -195,13 +187,13 @@ class ByRows final : public Kernel {
     if (blocks_ == 1) return {};
     const Lane& last = *lanes_.back();
     const Status status = prepare(*lanes_.back(), rows_ - (blocks_ - 1) * block_);
-    return !status.ok() || has_talents(last)
+    return !status.ok() || has_talents(talents_, last.context())
                ? status
                : Status::bad_plan("[by_rows] blocks must be computed in one form");
   }
 
   Status finish_sums(const RunArgs& args) {
-    for (const Adder& adder : adders_) {
+    for (const Adder& adder : talents_.adders) {
       if (!adder.has_own_form()) continue;
       const std::byte* sum = lanes_[0]->levels()[0][adder.output];
       Kernel* const kernel = lanes_[0]->context().kernel(adder.step);
@@ -215,53 +207,9 @@ class ByRows final : public Kernel {
     sums_.clear();
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (is_sum_[i] == 0) continue;
-      const auto adder = std::ranges::find(adders_, i, &Adder::output);
-      sums_.append(i, outputs_[i], adder == adders_.end() ? nullptr : &*adder);
+      const auto adder = std::ranges::find(talents_.adders, i, &Adder::output);
+      sums_.append(i, outputs_[i], adder == talents_.adders.end() ? nullptr : &*adder);
     }
-  }
-
-  // What kernels can do once for all blocks, and which of them add.
-  void find_talents() {
-    const Context& context = lanes_[0]->context();
-    for (int id = 0; id < body_.plan.n_steps(); ++id) {
-      const Step& step = body_.plan.step(id);
-      const Kernel* kernel = context.kernel(id);
-      if (kernel == nullptr) continue;
-      for (std::size_t i = 0; i < step.inputs.size(); ++i) {
-        const BufferSpec& source = body_.plan.buffer(step.inputs[i]);
-        const std::size_t bytes = kernel->prepared_bytes(i);
-        const bool is_whole = source.kind == BufferKind::kInput && cut_[source.number] < 0;
-        if (bytes == 0 || !is_whole) continue;
-        const int rows = i == 0 ? -1 : rows_read_by(body_, step, cut_);
-        prepared_.push_back({id, i, source.number, rows, bytes});
-      }
-      const auto output = std::ranges::find(body_.plan.outputs, step.outputs[0]);
-      const auto number = static_cast<std::size_t>(output - body_.plan.outputs.begin());
-      const bool is_sum =
-          output != body_.plan.outputs.end() && is_sum_[number] != 0 && !is_read(step.outputs[0]);
-      if (!is_sum) continue;
-      const SumForm form = kernel->sum_form();
-      if (form.bytes != 0 || kernel->adds_to_output()) adders_.push_back({id, number, form});
-    }
-    plan_sums();
-  }
-
-  bool is_read(int buffer) const {
-    return std::ranges::any_of(body_.schedule.readers[buffer],
-                               [&](int step) { return step < body_.plan.n_steps(); });
-  }
-
-  bool has_talents(const Lane& lane) const {
-    const Context& context = lane.context();
-    const auto prepares = [&](const Prepared& part) {
-      return context.kernel(part.step)->prepared_bytes(part.input) == part.bytes;
-    };
-    const auto adds = [&](const Adder& adder) {
-      const Kernel* kernel = context.kernel(adder.step);
-      return kernel->sum_form().bytes == adder.form.bytes &&
-             (adder.has_own_form() || kernel->adds_to_output());
-    };
-    return std::ranges::all_of(prepared_, prepares) && std::ranges::all_of(adders_, adds);
   }
 
   Status prepare(Lane& lane, std::int64_t rows) const {
@@ -301,7 +249,7 @@ class ByRows final : public Kernel {
       memory = sums_.point(lane->scratch(), memory, Together::kBlock);
     }
     sums_.point_at_outputs(lanes_[0]->levels()[0], args.outputs);
-    for (const Prepared& part : prepared_) {
+    for (const Prepared& part : talents_.prepared) {
       Kernel* const kernel = lanes_[0]->context().kernel(part.step);
       const std::byte* const rows = part.rows < 0 ? nullptr : args.inputs[part.rows];
       const std::byte* const ready = kernel->prepare(args.inputs[part.number], rows, memory);
@@ -345,7 +293,7 @@ class ByRows final : public Kernel {
     sums_.share(lane.scratch(), total);
     for (std::int64_t block = first; block < last; ++block) {
       Targets& targets = block == first ? total : lane.scratch();
-      for (const Adder& adder : adders_) {
+      for (const Adder& adder : talents_.adders) {
         // The host's begin with zeros.
         const bool has_begun = adder.has_own_form() && session_ == nullptr;
         std::byte* const sum = adder.has_own_form() ? total[adder.output] : nullptr;
@@ -392,8 +340,7 @@ class ByRows final : public Kernel {
   std::vector<Layout> inputs_;
   std::vector<Layout> outputs_;
   Sums sums_;
-  std::vector<Prepared> prepared_;
-  std::vector<Adder> adders_;
+  Talents talents_;
   RowsAhead rows_ahead_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::array<std::atomic<bool>, kMostLanes> one_has_come_{};  // of a lane and its neighbour
