@@ -75,6 +75,9 @@ class Finder {
         std::ranges::find(writes, buffer) != writes.end()) {
       return false;
     }
+    // What else it reads of them is not there before all parts are made.
+    const auto is_of_it = [&](int input) { return writer_of(input) == by; };
+    if (std::ranges::count_if(step.inputs, is_of_it) != 1) return false;
     PartReader reader;
     reader.spec = &step.spec;
     reader.inputs = layouts_of(step.inputs);
@@ -105,6 +108,7 @@ class Finder {
   }
 
  private:
+  int writer_of(int buffer) const { return program_.schedule.writer[root_of(plan_, buffer)]; }
   std::vector<Layout> layouts_of(std::span<const int> buffers) const {
     std::vector<Layout> found;
     for (const int buffer : buffers) found.push_back(layouts_[buffer]);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -302,3 +302,47 @@ def test_what_cannot_be_cut_goes_through_blocks_of_rows(small: None) -> None:
     for values, variables in ((found, states), (wanted, others)):
         values += [v.get_value().astype("float64") for v in variables]
     assert_like(found, wanted, head.dtype)
+
+
+def assert_steps_are_like(
+    make: Callable[[], tuple[Function, list[Any]]], labels: Array, in_parts: bool = True
+) -> None:
+    """Hold two steps where there is little memory against those in one piece."""
+    results = []
+    for is_small in (True, False):
+        with block_bytes(SMALL) if is_small else nullcontext():
+            f, states = make()
+            losses = [np.asarray(f(labels)) for _ in range(2)]
+        assert goes_through_parts(f) == (is_small and in_parts)
+        values = [losses, *(v.get_value() for v in states)]
+        results.append([np.asarray(value, "float64") for value in values])
+    assert_like(results[0], results[1], "bfloat16")
+
+
+def summands(rows: int, features: int, classes: int) -> tuple[Variable, list[Any], Variable]:
+    """Return labels, two matrices of rows and two of weights, and the loss of summed scores."""
+    rng = np.random.default_rng(1)
+    shapes = [(rows, features)] * 2 + [(features, classes)] * 2
+    dtype = dtypes.normalize("bfloat16")
+    names = ["x", "y", "v", "w"]
+    states: list[Any] = [
+        theano.shared((rng.standard_normal(shape) / 4).astype(dtype), name)
+        for shape, name in zip(shapes, names, strict=True)
+    ]
+    x, y, v, w = states
+    labels = T.lvector("labels")
+    log_p = T.log(T.nnet.softmax(T.dot(x, v) + T.dot(y, w)))
+    return labels, states, -T.mean(log_p[T.arange(rows), labels])
+
+
+@pytest.mark.parametrize("name", ["by weights", "by weights and rows"])
+def test_an_update_may_read_several_gradients(name: str) -> None:
+    """What it reads beside the one that comes in parts is not there before all of them."""
+
+    def make() -> tuple[Function, list[Any]]:
+        labels, states, loss = summands(192, 100, 192)
+        x, _, v, w = states
+        other = T.grad(loss, w) if name == "by weights" else T.grad(loss, x).T
+        return theano.function([labels], loss, updates=[(v, v - T.grad(loss, v) - other)]), states
+
+    assert_steps_are_like(make, np.arange(192) * 5 % 192)
