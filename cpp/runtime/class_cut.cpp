@@ -177,6 +177,8 @@ std::optional<ClassCut> find_class_cut(const Program& body, std::span<const std:
     }
     for (const int buffer : step.outputs) is_late[buffer] = true;
   }
+  // Of several sums one may take the memory of another when that has been worked on.
+  if (cut.sums.size() > 1 && !cut.late.empty()) return std::nullopt;
   for (const int id : plan.input_buffers) cut.inputs.push_back(classes.axis_of(id));
   for (const int id : plan.outputs) cut.outputs.push_back(classes.axis_of(id));
   return cut;

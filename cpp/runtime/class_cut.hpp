@@ -26,7 +26,8 @@ struct ClassCut {
 
 // Nothing if the body cannot be cut so: if there is not one such step, or another one needs all
 // classes at a time, or one that has nothing to do with them takes too long to be run for each part
-// of them. `rows` has the axis of each input along which it is cut into rows, -1 for none.
+// of them; or if steps wait for one of several sums. `rows` has the axis of each input along which
+// it is cut into rows, -1 for none.
 std::optional<ClassCut> find_class_cut(const Program& body, std::span<const std::int64_t> rows);
 
 // Whether each window of the body, as the context has laid it out, runs over the classes as what it

@@ -346,3 +346,15 @@ def test_an_update_may_read_several_gradients(name: str) -> None:
         return theano.function([labels], loss, updates=[(v, v - T.grad(loss, v) - other)]), states
 
     assert_steps_are_like(make, np.arange(192) * 5 % 192)
+
+
+def test_two_gradients_by_rows_may_be_worked_on() -> None:
+    """The memory of the one is free for the other when it has been read."""
+
+    def make() -> tuple[Function, list[Any]]:
+        labels, states, loss = summands(ROWS, FEATURES, CLASSES)
+        pairs = zip(states, T.grad(loss, states), strict=True)
+        updates = [(p, T.tanh(p - p * g)) for p, g in pairs]
+        return theano.function([labels], loss, updates=updates), states
+
+    assert_steps_are_like(make, Head().data()[-1], in_parts=False)
