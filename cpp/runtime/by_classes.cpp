@@ -133,7 +133,8 @@ class ByClasses final : public Kernel {
     int step;
     std::size_t offset;  // in the workspace
   };
-  // All parts are observed, then all are written; what waits for sums over all of them comes last.
+  // All parts are observed, then all are written, with what is added up over them; what waits for
+  // such sums comes last.
   enum class Phase { kObserve, kWrite, kLate };
 
   Status cut_classes(std::span<const Layout> inputs) {
@@ -225,7 +226,8 @@ class ByClasses final : public Kernel {
   void let_run(Phase phase) {
     for (int id = 0; id < body_.plan.n_steps(); ++id) {
       const bool is_late = std::ranges::find(cut_.late, id) != cut_.late.end();
-      const bool is_wanted = phase != Phase::kObserve || id <= cut_.step;
+      const bool is_sum = std::ranges::find(cut_.sums, id) != cut_.sums.end();
+      const bool is_wanted = phase != Phase::kObserve || (id <= cut_.step && !is_sum);
       lane_->context().let_run(id, is_late == (phase == Phase::kLate) && is_wanted);
     }
   }

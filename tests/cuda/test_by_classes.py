@@ -358,3 +358,24 @@ def test_two_gradients_by_rows_may_be_worked_on() -> None:
         return theano.function([labels], loss, updates=updates), states
 
     assert_steps_are_like(make, Head().data()[-1], in_parts=False)
+
+
+def test_sums_over_the_classes_before_softmax_have_no_place_yet(small: None) -> None:
+    """Where they were in the call before, the memory may have been given back."""
+    head = Head()
+    _, w, _, _ = head.data()
+    rng = np.random.default_rng(0)
+    weights, v = theano.shared(w, "w"), theano.shared(np.ascontiguousarray(w.T), "v")
+    rows, labels = T.matrix("rows", dtype="bfloat16"), T.lvector("labels")
+    loss = head.loss(labels, [rows, weights])
+    outputs = [T.dot(T.dot(rows, weights), v), loss, T.grad(loss, weights)]
+    f = theano.function([rows, labels], outputs)
+    x = rng.standard_normal((300, FEATURES)).astype(w.dtype)
+    y = rng.integers(0, CLASSES, 300)
+    for _ in range(2):
+        for count in (80, 88, 300):
+            kept = [theano.shared(np.zeros(n, "float32")) for n in (10_000, 20_000, 40_000)]
+            f(x[:count], y[:count])
+            assert goes_through_parts(f)
+            for zeros in kept:
+                assert not zeros.get_value().any()
