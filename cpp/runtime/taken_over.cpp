@@ -21,12 +21,20 @@ bool meet(std::span<const int> a, std::span<const int> b) {
   return std::ranges::find_first_of(a, b) != a.end();
 }
 
+// Whether a step may fail that stands behind one that writes a state. Products may be queued there:
+// what they make is no state.
+bool may_fail_behind(const Step& step) {
+  if (step.body != nullptr) return std::ranges::any_of(step.body->plan.steps, may_fail_behind);
+  return step.spec.kernel != "dot" && may_fail(step);
+}
+
 // Whether a step, and what it reads and writes, is as it would be directly behind an earlier one.
 bool can_move(const Plan& plan, int step, int to) {
   const std::vector<int> reads = roots_of(plan, plan.step(step).inputs);
   const std::vector<int> writes = roots_of(plan, plan.step(step).outputs);
   for (int id = to + 1; id < step; ++id) {
     const Step& between = plan.step(id);
+    if (may_fail_behind(between)) return false;
     std::vector<int> used = between.inputs;
     for (const Guard& guard : between.guards) used.push_back(guard.buffer);
     const std::vector<int> made = roots_of(plan, between.outputs);

@@ -339,15 +339,11 @@ class Rules {
 
   // From the first step that writes into a state on, nothing may fail.
   void commit() const {
-    // Transfers may fail as any step of a device may: with the device itself.
-    static constexpr std::array<std::string_view, 5> kInfallible = {
-        "elementwise", "copy", "reshape", "to_device", "to_host"};
     const int first = schedule_.first_write;
     for (int id = first + 1; id < plan_.n_steps(); ++id) {
-      const std::string& kernel = plan_.step(id).spec.kernel;
-      require(std::find(kInfallible.begin(), kInfallible.end(), kernel) != kInfallible.end(),
-              step_name(plan_, id) + " may fail, so it must stand before " +
-                  step_name(plan_, first) + ", which writes a state");
+      require(!may_fail(plan_.step(id)), step_name(plan_, id) +
+                                             " may fail, so it must stand before " +
+                                             step_name(plan_, first) + ", which writes a state");
     }
     require(schedule_.segments.back().begin <= first,
             "dims must be known before the first step that writes a state: step " +
@@ -361,6 +357,12 @@ class Rules {
 };
 
 }  // namespace
+
+bool may_fail(const Step& step) {
+  static constexpr std::array<std::string_view, 5> kInfallible = {"elementwise", "copy", "reshape",
+                                                                  "to_device", "to_host"};
+  return std::ranges::find(kInfallible, step.spec.kernel) == kInfallible.end();
+}
 
 void verify_structure(const Plan& plan) { Structure(plan).verify(); }
 

@@ -32,6 +32,10 @@ void verify_structure(const Plan& plan);
 // Everything is written once and before it is read, nothing that is read later is overwritten.
 void verify_rules(const Plan& plan, const Schedule& schedule);
 
+// Whether a step may fail when it runs, other than as any step of a device may: with the device
+// itself, as transfers do, too.
+bool may_fail(const Step& step);
+
 // Everything lies on the host, or where the steps that use it run.
 void verify_places(const Plan& plan, bool has_device);
 // The same for a body on a device, all of which lies there: nothing needs the host.

@@ -379,3 +379,27 @@ def test_sums_over_the_classes_before_softmax_have_no_place_yet(small: None) -> 
             assert goes_through_parts(f)
             for zeros in kept:
                 assert not zeros.get_value().any()
+
+
+@pytest.mark.parametrize("behind", ["another loss", "a selection"])
+def test_what_fails_behind_the_loss_changes_nothing(behind: str, small: None) -> None:
+    """An update is not made part by part before it is known that nothing fails."""
+    head = Head()
+    states = head.states()
+    labels, others = T.lvector("labels"), T.lvector("others")
+    loss = head.loss(labels, states)
+    gradients = T.grad(loss, states)
+    v = theano.shared(states[1].get_value(), "v")
+    if behind == "another loss":
+        second = head.loss(others, [states[0], v])
+    else:
+        second = T.dot(gradients[0], v)[others].sum()
+    updates = [(states[1], states[1] - gradients[1])]
+    f = theano.function([labels, others], [loss, second], updates=updates)
+    right = np.arange(ROWS)
+    f(right, right)
+    assert goes_through_parts(f)
+    before = states[1].get_value()
+    with pytest.raises(IndexError, match="index 600 is out of bounds"):
+        f(right, np.where(right == 3, 600, right))
+    np.testing.assert_array_equal(states[1].get_value(), before)
