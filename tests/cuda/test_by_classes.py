@@ -370,6 +370,9 @@ def test_sums_over_the_classes_before_softmax_have_no_place_yet(small: None) -> 
     loss = head.loss(labels, [rows, weights])
     outputs = [T.dot(T.dot(rows, weights), v), loss, T.grad(loss, weights)]
     f = theano.function([rows, labels], outputs)
+    # So that what is given back is what comes next.
+    gc.collect()
+    emulated().trim(0)
     x = rng.standard_normal((300, FEATURES)).astype(w.dtype)
     y = rng.integers(0, CLASSES, 300)
     for _ in range(2):
@@ -403,3 +406,37 @@ def test_what_fails_behind_the_loss_changes_nothing(behind: str, small: None) ->
     with pytest.raises(IndexError, match="index 600 is out of bounds"):
         f(right, np.where(right == 3, 600, right))
     np.testing.assert_array_equal(states[1].get_value(), before)
+
+
+@pytest.mark.parametrize("name", ["rows", "a transpose"])
+def test_an_update_waits_for_other_parts_of_what_it_overwrites(name: str) -> None:
+    """All parts of the classes need all rows, and a transpose of weights in other parts."""
+    length = 192
+
+    def make() -> tuple[Function, list[Any]]:
+        labels, states, loss = summands(length, length, length)
+        x, y, v, w = states
+        if name == "a transpose":
+            scores = T.dot(x, v) + T.dot(y, w.T)
+            loss = -T.mean(T.log(T.nnet.softmax(scores))[T.arange(length), labels])
+        target = x if name == "rows" else w
+        updates = [(target, target - T.constant(8.0, dtype="bfloat16") * T.grad(loss, v))]
+        return theano.function([labels], loss, updates=updates), states
+
+    assert_steps_are_like(make, np.arange(length) * 5 % length)
+
+
+@pytest.mark.parametrize("name", ["a factor", "the old value"])
+def test_an_update_stays_behind_what_follows_from_the_loss(name: str) -> None:
+    """What it reads is made there, or what it overwrites is read."""
+
+    def make() -> tuple[Function, list[Any]]:
+        labels, (x, _, v, w), loss = summands(ROWS, FEATURES, CLASSES)
+        gradient = T.grad(loss, w)
+        if name == "a factor":
+            updates = [(w, w - T.sqrt(loss) * gradient)]
+        else:
+            updates = [(w, w - gradient), (x, T.dot(loss * x, T.dot(w, w.T)))]
+        return theano.function([labels], loss, updates=updates), [v, w, x]
+
+    assert_steps_are_like(make, Head().data()[-1])
