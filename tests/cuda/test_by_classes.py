@@ -17,11 +17,9 @@ from arignote.graph import dtypes
 from arignote.graph.variable import Variable
 from arignote.run.function import Function
 from helpers.backend import backend_module, block_bytes
+from helpers.emulated import emulated
+from helpers.many_classes import CLASSES, FEATURES, ROWS, SMALL, assert_like, goes_through_parts
 from helpers.values import Array
-
-ROWS, FEATURES, CLASSES = 80, 40, 500
-# Less than the scores of all rows, and than the float32 sum of the gradient by weights.
-SMALL = 75_000
 
 
 @pytest.fixture(autouse=True)
@@ -87,24 +85,11 @@ class Head:
         return theano.function([labels], loss, updates=updates), states
 
 
-def goes_through_parts(f: Function) -> bool:
-    """Return whether the device has run the only row block on parts of the classes."""
-    return any("64 classes at a time" in note for note in theano.explain(f).notes)
-
-
 def trained(head: Head, steps: int = 2) -> tuple[Function, list[Array]]:
     """Return what some steps come to."""
     f, states = head.step()
     losses = [np.asarray(f(head.data()[-1])) for _ in range(steps)]
     return f, [np.asarray(a, "float64") for a in (losses, *(v.get_value() for v in states))]
-
-
-def assert_like(found: list[Array], wanted: list[Array], dtype: str) -> None:
-    """Hold values against those of other orders of sums: a few are rounded to the neighbour."""
-    step = float(np.finfo(dtypes.normalize(dtype)).eps) if dtype != "bfloat16" else 2.0**-7
-    for a, b in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(a, b, rtol=step, atol=step)
-        assert np.mean(a != b) < 0.02
 
 
 HEADS = {
