@@ -17,8 +17,8 @@ from arignote.graph import dtypes
 from arignote.graph.variable import Variable
 from arignote.run.function import Function
 from helpers.backend import backend_module, block_bytes
+from helpers.class_parts import CLASSES, FEATURES, ROWS, SMALL, assert_like, goes_through_parts
 from helpers.emulated import emulated
-from helpers.many_classes import CLASSES, FEATURES, ROWS, SMALL, assert_like, goes_through_parts
 from helpers.values import Array
 
 

@@ -14,7 +14,7 @@ import arignote as theano
 import arignote.tensor as T
 from arignote.graph import dtypes
 from helpers.backend import block_bytes
-from helpers.many_classes import CLASSES, FEATURES, ROWS, SMALL, assert_like, goes_through_parts
+from helpers.class_parts import CLASSES, FEATURES, ROWS, SMALL, assert_like, goes_through_parts
 from helpers.values import Array
 
 
