@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/buffer.hpp"
+#include "core/division.hpp"
 #include "core/dtype.hpp"
 #include "kernels/block.hpp"
 #include "kernels/softmax_rows.hpp"
@@ -23,10 +25,10 @@ class HalfRows {
     const std::int64_t some = std::max<std::int64_t>(1, length);
     length_ = length;
     at_once_ = std::max<std::int64_t>(1, kFloats / some);
-    grain_ = std::max({std::int64_t{1}, kTaskFloats / some, (rows + kMostTasks - 1) / kMostTasks});
+    grain_ = std::max({std::int64_t{1}, kTaskFloats / some, ceil_div(rows, kMostTasks)});
     const std::int64_t bytes = std::min(at_once_, rows) * row_bytes();
-    task_bytes_ = (bytes + kLine - 1) / kLine * kLine;
-    tasks_ = (rows + grain_ - 1) / grain_;
+    task_bytes_ = static_cast<std::int64_t>(align_up(static_cast<std::size_t>(bytes)));
+    tasks_ = ceil_div(rows, grain_);
   }
 
   // Rows of a task, each of which has floats of its own.
@@ -66,7 +68,6 @@ class HalfRows {
   static constexpr std::int64_t kFloats = 1 << 12;  // with their halves in an L1 cache
   static constexpr std::int64_t kTaskFloats = 1 << 16;
   static constexpr std::int64_t kMostTasks = 64;  // of long rows each takes much memory
-  static constexpr std::int64_t kLine = 64;
 
   std::int64_t row_bytes() const { return length_ * static_cast<std::int64_t>(sizeof(float)); }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <type_traits>
 
+#include "core/buffer.hpp"
 #include "kernels/block.hpp"
 #include "kernels/dot_shape.hpp"
 #include "kernels/matrix_product.hpp"
@@ -22,8 +23,6 @@
 
 namespace arignote {
 namespace {
-
-constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // An axis of length one may have any stride: here it gets one that fits the other axis.
 Layout with_fitting_strides(Layout matrix) {
@@ -56,7 +55,8 @@ class Operand {
     layout_ = with_fitting_strides(packed(layout_));
   }
   std::size_t workspace_bytes() const {
-    return copied_ ? aligned(static_cast<std::size_t>(layout_.size()) * size_of(layout_.dtype)) : 0;
+    return copied_ ? align_up(static_cast<std::size_t>(layout_.size()) * size_of(layout_.dtype))
+                   : 0;
   }
 
   template <class T>
@@ -97,7 +97,7 @@ class Product {
   std::size_t workspace_bytes() const {
     std::size_t bytes = a_.workspace_bytes() + b_.workspace_bytes();
     if constexpr (kIsReal) {
-      if (!plain_) bytes += aligned(real_.workspace_bytes());
+      if (!plain_) bytes += align_up(real_.workspace_bytes());
     }
     return bytes;
   }
@@ -164,7 +164,7 @@ class Widened {
   }
   const Layout& floats() const { return floats_; }
   std::size_t workspace_bytes() const {
-    return aligned(static_cast<std::size_t>(floats_.size()) * sizeof(float));
+    return align_up(static_cast<std::size_t>(floats_.size()) * sizeof(float));
   }
   void run(const std::byte* data, std::byte* workspace) const noexcept {
     const std::int64_t count = narrow_.shape[inner_];
@@ -366,7 +366,7 @@ class DotOfHalves final : public Kernel {
   }
   // Before they are rounded.
   std::size_t sums_bytes() const {
-    return aligned(static_cast<std::size_t>(results_) * sizeof(float));
+    return align_up(static_cast<std::size_t>(results_) * sizeof(float));
   }
 
   Widened a_;

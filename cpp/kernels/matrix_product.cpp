@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "core/buffer.hpp"
+#include "core/division.hpp"
 #include "core/parallel.hpp"
 
 namespace arignote {
@@ -42,10 +43,6 @@ template <class T>
 constexpr std::int64_t count_of(std::int64_t bytes) {
   return bytes / static_cast<std::int64_t>(sizeof(T));
 }
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
 // Length of the parts, multiples of `unit` but for the last, if `length` is cut into parts of at
 // most `most`, as even as may be.

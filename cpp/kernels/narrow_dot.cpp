@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/division.hpp"
 #include "kernels/few_features.hpp"
 #include "kernels/strided.hpp"
 
@@ -17,8 +18,6 @@ constexpr double kNanosecondsEach = 0.015;
 constexpr double kNanosecondsPerByte = 0.02;
 
 constexpr auto kUnit = static_cast<std::int64_t>(kAlignment);
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // A matrix of `columns` columns, each of which is dense.
 Layout by_columns(DType dtype, const NarrowShape& shape, std::int64_t item) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 
+#include "core/buffer.hpp"
 #include "kernels/half_rows.hpp"
 #include "kernels/likelihood.hpp"
 #include "kernels/row_positions.hpp"
@@ -33,7 +34,7 @@ class Scores {
     classes_ = x.shape[1];
     stride_ = x.strides[0];
     gathered_ = (classes_ > 1 && x.strides[1] != item_) || stride_ % item_ != 0;
-    bytes_ = gathered_ ? aligned(static_cast<std::size_t>(labels * classes_ * item_)) : 0;
+    bytes_ = gathered_ ? align_up(static_cast<std::size_t>(labels * classes_ * item_)) : 0;
     if (!gathered_) return;
     Layout from = x;
     from.shape[0] = labels;
@@ -54,8 +55,6 @@ class Scores {
   }
 
  private:
-  static constexpr std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
-
   std::int64_t item_;
   Transfer gather_;
   bool gathered_ = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/division.hpp"
 #include "core/parallel.hpp"
 #include "kernels/block_table.hpp"
 #include "kernels/matrix_product.hpp"
@@ -22,8 +23,6 @@ constexpr auto kItem = static_cast<std::int64_t>(sizeof(T));
 
 template <class T>
 constexpr std::int64_t kPanel = kPanelBytes / kItem<T>;
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 

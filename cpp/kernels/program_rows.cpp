@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/buffer.hpp"
+#include "core/division.hpp"
 
 namespace arignote {
 namespace {
@@ -13,8 +14,6 @@ constexpr std::int64_t kLeastRows = 14;
 constexpr std::int64_t kRowsTogether = 2 * kLeastRows;
 // They stay in the second cache.
 constexpr std::int64_t kMemoryBytes = 256 << 10;
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // Not on the stack, which may be small.
 std::byte* window_memory() {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/division.hpp"
 #include "runtime/class_cut.hpp"
 #include "runtime/reader_by_parts.hpp"
 #include "runtime/row_cut.hpp"
@@ -18,9 +19,6 @@ namespace {
 constexpr std::int64_t kLeastClasses = 64;
 // The temporaries of a part, of those of a block of rows: the sums are what takes memory here.
 constexpr std::int64_t kShare = 16;
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
 std::int64_t count_classes(const ClassCut& cut, std::span<const Layout> inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {

@@ -6,8 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "core/division.hpp"
 #include "core/parallel.hpp"
-#include "kernels/dot_shape.hpp"
 #include "runtime/by_classes.hpp"
 #include "runtime/context.hpp"
 #include "runtime/left_rows.hpp"
@@ -29,8 +29,6 @@ constexpr std::int64_t kRunRows = 4096;
 // But not if the sums together are larger: each level of a tree has some of its own.
 constexpr std::size_t kMostTreeBytes = 1 << 20;
 
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
 // How many levels of sums a tree of so many blocks needs.
 std::size_t depth_of(std::int64_t blocks, std::int64_t run) {
   std::size_t depth = 1;
@@ -49,7 +47,6 @@ class ByRows final : public Kernel {
 
   Status bind(std::span<const Layout> inputs, std::span<const Layout> outputs) override {
     whole_ = session_ == nullptr ? nullptr : body_.backend->row_block(spec_, body_);
-    is_by_classes_ = false;
     apart_ = whole_ != nullptr ? whole_->bind(inputs, outputs) : Status::out_of_memory(kNone);
     if (apart_.ok()) return {};
     whole_ = nullptr;
@@ -84,7 +81,9 @@ class ByRows final : public Kernel {
     return bytes;
   }
   const Status& why_apart() const { return apart_; }
-  std::int64_t classes_in_part() const { return is_by_classes_ ? classes_at_a_time(*whole_) : 0; }
+  std::int64_t classes_in_part() const {
+    return whole_ != nullptr && !apart_.ok() ? classes_at_a_time(*whole_) : 0;
+  }
   double cost() const override { return whole_ != nullptr ? whole_->cost() : cost_; }
   Status enter(Session& session) noexcept override {
     return whole_ != nullptr ? whole_->enter(session) : Status{};
@@ -152,8 +151,7 @@ class ByRows final : public Kernel {
     if (bytes <= body_.backend->block_bytes()) return {};
     whole_ = make_by_classes(body_, cut_, *session_);
     const Status status = whole_->bind(inputs_, outputs_);
-    is_by_classes_ = status.ok();
-    if (!is_by_classes_) whole_ = nullptr;
+    if (!status.ok()) whole_ = nullptr;
     return status.code == Code::kBadPlan ? Status{} : status;
   }
 
@@ -172,8 +170,9 @@ class ByRows final : public Kernel {
       if (lane == 0 && blocks_ > 1) {
         talents_ = find_talents(body_, lanes_[0]->context(), cut_, is_sum_);
         plan_sums();
-        if (!sums_.can_add())
+        if (!sums_.can_add()) {
           return Status::bad_plan("[by_rows] sums must be of what can be added");
+        }
       }
       if (lane > 0) continue;
       cost_ = lanes_[0]->context().cost() * static_cast<double>(blocks_);
@@ -333,7 +332,6 @@ class ByRows final : public Kernel {
   // Runs all of the body on a device, if that has a kernel for it, or part by part of its classes.
   std::unique_ptr<Kernel> whole_;
   Status apart_;  // why there is no such kernel
-  bool is_by_classes_ = false;
   Session* session_;  // null for a body on the host
   std::vector<std::int64_t> cut_;
   std::vector<std::int64_t> is_sum_;

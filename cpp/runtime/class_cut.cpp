@@ -21,12 +21,6 @@ int find_scoring_step(const Plan& plan) {
   return found;
 }
 
-// The buffer that a window is on.
-int window_of(const Plan& plan, int buffer) {
-  while (plan.buffer(buffer).kind == BufferKind::kView) buffer = plan.buffer(buffer).base;
-  return buffer;
-}
-
 // Which axes of which buffers the classes are. Lengths that are always equal are one register.
 class Classes {
  public:
@@ -159,9 +153,9 @@ std::optional<ClassCut> find_class_cut(const Program& body, std::span<const std:
   std::vector<bool> is_late(plan.buffers.size());
   for (int id = 0; id < plan.n_steps(); ++id) {
     const Step& step = plan.step(id);
-    const auto waits = [&](int buffer) { return is_late[window_of(plan, buffer)]; };
+    const auto waits = [&](int buffer) { return is_late[plan.viewed(buffer)]; };
     const auto comes_before = [&](int buffer) {
-      return plan.buffer(window_of(plan, buffer)).kind != BufferKind::kTemp;
+      return plan.buffer(plan.viewed(buffer)).kind != BufferKind::kTemp;
     };
     bool is_sum = false;
     if (std::ranges::any_of(step.inputs, waits)) {

@@ -108,6 +108,12 @@ struct Plan {
   int n_steps() const { return static_cast<int>(steps.size()); }
   int n_buffers() const { return static_cast<int>(buffers.size()); }
 
+  // What a view is a window on, through views of views; else the buffer itself.
+  int viewed(int id) const {
+    while (buffer(id).kind == BufferKind::kView) id = buffer(id).base;
+    return id;
+  }
+
   // The buffer whose memory this one shares by statement: a window's base, a temp's storage.
   int parent(int id) const {
     const BufferSpec& spec = buffer(id);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/division.hpp"
 #include "core/parallel.hpp"
 #include "runtime/binding.hpp"
 #include "runtime/frame.hpp"
@@ -19,10 +20,6 @@ constexpr std::int64_t kLeastRows = 16;
 // Kernels work on a few rows at a time, of which one alone takes as long as two.
 constexpr std::int64_t kTileRows = 2;
 constexpr std::int64_t kMostRows = 4096;
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
 std::int64_t count_rows(std::span<const Layout> inputs, std::span<const std::int64_t> cut) {
   std::int64_t rows = kAsTheyAre;

@@ -29,9 +29,8 @@ struct BlocksOfRows {
 // -1 if there is none.
 inline int rows_read_by(const Program& body, const Step& step, std::span<const std::int64_t> cut) {
   if (step.inputs.empty()) return -1;
-  const BufferSpec* source = &body.plan.buffer(step.inputs[0]);
-  while (source->kind == BufferKind::kView) source = &body.plan.buffer(source->base);
-  return source->kind == BufferKind::kInput && cut[source->number] >= 0 ? source->number : -1;
+  const BufferSpec& source = body.plan.buffer(body.plan.viewed(step.inputs[0]));
+  return source.kind == BufferKind::kInput && cut[source.number] >= 0 ? source.number : -1;
 }
 
 // Of a core, or what most have if the system does not tell.

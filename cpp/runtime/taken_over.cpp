@@ -73,19 +73,20 @@ class Finder {
         layouts_(layouts),
         kernels_(kernels) {}
 
-  bool takes_over(int by, std::size_t output) const {
+  // The step that `by` takes over for what it reads of an output; kNone if there is none.
+  int taken_for(int by, std::size_t output) const {
     const int buffer = plan_.step(by).outputs[output];
     const auto [id, operand] = only_reading(buffer);
-    if (id <= by || id >= segment_.end || !begins_at_root(plan_, operand)) return false;
+    if (id <= by || id >= segment_.end || !begins_at_root(plan_, operand)) return kNone;
     const Step& step = plan_.step(id);
     const std::vector<int> writes = roots_of(plan_, step.outputs);
     if (!runs_plainly(step, StepKind::kKernel) || !can_move(plan_, id, by) ||
         std::ranges::find(writes, buffer) != writes.end()) {
-      return false;
+      return kNone;
     }
     // What else it reads of them is not there before all parts are made.
     const auto is_of_it = [&](int input) { return writer_of(input) == by; };
-    if (std::ranges::count_if(step.inputs, is_of_it) != 1) return false;
+    if (std::ranges::count_if(step.inputs, is_of_it) != 1) return kNone;
     PartReader reader;
     reader.spec = &step.spec;
     reader.inputs = layouts_of(step.inputs);
@@ -94,12 +95,13 @@ class Finder {
     reader.input = static_cast<std::size_t>(input - step.inputs.begin());
     for (const int other : plan_.step(by).inputs) {
       const bool is_written = std::ranges::find(writes, root_of(plan_, other)) != writes.end();
-      if (is_written && !begins_at_root(plan_, other)) return false;
+      if (is_written && !begins_at_root(plan_, other)) return kNone;
       reader.writes.push_back(is_written);
     }
-    return kernels_[by - segment_.begin]->take_over(output, reader);
+    return kernels_[by - segment_.begin]->take_over(output, reader) ? id : kNone;
   }
 
+ private:
   // The step that alone reads a buffer, itself or a window on it; kNone if there are several.
   Reading only_reading(int buffer) const {
     Reading found;
@@ -114,8 +116,6 @@ class Finder {
     }
     return found;
   }
-
- private:
   int writer_of(int buffer) const { return program_.schedule.writer[root_of(plan_, buffer)]; }
   std::vector<Layout> layouts_of(std::span<const int> buffers) const {
     std::vector<Layout> found;
@@ -141,9 +141,8 @@ std::vector<TakenOver> find_taken_over(const Program& program, const Segment& se
     const Step& step = program.plan.step(id);
     if (!runs_plainly(step, StepKind::kByRows)) continue;
     for (std::size_t output = 0; output < step.outputs.size(); ++output) {
-      if (!finder.takes_over(id, output)) continue;
-      const int buffer = step.outputs[output];
-      found.push_back({finder.only_reading(buffer).step, id, buffer});
+      const int taken = finder.taken_for(id, output);
+      if (taken != kNone) found.push_back({taken, id, step.outputs[output]});
     }
   }
   return found;

@@ -207,10 +207,7 @@ class Rules {
   const std::vector<Guard>& guards_of(int buffer) const { return guards_[buffer]; }
 
   // The step that makes a buffer's content, kNone if it is there from the start.
-  int definer(int buffer) const {
-    while (plan_.buffer(buffer).kind == BufferKind::kView) buffer = plan_.buffer(buffer).base;
-    return schedule_.writer[buffer];
-  }
+  int definer(int buffer) const { return schedule_.writer[plan_.viewed(buffer)]; }
 
   void step(int id) const {
     const Step& step = plan_.step(id);

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <string>
 
-#include "kernels/dot_shape.hpp"
 #include "runtime/by_rows.hpp"
 #include "runtime/row_sums.hpp"
 

@@ -11,6 +11,7 @@
 #include "backend/session.hpp"
 #include "backend/table.hpp"
 #include "core/buffer.hpp"
+#include "core/division.hpp"
 #include "kernels/dot.hpp"
 #include "kernels/round.hpp"
 
@@ -32,8 +33,6 @@ struct Cut {
 };
 constexpr Cut kTiles = {.blocks = 512, .least = 64, .most = 64 * kDotRun};
 constexpr Cut kLines = {.blocks = 2048, .least = 8192, .most = kBlockThreads * kDotRun};
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 DotForm form_of(std::int64_t m, std::int64_t n, DType dtype) {
   if (m * n <= kFewResults) return DotForm::kOne;

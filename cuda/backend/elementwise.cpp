@@ -14,6 +14,7 @@
 #include "backend/session.hpp"
 #include "backend/step_group.hpp"
 #include "backend/table.hpp"
+#include "core/division.hpp"
 #include "kernels/program_shape.hpp"
 #include "runtime/device_memory.hpp"
 
@@ -33,8 +34,6 @@ constexpr std::int64_t kMostColumnChunks = std::int64_t{1} << 19;
 // once; what it saves of a run grows with the elements, and of fewer than a device has threads to
 // work on at a time a launch costs more than either kernel.
 constexpr std::int64_t kLeastCompiled = std::int64_t{1} << 16;
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 Strides strides_of(const Layout& layout, std::span<const std::int64_t> shape) {
   Strides strides;

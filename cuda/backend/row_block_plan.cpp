@@ -6,6 +6,7 @@
 
 #include "backend/row_operands.hpp"
 #include "backend/row_steps.hpp"
+#include "core/division.hpp"
 #include "kernels/strided.hpp"
 
 namespace arignote::device {
@@ -18,8 +19,6 @@ constexpr std::int64_t kGoodTile = 16;
 constexpr std::int64_t kLeastTile = 4;
 // Rows of a chunk come in multiples of so many.
 constexpr std::int64_t kChunkRows = 16;
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 // That of all products.
 std::optional<DType> dtype_of(const Plan& body) {

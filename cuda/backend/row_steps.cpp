@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "backend/program_code.hpp"
+#include "core/division.hpp"
 #include "kernels/dot_shape.hpp"
 #include "kernels/program_shape.hpp"
 
@@ -19,8 +20,6 @@ constexpr std::int64_t kColumnsEach = 4;
 
 // Lanes that have sums of their own take shared memory.
 constexpr std::int64_t kMostLaneSums = 2048;
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 std::int32_t lanes_for_length(std::int64_t length, std::int64_t each) {
   std::int32_t lanes = 1;
